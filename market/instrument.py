@@ -1,0 +1,75 @@
+"""What may be traded, and the arithmetic of its prices and quantities.
+
+An `Instrument` is the one public fact that crosses into the private domain. Prices and quantities are `Decimal`
+throughout: what is meant is exactly what goes on the wire.
+"""
+
+from __future__ import annotations
+
+import enum
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+import msgspec
+
+from market.symbol import Symbol
+
+
+class TradingStatus(enum.Enum):
+    """Which sides of an instrument the exchange accepts now."""
+
+    TRADABLE = "tradable"
+    BUY_ONLY = "buy_only"
+    SELL_ONLY = "sell_only"
+    CLOSED = "closed"
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules of one market on one exchange. Quantities are in base units, notionals in quote units.
+
+    `None` for a maximum means that the exchange states none.
+    """
+
+    exchange: str
+    symbol: Symbol
+    price_tick: Decimal
+    quantity_step: Decimal
+    quantity_min: Decimal
+    notional_min: Decimal
+    quantity_max: Decimal | None = None
+    notional_max: Decimal | None = None
+    status: TradingStatus = TradingStatus.TRADABLE
+
+    def round_price_down(self, price: Decimal) -> Decimal:
+        """The highest price on a tick at or below `price`."""
+        return _to_step(price, self.price_tick, ROUND_FLOOR)
+
+    def round_price_up(self, price: Decimal) -> Decimal:
+        """The lowest price on a tick at or above `price`."""
+        return _to_step(price, self.price_tick, ROUND_CEILING)
+
+    def round_quantity_down(self, quantity: Decimal) -> Decimal:
+        """The largest tradable quantity at or below `quantity`; may be zero."""
+        return _to_step(quantity, self.quantity_step, ROUND_FLOOR)
+
+    def round_quantity_up(self, quantity: Decimal) -> Decimal:
+        """The smallest quantity on a step at or above `quantity`."""
+        return _to_step(quantity, self.quantity_step, ROUND_CEILING)
+
+
+def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
+    # The result keeps the step's exponent, so that it prints with the exchange's own number of decimals.
+    return ((value / step).to_integral_value(rounding=rounding) * step).quantize(step)
+
+
+def format_decimal(value: Decimal) -> str:
+    """Plain notation without an exponent, as exchanges want numbers on the wire: never ``1E+2`` nor ``0E-8``."""
+    return format(value, "f")
+
+
+def decimal_from_book(value: float) -> Decimal:
+    """The decimal that the exchange wrote, from the book's float.
+
+    A float of at most 15 significant digits round-trips through its repr, so this is exact for every price an
+    exchange sends. Never use it on the result of float arithmetic.
+    """
+    return Decimal(repr(value))
