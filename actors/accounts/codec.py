@@ -1,0 +1,154 @@
+"""What the account actor needs of an exchange, sans I/O: commands in, requests out; answers and frames in, reports out.
+
+A codec holds no socket, no clock and no task. Requests are prepared first and signed when they are sent (after the rate
+limiter), so that the timestamp in the signature is that of sending, by the exchange's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from actors.accounts.credential import Credential
+from exchanges.identity import ExchangeIdentity
+from market.symbol import Symbol
+from network.http import HttpRequest, HttpResponse
+from network.rate_limit import RateLimit
+from orders.capabilities import Capabilities
+from orders.errors import ExchangeError
+from orders.order import Order
+from orders.reports import BalanceReport, FillReport, OrderReport, PrivateReport
+from orders.request import OrderRequest
+
+
+class ProtocolError(Exception):
+    """The exchange sent something that its codec cannot read. The message holds a short excerpt, never a secret."""
+
+
+class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request not yet signed. `group` names the rate limit it counts against."""
+
+    method: str
+    path: str
+    query: str = ""
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+    group: str
+    weight: int = 1
+
+
+class AccountCodec(Protocol):
+    """One exchange's private wire protocol. Every `decode_*` raises `ProtocolError` on what it cannot read."""
+
+    @property
+    def identity(self) -> ExchangeIdentity: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    @property
+    def rate_limits(self) -> Mapping[str, RateLimit]:
+        """Limits by group name, with the reserve that only cancels may use. Shared by all actors of the exchange."""
+        ...
+
+    @property
+    def needs_passphrase(self) -> bool: ...
+
+    def rest_url(self, mode: str) -> str:
+        """Base URL (scheme and host) for "live" or "testnet"."""
+        ...
+
+    def websocket_url(self, mode: str) -> str: ...
+
+    def sign(self, request: PreparedRequest, credential: Credential, *, timestamp_milliseconds: int) -> HttpRequest: ...
+
+    def error(self, response: HttpResponse) -> ExchangeError | None:
+        """The refusal in an answer, classified; None if the request was accepted. Never raises."""
+        ...
+
+    def penalty_seconds(self, response: HttpResponse, *, now_milliseconds: int) -> float | None:
+        """How long a rate-limited answer asks us to wait; None where it does not say."""
+        ...
+
+    # Clock
+
+    def server_time(self) -> PreparedRequest:
+        """A public request; it is sent unsigned."""
+        ...
+
+    def decode_server_time(self, body: bytes) -> int:
+        """The exchange's clock in milliseconds."""
+        ...
+
+    # Orders. Answers are decoded into reports whose client ids are ours again, without the exchange's prefix.
+
+    def place(self, request: OrderRequest, *, expires_at_milliseconds: int | None) -> PreparedRequest: ...
+
+    def place_batch(self, requests: Sequence[OrderRequest], *, expires_at_milliseconds: int | None) -> PreparedRequest: ...
+
+    def cancel(self, order: Order) -> PreparedRequest:
+        """Cancel by the exchange's id where known, by the client's otherwise."""
+        ...
+
+    def cancel_reported(self, report: OrderReport) -> PreparedRequest:
+        """Cancel an order known only from the exchange's own list."""
+        ...
+
+    def cancel_all(self, symbol: Symbol) -> PreparedRequest: ...
+
+    def cancel_batch(self, reports: Sequence[OrderReport]) -> PreparedRequest: ...
+
+    def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None) -> PreparedRequest: ...
+
+    def query_order(self, order: Order) -> PreparedRequest:
+        """By the exchange's id where known, by the client's otherwise."""
+        ...
+
+    def query_open_orders(self, symbol: Symbol | None = None) -> PreparedRequest: ...
+
+    def query_finished_orders(self, symbol: Symbol, *, since_milliseconds: int) -> PreparedRequest: ...
+
+    def query_fills(
+        self, symbol: Symbol, *, exchange_order_id: str | None = None, since_milliseconds: int | None = None
+    ) -> PreparedRequest: ...
+
+    def decode_order(self, body: bytes) -> OrderReport:
+        """The answer to place, cancel, amend and query_order."""
+        ...
+
+    def decode_batch(self, body: bytes) -> list[OrderReport | tuple[str, ExchangeError]]:
+        """The answer to place_batch and cancel_batch: per order its report, or (client order id, refusal)."""
+        ...
+
+    def decode_orders(self, body: bytes) -> list[OrderReport]:
+        """The answer to query_open_orders, query_finished_orders and cancel_all."""
+        ...
+
+    def decode_fills(self, body: bytes) -> list[FillReport]: ...
+
+    # Balances
+
+    def query_balances(self) -> PreparedRequest: ...
+
+    def decode_balances(self, body: bytes) -> list[BalanceReport]: ...
+
+    # Private stream
+
+    @property
+    def ping_interval_seconds(self) -> float: ...
+
+    @property
+    def private_channels(self) -> frozenset[str]:
+        """The channels that must all be confirmed before the stream counts as listening."""
+        ...
+
+    def subscribe_frames(self, credential: Credential, *, timestamp_milliseconds: int) -> list[str | bytes]: ...
+
+    def ping_frame(self, *, timestamp_milliseconds: int) -> str | bytes: ...
+
+    def decode_frame(self, frame: str | bytes) -> list[PrivateReport]:
+        """Everything a frame says; an empty list for what does not concern us."""
+        ...

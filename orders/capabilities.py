@@ -1,0 +1,25 @@
+"""What an exchange offers for order entry, as data that executors and account actors read."""
+
+from __future__ import annotations
+
+import msgspec
+
+from orders.request import TimeInForce
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """Sizes are orders per request; 1 means no batches. `None` for a time means that the exchange has none."""
+
+    time_in_force: frozenset[TimeInForce]
+    market_buy_by_quote: bool
+    market_buy_by_base: bool
+    amend: bool
+    amend_keeps_priority_on_reduce: bool = False
+    place_batch_max: int = 1
+    cancel_batch_max: int = 1
+    amend_batch_max: int = 1
+    cancel_all: bool = False
+    websocket_order_entry: bool = False
+    order_expiry: bool = False  # a placement may carry the time after which the exchange must refuse it
+    dead_mans_switch_seconds_min: int | None = None
+    client_order_id_length_max: int = 28

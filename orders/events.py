@@ -1,0 +1,124 @@
+"""What happened in an account: frozen facts in the past tense.
+
+`OrderChanged`, `BalanceChanged`, `AccountReady` and `AccountLost` go to the owners' inboxes, where only the newest per
+key counts (an `Order` is whole in itself). The others are for people and the journal, where every one counts.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from orders.life_cycle import OrderInput
+from orders.order import Order
+from orders.reports import FillReport, OrderReport
+
+
+class OrderChanged(msgspec.Struct, frozen=True):
+    """An order of ours is now so."""
+
+    account: str
+    order: Order
+
+
+class BalanceChanged(msgspec.Struct, frozen=True):
+    """An asset's balance, as the exchange told it."""
+
+    account: str
+    asset: str
+    total: Decimal
+    available: Decimal
+
+
+class AccountReady(msgspec.Struct, frozen=True):
+    """Orders, fills and balances agree with the exchange; commands are carried out."""
+
+    account: str
+
+
+class AccountLost(msgspec.Struct, frozen=True):
+    """The account's view may be out of date (stream lost, actor gone) until the next `AccountReady`."""
+
+    account: str
+    reason: str
+
+
+class OrderSubmitted(msgspec.Struct, frozen=True):
+    """An intent was written down; the placement leaves next."""
+
+    account: str
+    order: Order
+
+
+class OrderPlaced(msgspec.Struct, frozen=True):
+    """The exchange has the order: its own id is known."""
+
+    account: str
+    order: Order
+
+
+class OrderFilled(msgspec.Struct, frozen=True):
+    """One trade of one order, told once."""
+
+    account: str
+    order: Order
+    fill: FillReport
+
+
+class OrderCancelRequested(msgspec.Struct, frozen=True):
+    """A cancellation is on its way."""
+
+    account: str
+    order: Order
+
+
+class OrderFateUnknown(msgspec.Struct, frozen=True):
+    """The answer to a placement or cancellation was lost; the exchange is being asked."""
+
+    account: str
+    order: Order
+
+
+class OrderEnded(msgspec.Struct, frozen=True):
+    """The order is filled, cancelled, expired or rejected, by the exchange's word (or never left this machine)."""
+
+    account: str
+    order: Order
+
+
+class ImpossibleTransition(msgspec.Struct, frozen=True):
+    """Something was said of an order that cannot be; nothing was changed."""
+
+    account: str
+    order: Order
+    happened: OrderInput
+
+
+class ForeignOrderSeen(msgspec.Struct, frozen=True):
+    """An order on this account that is not of this installation: reported, never touched."""
+
+    account: str
+    report: OrderReport
+
+
+class ForeignFillSeen(msgspec.Struct, frozen=True):
+    """A trade on this account of an order that is not of this installation."""
+
+    account: str
+    fill: FillReport
+
+
+LedgerEvent = (
+    OrderChanged
+    | BalanceChanged
+    | OrderSubmitted
+    | OrderPlaced
+    | OrderFilled
+    | OrderCancelRequested
+    | OrderFateUnknown
+    | OrderEnded
+    | ImpossibleTransition
+    | ForeignOrderSeen
+    | ForeignFillSeen
+)

@@ -1,0 +1,296 @@
+"""The account's own ledger: every order, fill and balance of one credential, kept by pure bookkeeping.
+
+Theory of operation. The ledger outlives the account actor's incarnations and is the only memory of what may be live.
+Everything that happens is put in through one of the methods below, each of which changes the ledger at once and returns
+the events to publish; there is no await between decision and record. Reports are idempotent: a trade is counted once by
+its id, filled quantities only grow, and what the life-cycle table does not allow is returned as `ImpossibleTransition`.
+Ended orders are kept (for the statement and for late fills) up to a bound, oldest forgotten first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from market.events import Side
+from orders.events import (
+    BalanceChanged,
+    ForeignFillSeen,
+    ForeignOrderSeen,
+    ImpossibleTransition,
+    LedgerEvent,
+    OrderCancelRequested,
+    OrderChanged,
+    OrderEnded,
+    OrderFateUnknown,
+    OrderFilled,
+    OrderPlaced,
+    OrderSubmitted,
+)
+from orders.identity import installation_prefix, owner_prefix
+from orders.life_cycle import OrderInput, OrderState, next_state
+from orders.order import ZERO, Order, add_fill
+from orders.reports import BalanceReport, FillReport, OrderReport, ReportedStatus
+from orders.request import OrderRequest
+
+ENDED_ORDERS_KEPT_MAX = 10_000
+FOREIGN_IDS_KEPT_MAX = 10_000
+
+_INPUT_BY_STATUS = {
+    ReportedStatus.OPEN: OrderInput.SAID_OPEN,
+    ReportedStatus.FILLED: OrderInput.SAID_FILLED,
+    ReportedStatus.CANCELLED: OrderInput.SAID_CANCELLED,
+    ReportedStatus.EXPIRED: OrderInput.SAID_EXPIRED,
+    ReportedStatus.REJECTED: OrderInput.SAID_REJECTED,
+}
+
+
+class AccountLedger:
+    """Orders, fills and balances of one account of one installation."""
+
+    def __init__(self, *, account: str, installation: str) -> None:
+        self.account = account
+        self._installation = installation
+        self._prefix = installation_prefix(installation)
+        self._orders: dict[str, Order] = {}
+        self._client_id_by_exchange_id: dict[str, str] = {}
+        self._live_ids: dict[str, None] = {}
+        self._unsettled_ids: dict[str, None] = {}
+        self._ended_ids: dict[str, None] = {}
+        self._foreign_order_ids: dict[str, None] = {}
+        self._foreign_trade_ids: dict[str, None] = {}
+        self._balances: dict[str, BalanceReport] = {}
+        self._fill_changes: dict[str, Decimal] = {}
+
+    # What is known
+
+    def order(self, client_order_id: str) -> Order | None:
+        return self._orders.get(client_order_id)
+
+    def orders(self, owner: str | None = None) -> Iterator[Order]:
+        """Every order remembered, oldest first; of one owner if named."""
+        return (order for order in self._orders.values() if owner is None or order.request.owner == owner)
+
+    def live_orders(self, owner: str | None = None) -> list[Order]:
+        """Orders that may still trade: everything that has not ended by the exchange's word."""
+        live = (self._orders[client_order_id] for client_order_id in self._live_ids)
+        return [order for order in live if owner is None or order.request.owner == owner]
+
+    def unsettled_orders(self) -> list[Order]:
+        """Orders that have ended while some of their fills are not known yet."""
+        return [self._orders[client_order_id] for client_order_id in self._unsettled_ids]
+
+    def is_ours(self, client_order_id: str | None, *, owner: str | None = None) -> bool:
+        """Whether an id was made by this installation (and owner), in this run or an earlier one."""
+        prefix = self._prefix if owner is None else owner_prefix(self._installation, owner)
+        return client_order_id is not None and client_order_id.startswith(prefix)
+
+    def balance(self, asset: str) -> BalanceReport | None:
+        return self._balances.get(asset)
+
+    def balances(self) -> dict[str, BalanceReport]:
+        return dict(self._balances)
+
+    def fill_changes(self) -> dict[str, Decimal]:
+        """What all fills seen so far did to each asset's balance, fees included."""
+        return dict(self._fill_changes)
+
+    def spendable(self, asset: str) -> Decimal:
+        """The exchange's available balance less what orders on their way may already have taken from it."""
+        balance = self._balances.get(asset)
+        available = balance.available if balance is not None else ZERO
+        for client_order_id in self._live_ids:
+            order = self._orders[client_order_id]
+            if order.state in (OrderState.PENDING_NEW, OrderState.UNKNOWN):
+                reserved_asset, reserved = reservation(order)
+                if reserved_asset == asset:
+                    available -= reserved
+        return available
+
+    # What we do
+
+    def record_intent(self, request: OrderRequest, *, now: float) -> list[LedgerEvent]:
+        """Write down an order before anything of it leaves.
+
+        Raises:
+            ValueError: the client order id was used before or is not this installation's.
+        """
+        if request.client_order_id in self._orders:
+            raise ValueError(f"client order id {request.client_order_id} was used before")
+        if not self.is_ours(request.client_order_id):
+            raise ValueError(f"client order id {request.client_order_id} is not of installation {self._installation}")
+        order = Order(request=request, created_at=now, changed_at=now)
+        self._orders[request.client_order_id] = order
+        self._live_ids[request.client_order_id] = None
+        return [OrderChanged(self.account, order), OrderSubmitted(self.account, order)]
+
+    def record_sent(self, client_order_id: str, *, sent_at_milliseconds: int, expires_at_milliseconds: int | None) -> None:
+        """The placement is about to leave: from here on the exchange may have it."""
+        self._orders[client_order_id] = replace(
+            self._orders[client_order_id],
+            sent=True,
+            sent_at_milliseconds=sent_at_milliseconds,
+            expires_at_milliseconds=expires_at_milliseconds,
+        )
+
+    def record_input(self, client_order_id: str, happened: OrderInput, *, now: float, reason: str = "") -> list[LedgerEvent]:
+        """Something other than an exchange's report happened to an order of ours (see `OrderInput`).
+
+        Raises:
+            KeyError: no such order.
+        """
+        order = self._orders[client_order_id]
+        if happened is OrderInput.CANCEL_ASKED:
+            order = replace(order, cancel_wanted=True)
+        return self._advance(order, happened, now=now, reason=reason)
+
+    # What the exchange says
+
+    def apply_order_report(self, report: OrderReport, *, now: float) -> list[LedgerEvent]:
+        """Take in the exchange's word about an order; idempotent."""
+        order = self._find(report.client_order_id, report.exchange_order_id)
+        if order is None:
+            return self._foreign_order(report)
+        events: list[LedgerEvent] = []
+        first_word = order.exchange_order_id is None
+        if first_word:
+            order = replace(order, exchange_order_id=report.exchange_order_id)
+            self._client_id_by_exchange_id[report.exchange_order_id] = order.client_order_id
+        order = replace(
+            order,
+            filled_quantity=max(order.filled_quantity, report.filled_quantity),
+            filled_quote=max(order.filled_quote, report.filled_quote),
+        )
+        happened = _INPUT_BY_STATUS[report.status]
+        if happened is OrderInput.SAID_OPEN and order.filled_quantity > 0:
+            happened = OrderInput.SAID_PARTIALLY_FILLED
+        events = self._advance(order, happened, now=now, reason=report.reason)
+        if first_word and report.status is not ReportedStatus.REJECTED:
+            events.insert(1, OrderPlaced(self.account, self._orders[order.client_order_id]))
+        return events
+
+    def apply_fill(self, fill: FillReport, *, now: float) -> list[LedgerEvent]:
+        """Take in one trade; a trade id seen before changes nothing."""
+        order = self._find(fill.client_order_id, fill.exchange_order_id)
+        if order is None:
+            return self._foreign_fill(fill)
+        if any(known.trade_id == fill.trade_id for known in order.fills):
+            return []
+        add_fill(self._fill_changes, fill)
+        fills = (*order.fills, fill)
+        first_word = order.exchange_order_id is None
+        if first_word:
+            self._client_id_by_exchange_id[fill.exchange_order_id] = order.client_order_id
+        order = replace(
+            order,
+            fills=fills,
+            exchange_order_id=order.exchange_order_id or fill.exchange_order_id,
+            filled_quantity=max(order.filled_quantity, sum((known.quantity for known in fills), ZERO)),
+            filled_quote=max(order.filled_quote, sum((known.quantity * known.price for known in fills), ZERO)),
+        )
+        whole = order.request.quantity is not None and order.filled_quantity >= order.request.quantity
+        events = self._advance(order, OrderInput.SAID_FILLED if whole else OrderInput.SAID_PARTIALLY_FILLED, now=now)
+        order = self._orders[order.client_order_id]
+        events.insert(1, OrderFilled(self.account, order, fill))
+        if first_word:
+            events.insert(1, OrderPlaced(self.account, order))
+        return events
+
+    def apply_balance(self, report: BalanceReport) -> list[LedgerEvent]:
+        """Take in a balance; an older one than the last is ignored."""
+        known = self._balances.get(report.asset)
+        if known is not None and 0 < report.exchange_time_milliseconds < known.exchange_time_milliseconds:
+            return []
+        self._balances[report.asset] = report
+        if known is not None and (known.total, known.available) == (report.total, report.available):
+            return []
+        return [BalanceChanged(self.account, report.asset, report.total, report.available)]
+
+    # How it is kept
+
+    def _find(self, client_order_id: str | None, exchange_order_id: str) -> Order | None:
+        if client_order_id is None or client_order_id not in self._orders:
+            client_order_id = self._client_id_by_exchange_id.get(exchange_order_id)
+        return self._orders.get(client_order_id) if client_order_id is not None else None
+
+    def _advance(self, order: Order, happened: OrderInput, *, now: float, reason: str = "") -> list[LedgerEvent]:
+        """Move `order` by the table, keep it, and say what changed; the first event is always `OrderChanged`."""
+        before = self._orders[order.client_order_id]
+        state = next_state(order.state, happened)
+        if state is None:
+            # Fills and ids learned on the way are facts even when the status word makes no sense.
+            self._keep(order)
+            return [OrderChanged(self.account, order), ImpossibleTransition(self.account, order, happened)]
+        if state is OrderState.OPEN and order.filled_quantity > 0:
+            state = OrderState.PARTIALLY_FILLED
+        if order == before and state is before.state:
+            return []
+        order = replace(order, state=state, reason=reason or order.reason, changed_at=now)
+        self._keep(order)
+        events: list[LedgerEvent] = [OrderChanged(self.account, order)]
+        if state is not before.state:
+            if state is OrderState.UNKNOWN:
+                events.append(OrderFateUnknown(self.account, order))
+            elif state is OrderState.PENDING_CANCEL:
+                events.append(OrderCancelRequested(self.account, order))
+            elif state.is_terminal:
+                events.append(OrderEnded(self.account, order))
+        return events
+
+    def _keep(self, order: Order) -> None:
+        client_order_id = order.client_order_id
+        self._orders[client_order_id] = order
+        if not order.is_terminal:
+            self._live_ids[client_order_id] = None
+            self._ended_ids.pop(client_order_id, None)
+            self._unsettled_ids.pop(client_order_id, None)
+            return
+        self._live_ids.pop(client_order_id, None)
+        if order.is_settled:
+            self._unsettled_ids.pop(client_order_id, None)
+        else:
+            self._unsettled_ids[client_order_id] = None
+        self._ended_ids[client_order_id] = None
+        while len(self._ended_ids) > ENDED_ORDERS_KEPT_MAX:
+            self._forget(next(iter(self._ended_ids)))
+
+    def _forget(self, client_order_id: str) -> None:
+        del self._ended_ids[client_order_id]
+        self._unsettled_ids.pop(client_order_id, None)
+        order = self._orders.pop(client_order_id)
+        if order.exchange_order_id is not None:
+            self._client_id_by_exchange_id.pop(order.exchange_order_id, None)
+
+    def _foreign_order(self, report: OrderReport) -> list[LedgerEvent]:
+        if not _remember(self._foreign_order_ids, report.exchange_order_id):
+            return []
+        return [ForeignOrderSeen(self.account, report)]
+
+    def _foreign_fill(self, fill: FillReport) -> list[LedgerEvent]:
+        if not _remember(self._foreign_trade_ids, f"{fill.symbol}:{fill.trade_id}"):
+            return []
+        add_fill(self._fill_changes, fill)
+        return [ForeignFillSeen(self.account, fill)]
+
+
+def reservation(order: Order) -> tuple[str, Decimal]:
+    """The asset and the amount that an order still holds or may still take from the available balance."""
+    request = order.request
+    if request.side is Side.SELL:
+        return request.symbol.base, max(ZERO, (request.quantity or ZERO) - order.filled_quantity)
+    if request.quote_quantity is not None:
+        return request.symbol.quote, max(ZERO, request.quote_quantity - order.filled_quote)
+    remaining = max(ZERO, (request.quantity or ZERO) - order.filled_quantity)
+    return request.symbol.quote, remaining * (request.price or ZERO)
+
+
+def _remember(ids: dict[str, None], identity: str) -> bool:
+    """Remember an id within the bound; False if it was known."""
+    if identity in ids:
+        return False
+    ids[identity] = None
+    if len(ids) > FOREIGN_IDS_KEPT_MAX:
+        del ids[next(iter(ids))]
+    return True

@@ -1,0 +1,83 @@
+"""An order as we know it now: the request, its state, and its fills. Frozen; the ledger replaces it whole."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from market.events import Side
+from orders.life_cycle import OrderState
+from orders.reports import FillReport
+from orders.request import OrderRequest
+
+ZERO = Decimal(0)
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot of one order.
+
+    `filled_quantity` and `filled_quote` are the exchange's cumulative word or the sum of the fills known, whichever
+    is larger: they never shrink. `fills` holds each trade once. `created_at` and `changed_at` are monotonic seconds.
+    `expires_at_milliseconds` is the exchange's time after which it must refuse the placement (None where it has no
+    such thing); `sent` says whether the placement may have left this machine.
+    """
+
+    request: OrderRequest
+    state: OrderState = OrderState.PENDING_NEW
+    exchange_order_id: str | None = None
+    filled_quantity: Decimal = ZERO
+    filled_quote: Decimal = ZERO
+    fills: tuple[FillReport, ...] = ()
+    reason: str = ""
+    sent: bool = False
+    cancel_wanted: bool = False
+    created_at: float = 0.0
+    changed_at: float = 0.0
+    sent_at_milliseconds: int = 0
+    expires_at_milliseconds: int | None = None
+
+    @property
+    def client_order_id(self) -> str:
+        return self.request.client_order_id
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.state.is_terminal
+
+    @property
+    def is_settled(self) -> bool:
+        """Ended, and every fill of it is known with its fee."""
+        return self.is_terminal and self.fills_are_complete
+
+    @property
+    def fills_are_complete(self) -> bool:
+        """Whether the known fills account for the whole filled quantity."""
+        return sum((fill.quantity for fill in self.fills), ZERO) == self.filled_quantity
+
+    @property
+    def remaining_quantity(self) -> Decimal | None:
+        """Base units not yet filled; None where the request is in quote units."""
+        if self.request.quantity is None:
+            return None
+        return self.request.quantity - self.filled_quantity
+
+    @property
+    def average_price(self) -> Decimal | None:
+        return self.filled_quote / self.filled_quantity if self.filled_quantity else None
+
+    def asset_changes(self) -> dict[str, Decimal]:
+        """What the known fills did to the balance of each asset, fees included."""
+        changes: dict[str, Decimal] = {}
+        for fill in self.fills:
+            add_fill(changes, fill)
+        return changes
+
+
+def add_fill(changes: dict[str, Decimal], fill: FillReport) -> None:
+    """Add what `fill` did to each asset's balance to `changes`, exactly: no rounding anywhere."""
+    sign = 1 if fill.side is Side.BUY else -1
+    base, quote = fill.symbol.base, fill.symbol.quote
+    changes[base] = changes.get(base, ZERO) + sign * fill.quantity
+    changes[quote] = changes.get(quote, ZERO) - sign * fill.quantity * fill.price
+    changes[fill.fee_asset] = changes.get(fill.fee_asset, ZERO) - fill.fee
