@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-IMPORT_LINTER = "from importlinter.cli import lint_imports_command; lint_imports_command()"  # it has no `python -m` name
+IMPORT_LINTER = "from importlinter.cli import lint_imports_command; lint_imports_command(['--no-logo'])"  # it has no `python -m` name
 LINTERS = {
     "lint (ruff check)": ["-m", "ruff", "check", "."],
     "format (ruff format)": ["-m", "ruff", "format", "--check", "."],

@@ -76,6 +76,7 @@ def make(kind: str, environment: Path, lock: Path, root: Path, handle: IO[str]) 
     say(f"  in {environment}")
     log = environment.parent / f"{kind}.log"
     try:
+        log.unlink(missing_ok=True)
         if environment.exists():
             shutil.rmtree(environment)
         run([str(python), "-I", "-m", "venv", str(environment)], log, handle, "cannot create the environment", 2)
@@ -91,11 +92,11 @@ def make(kind: str, environment: Path, lock: Path, root: Path, handle: IO[str]) 
 
 
 def run(command: list[str], log: Path, handle: IO[str], failure: str, status: int) -> None:
-    """Runs a step, shows its progress, and keeps its whole output in `log`. Raises: SetupError when it fails."""
+    """Runs a step, shows its progress, and adds its output to `log`. Raises: SetupError when it fails."""
     environ = {name: value for name, value in os.environ.items() if not re.fullmatch("PYTHON.*|PIP_(USER|TARGET|PREFIX)", name)}
     # The step holds the lock as well: if this process is killed, nobody else begins before the orphaned step has ended.
     with (
-        log.open("w") as record,
+        log.open("a") as record,
         subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
             env=environ, pass_fds=[handle.fileno()],
@@ -131,9 +132,10 @@ class Progress:
 
     def show(self, line: str) -> None:
         """Takes a line of pip's output."""
-        if package := re.match(r"Collecting (\S+?)(==\S+)?\s", line):
+        # From an index pip says "Collecting trio==0.35.0 (from …)", from a folder "Processing /folder/trio-0.35.0-py3-….whl (from …)".
+        if package := re.match(r"(?:Collecting|Processing) (?:[^(]*/)?([\w.-]+?)(?:==|-)(\d[\w.]*)", line):
             self._packages += 1
-            self._write(f"  {self._packages:3d}  {package[1]}{(package[2] or '').replace('==', ' ')}")
+            self._write(f"  {self._packages:3d}  {package[1]} {package[2]}")
         elif line.startswith("Installing collected packages"):
             self._write(f"  installing {self._packages} packages")
 
