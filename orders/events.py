@@ -102,6 +102,13 @@ class ForeignOrderSeen(msgspec.Struct, frozen=True):
     report: OrderReport
 
 
+class LeftoverOrderFound(msgspec.Struct, frozen=True):
+    """An open order of this installation from an earlier run: taken into the ledger, so that it is cancelled."""
+
+    account: str
+    order: Order
+
+
 class ForeignFillSeen(msgspec.Struct, frozen=True):
     """A trade on this account of an order that is not of this installation."""
 
@@ -120,5 +127,6 @@ LedgerEvent = (
     | OrderEnded
     | ImpossibleTransition
     | ForeignOrderSeen
+    | LeftoverOrderFound
     | ForeignFillSeen
 )

@@ -47,6 +47,12 @@ def owner_prefix(installation: str, owner: str) -> str:
     return f"{installation}-{owner}-"
 
 
+def owner_of(client_order_id: str) -> str:
+    """The owner named in an id of ours; empty if there is none."""
+    parts = client_order_id.split("-")
+    return parts[1] if len(parts) == 3 else ""
+
+
 def _base36(number: int) -> str:
     digits = ""
     while number:

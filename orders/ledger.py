@@ -21,6 +21,7 @@ from orders.events import (
     ForeignOrderSeen,
     ImpossibleTransition,
     LedgerEvent,
+    LeftoverOrderFound,
     OrderCancelRequested,
     OrderChanged,
     OrderEnded,
@@ -29,11 +30,11 @@ from orders.events import (
     OrderPlaced,
     OrderSubmitted,
 )
-from orders.identity import installation_prefix, owner_prefix
+from orders.identity import installation_prefix, owner_of, owner_prefix
 from orders.life_cycle import OrderInput, OrderState, next_state
 from orders.order import ZERO, Order, add_fill
 from orders.reports import BalanceReport, FillReport, OrderReport, ReportedStatus
-from orders.request import OrderRequest
+from orders.request import OrderRequest, OrderType, TimeInForce
 
 ENDED_ORDERS_KEPT_MAX = 10_000
 FOREIGN_IDS_KEPT_MAX = 10_000
@@ -146,14 +147,21 @@ class AccountLedger:
             order = replace(order, cancel_wanted=True)
         return self._advance(order, happened, now=now, reason=reason)
 
+    def record_amended(self, client_order_id: str, *, price: Decimal | None, quantity: Decimal | None, now: float) -> list[LedgerEvent]:
+        """The exchange confirmed an amendment: the request is now so."""
+        order = self._orders[client_order_id]
+        request = replace(order.request, price=price or order.request.price, quantity=quantity or order.request.quantity)
+        return self._advance(replace(order, request=request), OrderInput.AMEND_ENDED, now=now)
+
     # What the exchange says
 
     def apply_order_report(self, report: OrderReport, *, now: float) -> list[LedgerEvent]:
         """Take in the exchange's word about an order; idempotent."""
         order = self._find(report.client_order_id, report.exchange_order_id)
         if order is None:
+            if self.is_ours(report.client_order_id):
+                return self._leftover_order(report, now=now)
             return self._foreign_order(report)
-        events: list[LedgerEvent] = []
         first_word = order.exchange_order_id is None
         if first_word:
             order = replace(order, exchange_order_id=report.exchange_order_id)
@@ -262,6 +270,24 @@ class AccountLedger:
         order = self._orders.pop(client_order_id)
         if order.exchange_order_id is not None:
             self._client_id_by_exchange_id.pop(order.exchange_order_id, None)
+
+    def _leftover_order(self, report: OrderReport, *, now: float) -> list[LedgerEvent]:
+        """Adopt an open order of an earlier run of this installation; one that has ended concerns nobody any more."""
+        if report.status is not ReportedStatus.OPEN or report.client_order_id is None or not report.quantity:
+            return []
+        request = OrderRequest(
+            client_order_id=report.client_order_id,
+            owner=owner_of(report.client_order_id),
+            symbol=report.symbol,
+            side=report.side,
+            type=OrderType.LIMIT if report.price else OrderType.MARKET,
+            time_in_force=TimeInForce.GOOD_TILL_CANCELLED,
+            quantity=report.quantity,
+            price=report.price or None,
+        )
+        order = Order(request=request, state=OrderState.UNKNOWN, sent=True, created_at=now, changed_at=now)
+        self._orders[order.client_order_id] = order
+        return [LeftoverOrderFound(self.account, order), *self.apply_order_report(report, now=now)]
 
     def _foreign_order(self, report: OrderReport) -> list[LedgerEvent]:
         if not _remember(self._foreign_order_ids, report.exchange_order_id):

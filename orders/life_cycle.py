@@ -86,6 +86,7 @@ def _table() -> dict[tuple[OrderState, OrderInput], OrderState]:
         (s.UNKNOWN, i.SAID_NEVER_ACCEPTED): s.REJECTED,
         (s.PENDING_CANCEL, i.SAID_NEVER_ACCEPTED): s.REJECTED,
         (s.PENDING_NEW, i.NEVER_SENT): s.REJECTED,
+        (s.PENDING_CANCEL, i.NEVER_SENT): s.REJECTED,
         (s.PENDING_NEW, i.CANCEL_ASKED): s.PENDING_CANCEL,
         (s.OPEN, i.CANCEL_ASKED): s.PENDING_CANCEL,
         (s.PARTIALLY_FILLED, i.CANCEL_ASKED): s.PENDING_CANCEL,

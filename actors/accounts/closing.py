@@ -1,0 +1,106 @@
+"""Closing: cancel every live order of ours and wait for the exchange's word that each has ended.
+
+It is the one way out: the supervisor runs it after the account actor died, for whatever reason, and before it starts
+again; the account actor runs it for one owner when a cycle has died. It depends on the ledger, on a session of its own
+and on nothing else: not on the private stream, nor on strategy or PnL code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from actors.accounts.codec import ProtocolError
+from actors.accounts.resolution import fetch_missing_fills, resolve
+from actors.accounts.session import AccountSession
+from network.breaker import BreakerOpen
+from network.http import NetworkError
+from orders.errors import ErrorKind, ExchangeError
+from orders.events import LedgerEvent
+from orders.ledger import AccountLedger
+from orders.life_cycle import OrderInput, OrderState
+from orders.order import Order
+from orders.reports import OrderReport
+
+ROUND_PAUSE_SECONDS = 0.1
+ROUND_PAUSE_SECONDS_MAX = 1.0
+
+Publish = Callable[[list[LedgerEvent]], None]
+Progress = Callable[[str], None]
+
+
+async def close_orders(
+    *,
+    session: AccountSession,
+    ledger: AccountLedger,
+    publish: Publish,
+    progress: Progress,
+    owner: str | None = None,
+    in_flight: Callable[[str], bool] = lambda client_order_id: False,
+) -> None:
+    """Cancel and confirm until no order of ours (of `owner`) is live here or at the exchange.
+
+    Returns only then: the caller sets the deadline, and reads from `ledger.live_orders()` what is left if it strikes.
+    Trouble with the exchange is told to `progress` and tried again with growing pauses; a refused credential is too,
+    since only the caller's deadline may end the attempt. `in_flight` says that a placement is still being sent by a
+    living actor, which will hear of its fate itself. Cancelled: the ledger holds what was confirmed so far.
+    """
+    pause_seconds = ROUND_PAUSE_SECONDS
+    while True:
+        try:
+            remaining = await _close_once(session, ledger, publish, owner, in_flight)
+        except (NetworkError, BreakerOpen, ExchangeError, ProtocolError) as error:
+            progress(f"closing {ledger.account}: {error}; trying again in {pause_seconds:.1f} s")
+        else:
+            if remaining == 0:
+                return
+            progress(f"closing {ledger.account}: {remaining} order(s) not confirmed yet")
+        await trio.sleep(pause_seconds)
+        pause_seconds = min(pause_seconds * 2, ROUND_PAUSE_SECONDS_MAX)
+
+
+async def _close_once(
+    session: AccountSession, ledger: AccountLedger, publish: Publish, owner: str | None, in_flight: Callable[[str], bool]
+) -> int:
+    """One round: what never left ends here, what the exchange lists is cancelled, what it does not list is asked for.
+
+    Returns how many orders may still be live.
+    """
+    for order in ledger.live_orders(owner):
+        if not order.sent:
+            # One in flight asks once more in the moment of leaving, and then does not leave.
+            happened = OrderInput.CANCEL_ASKED if in_flight(order.client_order_id) else OrderInput.NEVER_SENT
+            reason = "stopped before it was sent"
+            publish(ledger.record_input(order.client_order_id, happened, now=trio.current_time(), reason=reason))
+    listed = [report for report in await session.open_orders() if ledger.is_ours(report.client_order_id, owner=owner)]
+    for report in listed:
+        publish(ledger.apply_order_report(report, now=trio.current_time()))
+        await _cancel_listed(session, ledger, publish, report)
+    for order in ledger.live_orders(owner):
+        if not in_flight(order.client_order_id):
+            publish(await resolve(order, session=session, ledger=ledger, now=trio.current_time()))
+    for order in _unsettled(ledger, owner):
+        publish(await fetch_missing_fills(order, session=session, ledger=ledger, now=trio.current_time()))
+    if not listed and not ledger.live_orders(owner) and not _unsettled(ledger, owner):
+        return 0
+    # A round that changed something is followed by one that only looks: the exchange's list has the last word.
+    return max(1, len(ledger.live_orders(owner)))
+
+
+async def _cancel_listed(session: AccountSession, ledger: AccountLedger, publish: Publish, report: OrderReport) -> None:
+    order = ledger.order(report.client_order_id or "")
+    if order is not None and order.state is not OrderState.PENDING_CANCEL and not order.is_terminal:
+        publish(ledger.record_input(order.client_order_id, OrderInput.CANCEL_ASKED, now=trio.current_time()))
+    try:
+        answer = await session.cancel_reported(report)
+    except ExchangeError as error:
+        # It ended while we asked: the next round finds out how.
+        if error.kind not in (ErrorKind.ORDER_NOT_FOUND, ErrorKind.ALREADY_CLOSED):
+            raise
+        return
+    publish(ledger.apply_order_report(answer, now=trio.current_time()))
+
+
+def _unsettled(ledger: AccountLedger, owner: str | None) -> list[Order]:
+    return [order for order in ledger.unsettled_orders() if owner is None or order.request.owner == owner]

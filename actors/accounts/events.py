@@ -1,0 +1,56 @@
+"""What an account actor tells of itself, for people and the journal: frozen facts in the past tense."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class AccountConnected(msgspec.Struct, frozen=True):
+    """The private stream listens on every channel."""
+
+    account: str
+
+
+class AccountDisconnected(msgspec.Struct, frozen=True):
+    """The private stream broke; REST is asked until it is back."""
+
+    account: str
+    reason: str
+
+
+class AccountReconciled(msgspec.Struct, frozen=True):
+    """Orders, fills and balances were compared with the exchange and agree."""
+
+    account: str
+    open_orders: int
+    why: str
+
+
+class AccountTrouble(msgspec.Struct, frozen=True):
+    """Something did not work and is tried again; `doing` says what."""
+
+    account: str
+    doing: str
+    reason: str
+
+
+class OrderRefused(msgspec.Struct, frozen=True):
+    """A command was refused here, before anything was sent."""
+
+    account: str
+    client_order_id: str
+    reason: str
+
+
+class ClockOffsetMeasured(msgspec.Struct, frozen=True):
+    """The exchange's clock less ours."""
+
+    account: str
+    offset_milliseconds: int
+
+
+class ClosingProgressed(msgspec.Struct, frozen=True):
+    """How the cancelling of open orders stands."""
+
+    account: str
+    text: str

@@ -1,0 +1,69 @@
+"""Finding out what became of an order whose fate is not clear.
+
+Theory of operation. The exchange is asked about this very order: by its id, or by its client order id, then in its list
+of finished orders and of open orders (some exchanges find an order by client id only while it is open). Whatever any of
+them says is the answer. Only when none of them knows the order, and the time is past at which the exchange could still
+have accepted it, it is concluded that it never was accepted; until then it stays as it is. An early "not found" is
+therefore never the end of an order.
+"""
+
+from __future__ import annotations
+
+from actors.accounts.session import AccountSession
+from orders.errors import ErrorKind, ExchangeError
+from orders.events import LedgerEvent
+from orders.ledger import AccountLedger
+from orders.life_cycle import OrderInput
+from orders.order import Order
+
+# How long past an order's own expiry, or past the sending of one without, its absence is not yet believed: the exchange's
+# lists may lag behind its matching engine.
+ABSENCE_GRACE_MILLISECONDS = 1_000
+ABSENCE_GRACE_WITHOUT_EXPIRY_MILLISECONDS = 30_000
+# Finished orders are searched from a little before the sending, for clocks that disagree.
+SEARCH_MARGIN_MILLISECONDS = 60_000
+
+
+async def resolve(order: Order, *, session: AccountSession, ledger: AccountLedger, now: float) -> list[LedgerEvent]:
+    """Ask the exchange about `order` and take its answer into the ledger.
+
+    Returns the events to publish; an empty list if the order stays as it was. Raises what `AccountSession` raises.
+    Cancelled: the ledger is as it was.
+    """
+    if not order.sent:
+        return ledger.record_input(order.client_order_id, OrderInput.NEVER_SENT, now=now, reason="never left this machine")
+    asked_at_milliseconds = session.exchange_time_milliseconds()
+    try:
+        return ledger.apply_order_report(await session.query_order(order), now=now)
+    except ExchangeError as error:
+        if error.kind is not ErrorKind.ORDER_NOT_FOUND and error.kind is not ErrorKind.ALREADY_CLOSED:
+            raise
+    symbol = order.request.symbol
+    since = order.sent_at_milliseconds - SEARCH_MARGIN_MILLISECONDS
+    for reports in (
+        await session.open_orders(symbol),
+        await session.finished_orders(symbol, since_milliseconds=since),
+    ):
+        for report in reports:
+            if report.client_order_id == order.client_order_id:
+                return ledger.apply_order_report(report, now=now)
+    if order.exchange_order_id is None and asked_at_milliseconds > absence_believed_at_milliseconds(order):
+        return ledger.record_input(order.client_order_id, OrderInput.SAID_NEVER_ACCEPTED, now=now, reason="the exchange never accepted it")
+    return []
+
+
+def absence_believed_at_milliseconds(order: Order) -> int:
+    """The exchange's time after which no list knowing an order means that there is none."""
+    if order.expires_at_milliseconds is not None:
+        return order.expires_at_milliseconds + ABSENCE_GRACE_MILLISECONDS
+    return order.sent_at_milliseconds + ABSENCE_GRACE_WITHOUT_EXPIRY_MILLISECONDS
+
+
+async def fetch_missing_fills(order: Order, *, session: AccountSession, ledger: AccountLedger, now: float) -> list[LedgerEvent]:
+    """Ask for the trades of an order whose known fills do not account for its filled quantity."""
+    if order.exchange_order_id is None:
+        return []
+    events: list[LedgerEvent] = []
+    for fill in await session.fills(order.request.symbol, exchange_order_id=order.exchange_order_id):
+        events.extend(ledger.apply_fill(fill, now=now))
+    return events

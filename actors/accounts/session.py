@@ -1,0 +1,159 @@
+"""One signed REST connection to an account: the codec's requests carried out, the answers as reports.
+
+The account actor has one, and closing has another of its own, so that what cancels orders never depends on the health
+of what placed them. Both share the exchange's rate limits and breaker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from actors.accounts.codec import AccountCodec, PreparedRequest
+from actors.accounts.credential import Credential
+from market.clock import WallClock
+from market.symbol import Symbol
+from network.http import HttpRequest, HttpResponse
+from network.rest import RestClient, RetryPolicy
+from orders.order import Order
+from orders.reports import BalanceReport, FillReport, OrderReport
+from orders.request import OrderRequest
+
+REQUEST_TIMEOUT_SECONDS = 5.0
+
+
+class ClockOffset:
+    """The exchange's clock less ours, in milliseconds; shared by the sessions of one account."""
+
+    def __init__(self) -> None:
+        self.milliseconds = 0
+
+
+class AccountSession:
+    """Carries out private requests. Every method raises what it says here and nothing else:
+
+    Raises:
+        ExchangeError: the exchange refused.
+        RequestNotSent: it certainly did not receive the request.
+        ResponseLost: it may have received it.
+        BreakerOpen: the exchange's circuit breaker is open; nothing was sent.
+        ProtocolError: the answer cannot be read; the request may have taken effect.
+
+    Everything but `place` and `amend` is safe to repeat and is retried. A cancelled call may have taken effect.
+    """
+
+    def __init__(
+        self,
+        *,
+        codec: AccountCodec,
+        rest: RestClient,
+        credential: Credential,
+        wall_clock: WallClock,
+        offset: ClockOffset,
+        retry: RetryPolicy,
+        request_timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+    ) -> None:
+        self._codec = codec
+        self._rest = rest
+        self._credential = credential
+        self._wall_clock = wall_clock
+        self._offset = offset
+        self._retry = retry
+        self._request_timeout_seconds = request_timeout_seconds
+
+    @property
+    def codec(self) -> AccountCodec:
+        return self._codec
+
+    def exchange_time_milliseconds(self) -> int:
+        """Now, by the exchange's clock."""
+        return self._wall_clock.milliseconds() + self._offset.milliseconds
+
+    async def measure_clock_offset(self) -> int:
+        """Ask the exchange for its time and keep the offset; returns it in milliseconds."""
+        prepared = self._codec.server_time()
+        request = HttpRequest(method=prepared.method, path=prepared.path, query=prepared.query)
+        asked = 0
+
+        def build() -> HttpRequest:
+            nonlocal asked
+            asked = self._wall_clock.milliseconds()
+            return request
+
+        response = await self._send_built(build, prepared, urgent=True, retry=self._retry)
+        # The answer was written about half a round trip ago.
+        middle = (asked + self._wall_clock.milliseconds()) // 2
+        self._offset.milliseconds = self._codec.decode_server_time(response.body) - middle
+        return self._offset.milliseconds
+
+    async def place(self, request: OrderRequest, *, leaving: Callable[[], int | None]) -> OrderReport:
+        """Send one placement, never twice.
+
+        `leaving` is called in the moment of signing: it may raise to hold the order back, records that the order may be
+        at the exchange from now on, and returns the exchange's time after which it must refuse the order (None: never).
+        """
+        group = self._codec.place(request, expires_at_milliseconds=None).group
+
+        def build() -> HttpRequest:
+            return self._sign(self._codec.place(request, expires_at_milliseconds=leaving()))
+
+        response = await self._rest.send(build, group=group, timeout_seconds=self._request_timeout_seconds, retry=None)
+        return self._codec.decode_order(self._accepted(response).body)
+
+    async def cancel(self, order: Order) -> OrderReport:
+        return self._codec.decode_order(await self._send(self._codec.cancel(order), urgent=True))
+
+    async def cancel_reported(self, report: OrderReport) -> OrderReport:
+        return self._codec.decode_order(await self._send(self._codec.cancel_reported(report), urgent=True))
+
+    async def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None) -> OrderReport:
+        prepared = self._codec.amend(order, price=price, quantity=quantity)
+        return self._codec.decode_order(await self._send(prepared, repeat=False))
+
+    async def query_order(self, order: Order) -> OrderReport:
+        return self._codec.decode_order(await self._send(self._codec.query_order(order), urgent=True))
+
+    async def open_orders(self, symbol: Symbol | None = None) -> list[OrderReport]:
+        return self._codec.decode_orders(await self._send(self._codec.query_open_orders(symbol), urgent=True))
+
+    async def finished_orders(self, symbol: Symbol, *, since_milliseconds: int) -> list[OrderReport]:
+        prepared = self._codec.query_finished_orders(symbol, since_milliseconds=since_milliseconds)
+        return self._codec.decode_orders(await self._send(prepared, urgent=True))
+
+    async def fills(
+        self, symbol: Symbol, *, exchange_order_id: str | None = None, since_milliseconds: int | None = None
+    ) -> list[FillReport]:
+        prepared = self._codec.query_fills(symbol, exchange_order_id=exchange_order_id, since_milliseconds=since_milliseconds)
+        return self._codec.decode_fills(await self._send(prepared, urgent=True))
+
+    async def balances(self) -> list[BalanceReport]:
+        return self._codec.decode_balances(await self._send(self._codec.query_balances()))
+
+    async def _send(self, prepared: PreparedRequest, *, urgent: bool = False, repeat: bool = True) -> bytes:
+        def build() -> HttpRequest:
+            return self._sign(prepared)
+
+        response = await self._send_built(build, prepared, urgent=urgent, retry=self._retry if repeat else None)
+        return response.body
+
+    async def _send_built(
+        self, build: Callable[[], HttpRequest], prepared: PreparedRequest, *, urgent: bool, retry: RetryPolicy | None
+    ) -> HttpResponse:
+        response = await self._rest.send(
+            build,
+            group=prepared.group,
+            weight=prepared.weight,
+            urgent=urgent,
+            retry=retry,
+            timeout_seconds=self._request_timeout_seconds,
+        )
+        return self._accepted(response)
+
+    def _sign(self, prepared: PreparedRequest) -> HttpRequest:
+        return self._codec.sign(prepared, self._credential, timestamp_milliseconds=self.exchange_time_milliseconds())
+
+    def _accepted(self, response: HttpResponse) -> HttpResponse:
+        error = self._codec.error(response)
+        if error is not None:
+            raise error
+        return response
