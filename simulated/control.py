@@ -1,0 +1,222 @@
+"""What a test or a fault plan can see and do behind the wire. Plain calls; nothing here waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import trio
+
+from market.clock import WallClock
+from market.symbol import Symbol
+from simulated.engine.invariants import check_invariants
+from simulated.engine.matching import MatchingEngine
+from simulated.engine.order import Order, Trade
+from simulated.faults import AnswerFault, Faults, Operation
+from simulated.flow import MarketDriver
+from simulated.house import TAKERS
+
+
+class VenueClock:
+    """The exchange's own clock: wall time plus a skew."""
+
+    def __init__(self, clock: WallClock) -> None:
+        self._clock = clock
+        self.skew_milliseconds = 0
+
+    def milliseconds(self) -> int:
+        return self._clock.milliseconds() + self.skew_milliseconds
+
+
+class FlowGate:
+    """Stops and resumes the flow of the market."""
+
+    def __init__(self) -> None:
+        self._open = trio.Event()
+        self._open.set()
+
+    def freeze(self) -> None:
+        if self._open.is_set():
+            self._open = trio.Event()
+
+    def resume(self) -> None:
+        self._open.set()
+
+    async def wait_open(self) -> None:
+        await self._open.wait()
+
+
+class VenueControl:
+    """Facts and faults of one simulated exchange. `main_account` is meant wherever no account is named."""
+
+    def __init__(
+        self,
+        *,
+        engine: MatchingEngine,
+        driver: MarketDriver | None,
+        faults: Faults,
+        clock: VenueClock,
+        flow_gate: FlowGate,
+        main_account: str,
+        disconnect: Callable[[], None],
+        restart: Callable[[], None],
+        inject_crossed_update: Callable[[Symbol], None],
+    ) -> None:
+        self.engine = engine
+        self.faults = faults
+        self._driver = driver
+        self._clock = clock
+        self._flow_gate = flow_gate
+        self._main_account = main_account
+        self._disconnect = disconnect
+        self._restart = restart
+        self._inject_crossed_update = inject_crossed_update
+
+    # -- facts --------------------------------------------------------------------------------------------------------
+
+    def open_orders(self, account: str | None = None) -> tuple[Order, ...]:
+        """The account's open orders, oldest first."""
+        return tuple(self.engine.accounts[account or self._main_account].open_orders.values())
+
+    def orders(self, account: str | None = None) -> tuple[Order, ...]:
+        """Every order of the account that is still remembered, by id."""
+        name = account or self._main_account
+        return tuple(order for order in self.engine.orders.values() if order.account == name)
+
+    def order_by_client_id(self, client_id: str, account: str | None = None) -> Order | None:
+        """The newest order with this client id, open or finished."""
+        for order in reversed(self.orders(account)):
+            if order.client_id == client_id:
+                return order
+        return None
+
+    def balances(self, account: str | None = None) -> dict[str, tuple[Decimal, Decimal]]:
+        """Available and locked units per asset."""
+        balances = self.engine.accounts[account or self._main_account].balances
+        return {asset: (balance.available, balance.locked) for asset, balance in balances.items()}
+
+    def trades(self, account: str | None = None) -> tuple[Trade, ...]:
+        """The account's trades, oldest first."""
+        return tuple(self.engine.accounts[account or self._main_account].trades)
+
+    def best_bid(self, symbol: Symbol) -> Decimal | None:
+        return self.engine.books[symbol].bids.best
+
+    def best_ask(self, symbol: Symbol) -> Decimal | None:
+        return self.engine.books[symbol].asks.best
+
+    def check_invariants(self) -> None:
+        """Raises: InvariantBroken: money or orders were made or lost inside the simulation."""
+        check_invariants(self.engine)
+
+    # -- answers ------------------------------------------------------------------------------------------------------
+
+    def lose_answers(self, operation: Operation, count: int = 1) -> None:
+        """Carry out the next `count` such requests and never answer them."""
+        self.faults.plan_answer(operation, AnswerFault.LOST, status=0, count=count)
+
+    def fail_after_accepting(self, operation: Operation, *, status: int = 502, count: int = 1) -> None:
+        """Carry out the next `count` such requests and answer with a server error."""
+        self.faults.plan_answer(operation, AnswerFault.FAILED_AFTER, status=status, count=count)
+
+    def fail_before_accepting(self, operation: Operation, *, status: int = 503, count: int = 1) -> None:
+        """Do not carry out the next `count` such requests and answer with a server error."""
+        self.faults.plan_answer(operation, AnswerFault.FAILED_BEFORE, status=status, count=count)
+
+    def delay_requests(self, operation: Operation, seconds: float, count: int | None = None) -> None:
+        """Carry out the next `count` such requests (all, if None) late, whether or not the client still waits."""
+        self.faults.plan_request_delay(operation, seconds, count)
+
+    def delay_answers(self, operation: Operation, seconds: float, count: int | None = None) -> None:
+        """Carry out the next `count` such requests (all, if None) at once and answer late."""
+        self.faults.plan_answer_delay(operation, seconds, count)
+
+    def rate_limit_for(self, seconds: float) -> None:
+        """Answer every request with 429 for so long."""
+        self.faults.rate_limited_until = trio.current_time() + seconds
+
+    def start_maintenance(self) -> None:
+        """Answer every request with 503 and refuse new websockets until `end_maintenance`."""
+        self.faults.maintenance = True
+
+    def end_maintenance(self) -> None:
+        self.faults.maintenance = False
+
+    # -- streams ------------------------------------------------------------------------------------------------------
+
+    def delay_private_events(self, seconds: float, *, jitter_seconds: float = 0.0) -> None:
+        """Push private events late; with jitter they also overtake one another."""
+        self.faults.private_delay_seconds = seconds
+        self.faults.private_delay_jitter_seconds = jitter_seconds
+
+    def duplicate_private_events(self, count: int) -> None:
+        """Push each of the next `count` private events twice."""
+        self.faults.private_to_duplicate = count
+
+    def reorder_private_events(self, count: int) -> None:
+        """Let each of the next `count` private events be overtaken by the one after it."""
+        self.faults.private_to_swap = count
+
+    def drop_private_events(self, count: int) -> None:
+        """Lose the next `count` private events."""
+        self.faults.private_to_drop = count
+
+    def withhold_book_updates(self, symbol: Symbol, count: int = 1) -> None:
+        """Lose the next `count` pushes of book changes, so that clients see a gap in the ids."""
+        self.faults.updates_to_withhold[symbol] = count
+
+    def inject_crossed_update(self, symbol: Symbol) -> None:
+        """Push a change with a bid above the best ask. The book itself, and its snapshots, stay whole."""
+        self._inject_crossed_update(symbol)
+
+    def disconnect_all(self) -> None:
+        """Close every connection at once, without a close frame."""
+        self._disconnect()
+
+    def restart(self) -> None:
+        """Forget every session and connection, as a restarted exchange does. Orders and balances stay."""
+        self._restart()
+
+    def clear_faults(self) -> None:
+        """End every fault that lasts and forget every planned one. The clock's skew and a frozen flow are faults, too."""
+        self.faults.__init__()
+        self._clock.skew_milliseconds = 0
+        self._flow_gate.resume()
+
+    # -- clock, market and money --------------------------------------------------------------------------------------
+
+    def skew_clock(self, milliseconds: int) -> None:
+        """Let the exchange's clock run ahead (or behind, if negative) of everybody else's."""
+        self._clock.skew_milliseconds = milliseconds
+
+    def freeze_flow(self) -> None:
+        """No maker and no taker does anything until `resume_flow`."""
+        self._flow_gate.freeze()
+
+    def resume_flow(self) -> None:
+        self._flow_gate.resume()
+
+    def move_market(self, symbol: Symbol, price: Decimal) -> None:
+        """Move the fair price and every quote around it at once; what rests in between is filled."""
+        if self._driver is not None:
+            self._driver.move_to(symbol, price, self._clock.milliseconds())
+
+    def fill_order(self, order_id: int, quantity: Decimal | None = None) -> Trade:
+        """A house taker hits this very order for exactly `quantity` (all that remains, if None).
+
+        Raises:
+            OrderRefused: the order is not open or holds less.
+        """
+        amount = self.engine.orders[order_id].remaining_quantity if quantity is None else quantity
+        return self.engine.trade_against(order_id, TAKERS, amount, self._clock.milliseconds())
+
+    def cancel_order(self, order_id: int) -> Order:
+        """The exchange cancels the order of its own accord. Raises: OrderRefused: it is not open."""
+        return self.engine.cancel(order_id, self._clock.milliseconds())
+
+    def deposit(self, asset: str, amount: Decimal, account: str | None = None) -> None:
+        self.engine.deposit(account or self._main_account, asset, amount, self._clock.milliseconds())
+
+    def withdraw(self, asset: str, amount: Decimal, account: str | None = None) -> None:
+        """Raises: OrderRefused: less than `amount` is available."""
+        self.engine.withdraw(account or self._main_account, asset, amount, self._clock.milliseconds())

@@ -1,0 +1,1 @@
+"""A matching engine with its accounts: pure and synchronous, time passed in. Imports `market` only."""

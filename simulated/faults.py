@@ -1,0 +1,103 @@
+"""The bad days of a simulated exchange, as state that a server consults at well-named points."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+import trio
+
+from market.symbol import Symbol
+
+
+class Operation(enum.Enum):
+    """What a request does; `ANY` in a fault matches all of them."""
+
+    PLACE = "place"
+    CANCEL = "cancel"
+    AMEND = "amend"
+    QUERY = "query"
+    MARKET_DATA = "market_data"
+    ANY = "any"
+
+
+class AnswerFault(enum.Enum):
+    LOST = "done, but no answer ever leaves"
+    FAILED_AFTER = "done, but the answer is a server error"
+    FAILED_BEFORE = "not done, and the answer is a server error"
+
+
+class _PlannedAnswer(msgspec.Struct):
+    operation: Operation
+    fault: AnswerFault
+    status: int
+    left: int
+
+
+class _PlannedDelay(msgspec.Struct):
+    operation: Operation
+    seconds: float
+    left: int | None
+
+
+class Faults:
+    """Planned and running faults. Counted ones are used up as they strike; the rest last until cleared."""
+
+    def __init__(self) -> None:
+        self.maintenance = False
+        self.rate_limited_until = -1.0
+        self.private_delay_seconds = 0.0
+        self.private_delay_jitter_seconds = 0.0
+        self.private_to_drop = 0
+        self.private_to_duplicate = 0
+        self.private_to_swap = 0
+        self.updates_to_withhold: dict[Symbol, int] = {}
+        self._answers: list[_PlannedAnswer] = []
+        self._request_delays: list[_PlannedDelay] = []
+        self._answer_delays: list[_PlannedDelay] = []
+
+    def plan_answer(self, operation: Operation, fault: AnswerFault, *, status: int, count: int) -> None:
+        self._answers.append(_PlannedAnswer(operation, fault, status, count))
+
+    def plan_request_delay(self, operation: Operation, seconds: float, count: int | None) -> None:
+        self._request_delays.append(_PlannedDelay(operation, seconds, count))
+
+    def plan_answer_delay(self, operation: Operation, seconds: float, count: int | None) -> None:
+        self._answer_delays.append(_PlannedDelay(operation, seconds, count))
+
+    def take_answer(self, operation: Operation) -> tuple[AnswerFault, int] | None:
+        """The fault that strikes this request, with its HTTP status; the oldest plan first."""
+        for planned in self._answers:
+            if planned.operation in (operation, Operation.ANY):
+                planned.left -= 1
+                if not planned.left:
+                    self._answers.remove(planned)
+                return planned.fault, planned.status
+        return None
+
+    def take_request_delay_seconds(self, operation: Operation) -> float:
+        return _take_delay(self._request_delays, operation)
+
+    def take_answer_delay_seconds(self, operation: Operation) -> float:
+        return _take_delay(self._answer_delays, operation)
+
+    def is_rate_limited(self) -> bool:
+        return trio.current_time() < self.rate_limited_until
+
+    def take_withheld_update(self, symbol: Symbol) -> bool:
+        """Must this push of book changes be lost?"""
+        left = self.updates_to_withhold.get(symbol, 0)
+        if left:
+            self.updates_to_withhold[symbol] = left - 1
+        return left > 0
+
+
+def _take_delay(delays: list[_PlannedDelay], operation: Operation) -> float:
+    for planned in delays:
+        if planned.operation in (operation, Operation.ANY):
+            if planned.left is not None:
+                planned.left -= 1
+                if not planned.left:
+                    delays.remove(planned)
+            return planned.seconds
+    return 0.0
