@@ -1,0 +1,307 @@
+"""Checks of settings as a whole: names that must refer to something, overrides, the environment, credentials, live runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from actors.accounts.credential import Credential
+from assembly.decoding import SettingsError, decode, nearest
+from assembly.settings import (
+    AccountSettings,
+    CycleSettings,
+    ExchangeMode,
+    ExchangeSettings,
+    FileSettings,
+    KnownExchange,
+    LogLevel,
+    Overrides,
+    RuntimeSettings,
+    Settings,
+)
+from market.symbol import Symbol, SymbolError
+from simulated import settings as simulated_settings
+
+_CYCLE_NAME = re.compile(r"[a-z0-9]{1,10}")
+_ACCOUNT_NAME = re.compile(r"[a-z0-9_]{1,20}")
+_LOG_LEVELS: tuple[LogLevel, ...] = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR")
+_SWITCHED_ON = {"1": True, "true": True, "yes": True, "on": True, "": False, "0": False, "false": False, "no": False, "off": False}
+_FIRST_SIMULATED_USER_ID = 10_000_001
+
+
+def check_settings(
+    found: FileSettings,
+    *,
+    folder: Path,
+    installation_is_explicit: bool,
+    overrides: Overrides,
+    environment: Mapping[str, str],
+    known_exchanges: Mapping[str, KnownExchange],
+    parameters_type_by_strategy: Mapping[str, type[msgspec.Struct]],
+) -> Settings:
+    """Lay environment and overrides over what the file says, and check that the whole makes sense.
+
+    Raises:
+        SettingsError: it does not.
+    """
+    for name in found.exchanges:
+        _check_known(f"exchanges.{name}", name, known_exchanges, "exchange")
+    for name, account in found.accounts.items():
+        _check_account(name, account, found.exchanges)
+    if not found.cycles:
+        raise SettingsError("there is no cycle to run: add a table such as [cycles.btc] (see docs/configuration.md)")
+    cycles = {name: _check_cycle(name, cycle, found.accounts, parameters_type_by_strategy) for name, cycle in found.cycles.items()}
+
+    runtime = _override_runtime(found.runtime, overrides, environment, folder)
+    cycles = {name: _override_cycle(cycle, overrides) for name, cycle in cycles.items()}
+    exchanges, accounts = dict(found.exchanges), dict(found.accounts)
+    if overrides.exchange is not None:
+        _check_known("--exchange", overrides.exchange, known_exchanges, "exchange")
+        exchanges, accounts, cycles = _move_to_exchange(overrides.exchange, exchanges, accounts, cycles)
+    exchanges = {name: _override_mode(name, exchange, known_exchanges[name], environment) for name, exchange in exchanges.items()}
+
+    for name, exchange in exchanges.items():
+        _check_exchange(name, exchange, known_exchanges[name])
+    credentials = _credentials(exchanges, accounts, environment, known_exchanges)
+    for name, account in accounts.items():
+        _check_account_mode(name, account, exchanges[account.exchange], installation_is_explicit=installation_is_explicit)
+    for name, cycle in cycles.items():
+        _check_quantity(name, cycle, accounts[cycle.account])
+        _check_listed(name, cycle.symbol, accounts[cycle.account].exchange, exchanges)
+    exchanges = {name: _open_accounts(name, exchange, accounts, credentials) for name, exchange in exchanges.items()}
+    return Settings(runtime=runtime, exchanges=exchanges, accounts=accounts, cycles=cycles, credentials=credentials)
+
+
+# What the file says
+
+
+def _check_known(path: str, name: str, known: Iterable[str], what: str) -> None:
+    names = list(known)
+    if name not in names:
+        raise SettingsError(f'{path}: "{name}" is not a known {what}.{nearest(name, names)} Known: {", ".join(names) or "none"}.')
+
+
+def _check_reference(path: str, name: str, section: str, names: Iterable[str]) -> None:
+    known = list(names)
+    if name not in known:
+        there = ", ".join(f"[{section}.{each}]" for each in known) or "none"
+        raise SettingsError(f'{path} is "{name}", but there is no [{section}.{name}].{nearest(name, known)} There is: {there}.')
+
+
+def _check_account(name: str, account: AccountSettings, exchanges: Mapping[str, ExchangeSettings]) -> None:
+    if not _ACCOUNT_NAME.fullmatch(name):
+        raise SettingsError(f"accounts.{name}: an account's name is 1 to 20 lower case letters, digits or underscores")
+    _check_reference(f"accounts.{name}.exchange", account.exchange, "exchanges", exchanges)
+
+
+def _check_cycle(
+    name: str,
+    cycle: CycleSettings,
+    accounts: Mapping[str, AccountSettings],
+    parameters_type_by_strategy: Mapping[str, type[msgspec.Struct]],
+) -> CycleSettings:
+    path = f"cycles.{name}"
+    if not _CYCLE_NAME.fullmatch(name):
+        raise SettingsError(f"{path}: a cycle's name is 1 to 10 lower case letters or digits, because it becomes part of every order id")
+    _check_reference(f"{path}.account", cycle.account, "accounts", accounts)
+    _check_known(f"{path}.strategy", cycle.strategy, parameters_type_by_strategy, "strategy")
+    parameters = decode(cycle.parameters, parameters_type_by_strategy[cycle.strategy], f"{path}.parameters")
+    return replace(cycle, parameters=parameters)
+
+
+# What overrides it
+
+
+def _override_runtime(runtime: RuntimeSettings, overrides: Overrides, environment: Mapping[str, str], folder: Path) -> RuntimeSettings:
+    log_level = runtime.log_level
+    for source, text in (("the environment variable LOG_LEVEL", environment.get("LOG_LEVEL")), ("--log-level", overrides.log_level)):
+        if text:
+            wanted = [level for level in _LOG_LEVELS if level == text.upper()]
+            if not wanted:
+                raise SettingsError(f'{source} is "{text}"; expected one of {", ".join(_LOG_LEVELS)}.{nearest(text, _LOG_LEVELS)}')
+            log_level = wanted[0]
+    return replace(
+        runtime,
+        log_level=log_level,
+        log_file=str(folder / runtime.log_file) if runtime.log_file else None,
+        run_for_seconds=runtime.run_for_seconds if overrides.run_for_seconds is None else overrides.run_for_seconds,
+    )
+
+
+def _override_cycle(cycle: CycleSettings, overrides: Overrides) -> CycleSettings:
+    said: dict[str, Any] = {"symbol": overrides.symbol, "quantity": overrides.quantity, "cycles": overrides.cycles}
+    return replace(cycle, **{key: value for key, value in said.items() if value is not None})
+
+
+def _move_to_exchange(
+    exchange: str,
+    exchanges: dict[str, ExchangeSettings],
+    accounts: dict[str, AccountSettings],
+    cycles: dict[str, CycleSettings],
+) -> tuple[dict[str, ExchangeSettings], dict[str, AccountSettings], dict[str, CycleSettings]]:
+    """All cycles onto the one account of `exchange`, made if there is none; what no cycle uses any more is left out."""
+    there = [name for name, account in accounts.items() if account.exchange == exchange]
+    if len(there) > 1:
+        raise SettingsError(
+            f"--exchange {exchange} is ambiguous: the accounts {', '.join(there)} are all on it. "
+            "Name one as the account of each cycle in the file instead."
+        )
+    if there:
+        account_name, account = there[0], accounts[there[0]]
+    else:
+        account_name, account = exchange, AccountSettings(exchange=exchange)
+    moved = {name: replace(cycle, account=account_name) for name, cycle in cycles.items()}
+    return {exchange: exchanges.get(exchange, ExchangeSettings())}, {account_name: account}, moved
+
+
+def _override_mode(name: str, exchange: ExchangeSettings, known: KnownExchange, environment: Mapping[str, str]) -> ExchangeSettings:
+    variable = f"{known.credential_prefix}_TESTNET"
+    switch = environment.get(variable, "").strip().lower()
+    if switch not in _SWITCHED_ON:
+        raise SettingsError(f'the environment variable {variable} is "{switch}"; expected 1 to use the testnet of {name}, or 0')
+    return replace(exchange, mode=ExchangeMode.TESTNET) if _SWITCHED_ON[switch] else exchange
+
+
+# What must be so in the end
+
+
+def _check_exchange(name: str, exchange: ExchangeSettings, known: KnownExchange) -> None:
+    path = f"exchanges.{name}"
+    if (exchange.rest_url is None) != (exchange.websocket_url is None):
+        missing = "rest_url" if exchange.rest_url is None else "websocket_url"
+        raise SettingsError(f"{path}.{missing} is missing: rest_url and websocket_url are given together or not at all")
+    for key, url, plain, secure in (
+        ("rest_url", exchange.rest_url, "http", "https"),
+        ("websocket_url", exchange.websocket_url, "ws", "wss"),
+    ):
+        if url is None:
+            continue
+        if exchange.mode is not ExchangeMode.SIMULATED and not url.startswith(f"{secure}://"):
+            raise SettingsError(f"{path}.{key} must start with {secure}:// because the mode is {exchange.mode.value}")
+        if not url.startswith((f"{plain}://", f"{secure}://")):
+            raise SettingsError(f"{path}.{key} must start with {plain}:// or {secure}://")
+    if exchange.mode is ExchangeMode.TESTNET and not known.has_testnet:
+        raise SettingsError(f"{path}.mode is testnet, but {name} has no testnet; expected simulated or live")
+    for number, market in enumerate(exchange.simulation.markets):
+        try:
+            market.parsed_symbol  # noqa: B018 - reading it is the check
+        except SymbolError as error:
+            raise SettingsError(f"{path}.simulation.markets[{number}].symbol: {error}") from error
+
+
+def _check_account_mode(name: str, account: AccountSettings, exchange: ExchangeSettings, *, installation_is_explicit: bool) -> None:
+    mode = exchange.mode
+    if mode is not ExchangeMode.SIMULATED and not installation_is_explicit:
+        raise SettingsError(
+            f"runtime.installation must be written in the file because {account.exchange} is {mode.value}: it begins the id of every "
+            "order, so it must differ from that of any other program that trades with the same key"
+        )
+    if mode is ExchangeMode.LIVE:
+        limits = {
+            "max_order_notional": account.limits.max_order_notional,
+            "max_position_notional": account.limits.max_position_notional,
+        }
+        missing = [limit for limit, value in limits.items() if value is None]
+        if missing:
+            raise SettingsError(
+                f"accounts.{name}.limits needs {' and '.join(missing)} because {account.exchange} is live: "
+                "say in quote units how much it may trade at most"
+            )
+
+
+def _check_quantity(name: str, cycle: CycleSettings, account: AccountSettings) -> None:
+    for limit, most in (
+        ("max_order_notional", account.limits.max_order_notional),
+        ("max_position_notional", account.limits.max_position_notional),
+    ):
+        if most is not None and cycle.quantity > most:
+            raise SettingsError(
+                f"cycles.{name}.quantity is {cycle.quantity:f}, more than accounts.{cycle.account}.limits.{limit} = {most:f}"
+            )
+
+
+def _check_listed(name: str, symbol: Symbol, exchange_name: str, exchanges: Mapping[str, ExchangeSettings]) -> None:
+    exchange = exchanges[exchange_name]
+    if exchange.is_embedded:
+        listed = [str(market.parsed_symbol) for market in exchange.simulation.markets]
+        if str(symbol) not in listed:
+            raise SettingsError(
+                f"cycles.{name}.symbol is {symbol}, which the simulated {exchange_name} does not list.{nearest(str(symbol), listed)} "
+                f"It lists: {', '.join(listed)}; add [[exchanges.{exchange_name}.simulation.markets]] for more."
+            )
+
+
+# Credentials
+
+
+def _credentials(
+    exchanges: Mapping[str, ExchangeSettings],
+    accounts: Mapping[str, AccountSettings],
+    environment: Mapping[str, str],
+    known_exchanges: Mapping[str, KnownExchange],
+) -> dict[str, Credential]:
+    """The credential of each account, from the environment; a simulated exchange has made-up ones for who has none."""
+    credentials: dict[str, Credential] = {}
+    account_by_key: dict[tuple[str, str], str] = {}
+    for name, account in accounts.items():
+        exchange, known = exchanges[account.exchange], known_exchanges[account.exchange]
+        prefix = account.credential or known.credential_prefix
+        variables = [f"{prefix}_API_KEY", f"{prefix}_API_SECRET", *([f"{prefix}_API_PASSPHRASE"] if known.needs_passphrase else [])]
+        missing = [variable for variable in variables if not environment.get(variable)]
+        if not missing:
+            credential = Credential(**dict(zip(("key", "secret", "passphrase"), (environment[each] for each in variables), strict=False)))
+        elif exchange.mode is ExchangeMode.SIMULATED and len(missing) == len(variables):
+            credential = _made_up(name, exchange)
+        else:
+            is_are = "is" if len(missing) == 1 else "are"
+            raise SettingsError(
+                f"accounts.{name} on {account.exchange} ({exchange.mode.value}) has no credential: the environment variable"
+                f"{'' if len(missing) == 1 else 's'} {' and '.join(missing)} {is_are} not set"
+            )
+        other = account_by_key.setdefault((account.exchange, credential.key), name)
+        if other != name:
+            raise SettingsError(
+                f"accounts.{other} and accounts.{name} use the same credential ({prefix}) on {account.exchange}: "
+                f"give one of them a credential of its own, as accounts.{name}.credential"
+            )
+        credentials[name] = credential
+    return credentials
+
+
+def _made_up(name: str, exchange: ExchangeSettings) -> Credential:
+    """What the simulated exchange has for the account, or would have."""
+    for account in exchange.simulation.accounts:
+        if account.name == name:
+            return Credential(key=account.api_key, secret=account.api_secret)
+    return Credential(key=f"simulated-key-{name}", secret=f"simulated-secret-{name}")
+
+
+def _open_accounts(
+    exchange_name: str,
+    exchange: ExchangeSettings,
+    accounts: Mapping[str, AccountSettings],
+    credentials: Mapping[str, Credential],
+) -> ExchangeSettings:
+    """An embedded simulation has exactly our accounts on it: as the file says of each by its name, with the key that we use."""
+    if not exchange.is_embedded:
+        return exchange
+    in_file = {account.name: account for account in exchange.simulation.accounts}
+    opened: list[simulated_settings.AccountSettings] = []
+    for name, account in accounts.items():
+        if account.exchange == exchange_name:
+            simulated_account = in_file.pop(name, None) or simulated_settings.AccountSettings(name=name)
+            credential = credentials[name]
+            opened.append(
+                replace(
+                    simulated_account,
+                    user_id=_FIRST_SIMULATED_USER_ID + len(opened),
+                    api_key=credential.key,
+                    api_secret=credential.secret,
+                )
+            )
+    return replace(exchange, simulation=replace(exchange.simulation, accounts=tuple(opened)))
