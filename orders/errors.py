@@ -15,6 +15,7 @@ class ErrorKind(enum.Enum):
     INSUFFICIENT_BALANCE = "insufficient_balance"
     INVALID_PARAMETERS = "invalid_parameters"
     WOULD_TAKE = "would_take"  # a post-only order that would have crossed
+    WOULD_NOT_FILL = "would_not_fill"  # a fill-or-kill order that could not be filled whole
     ORDER_NOT_FOUND = "order_not_found"
     ALREADY_CLOSED = "already_closed"
     MAINTENANCE = "maintenance"

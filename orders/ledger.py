@@ -83,6 +83,11 @@ class AccountLedger:
         """Orders that have ended while some of their fills are not known yet."""
         return [self._orders[client_order_id] for client_order_id in self._unsettled_ids]
 
+    def orders_missing_fills(self) -> list[Order]:
+        """Orders whose known fills do not account for their filled quantity, ended or not."""
+        missing = (self._orders[client_order_id] for client_order_id in (*self._live_ids, *self._unsettled_ids))
+        return [order for order in missing if not order.fills_are_complete]
+
     def is_ours(self, client_order_id: str | None, *, owner: str | None = None) -> bool:
         """Whether an id was made by this installation (and owner), in this run or an earlier one."""
         prefix = self._prefix if owner is None else owner_prefix(self._installation, owner)

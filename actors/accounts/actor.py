@@ -39,8 +39,7 @@ from market.events import InstrumentListed
 from market.instrument import Instrument
 from market.symbol import Symbol
 from network.backoff import Backoff
-from network.breaker import BreakerOpen
-from network.http import NetworkError, RequestNotSent
+from network.errors import NetworkError, RequestNotSent
 from orders.commands import AccountCommand, AmendOrder, BalanceCapture, CancelOrder, CaptureBalances, CloseOwner, PlaceOrder
 from orders.errors import ErrorKind, ExchangeError
 from orders.events import AccountLost, AccountReady, BalanceChanged, LedgerEvent, OrderChanged
@@ -50,7 +49,7 @@ from orders.order import Order
 from orders.reports import BalanceReport, FillReport, OrderReport, PrivateReport
 
 # What asking the exchange may raise; each is tried again.
-ASKING_ERRORS = (NetworkError, BreakerOpen, ExchangeError, ProtocolError)
+ASKING_ERRORS = (NetworkError, ExchangeError, ProtocolError)
 
 InboxItem = OrderChanged | BalanceChanged | AccountReady | AccountLost
 
@@ -126,6 +125,7 @@ class AccountActor:
         self._in_flight: set[str] = set()
         self._listening = False
         self._attention = trio.Event()
+        self._to_ask_now: set[str] = set()
         self._asked_again_at: dict[str, tuple[float, float]] = {}  # client order id: (not before, pause so far)
 
     async def run(self, context: ActorContext) -> None:
@@ -167,6 +167,8 @@ class AccountActor:
                         nursery.start_soon(self._listen, stream)
                         nursery.start_soon(stream.keep_alive)
                         await self._reconcile_until_agreed("first look" if first else "stream is back")
+                        if first:
+                            await self._sweep()
                         self._listening = True
                         self._backoff.reset()
                         if first:
@@ -206,6 +208,10 @@ class AccountActor:
                     self._report(AccountTrouble(self._name, "polling", str(error)))
             await trio.sleep_forever()
 
+    async def _sweep(self) -> None:
+        """Before the first command: end whatever of ours an earlier run or incarnation may have left live."""
+        await close_orders(session=self._session, ledger=self._ledger, publish=self._publish, progress=self._tell_closing)
+
     # Agreement with the exchange
 
     async def _reconcile_until_agreed(self, why: str) -> None:
@@ -231,9 +237,8 @@ class AccountActor:
         for order in self._ledger.live_orders():
             if order.client_order_id not in listed_ids and order.client_order_id not in self._in_flight:
                 await self._resolve(order)
-        for order in list(self._ledger.orders()):
-            if not order.fills_are_complete:
-                await self._fetch_fills(order)
+        for order in self._ledger.orders_missing_fills():
+            await self._fetch_fills(order)
         for balance in await self._session.balances():
             self._take(balance)
         self._report(AccountReconciled(self._name, len(self._ledger.live_orders()), why))
@@ -273,6 +278,7 @@ class AccountActor:
             if now >= not_before:
                 pause = min(pause * 2, 5.0)
                 self._asked_again_at[order.client_order_id] = (now + pause, pause)
+                self._to_ask_now.discard(order.client_order_id)
                 due.append(order)
         return due
 
@@ -280,7 +286,11 @@ class AccountActor:
         """How long an order in this state may go without a word before it is asked about."""
         if order.is_terminal:
             return self._timing.fills_patience_seconds
-        if order.state is OrderState.UNKNOWN or (order.cancel_wanted and order.state is not OrderState.PENDING_CANCEL):
+        if (
+            order.client_order_id in self._to_ask_now
+            or order.state is OrderState.UNKNOWN
+            or (order.cancel_wanted and order.state is not OrderState.PENDING_CANCEL)
+        ):
             return 0.0
         if order.state in (OrderState.PENDING_NEW, OrderState.PENDING_CANCEL, OrderState.PENDING_AMEND):
             return self._timing.cancel_patience_seconds
@@ -364,10 +374,10 @@ class AccountActor:
 
         try:
             report = await self._session.place(command.request, leaving=leaving)
-        except (GateClosed, BreakerOpen) as error:
+        except GateClosed as error:
             self._end_unsent(client_order_id, str(error))
         except RequestNotSent as error:
-            self._end_unsent(client_order_id, f"the exchange could not be reached: {error}")
+            self._end_unsent(client_order_id, f"not sent: {error}")
         except ExchangeError as error:
             if error.fate_is_unknown:
                 self._lose_answer(client_order_id, str(error))
@@ -391,10 +401,10 @@ class AccountActor:
             # Not found or already closed: it ended, or has not arrived yet; only the exchange's lists tell which.
             if error.kind not in (ErrorKind.ORDER_NOT_FOUND, ErrorKind.ALREADY_CLOSED):
                 self._report(AccountTrouble(self._name, f"cancelling order {order.client_order_id}", str(error)))
-            self._lose_answer(order.client_order_id, "")
-        except BreakerOpen as error:
+            self._ask_now(order.client_order_id)
+        except RequestNotSent as error:
             self._report(AccountTrouble(self._name, f"cancelling order {order.client_order_id}", str(error)))
-            self._lose_answer(order.client_order_id, "")
+            self._ask_now(order.client_order_id)
         except (NetworkError, ProtocolError) as error:
             self._lose_answer(order.client_order_id, str(error))
         else:
@@ -412,7 +422,10 @@ class AccountActor:
             self._report(OrderRefused(self._name, command.client_order_id, str(error)))
             self._happened(command.client_order_id, OrderInput.ANSWER_LOST if error.fate_is_unknown else OrderInput.AMEND_ENDED)
             self._attention.set()
-        except (NetworkError, BreakerOpen, ProtocolError) as error:
+        except RequestNotSent as error:
+            self._report(OrderRefused(self._name, command.client_order_id, f"not sent: {error}"))
+            self._happened(command.client_order_id, OrderInput.AMEND_ENDED)
+        except (NetworkError, ProtocolError) as error:
             self._lose_answer(command.client_order_id, str(error))
         else:
             self._publish(
@@ -427,7 +440,7 @@ class AccountActor:
             session=self._session,
             ledger=self._ledger,
             publish=self._publish,
-            progress=lambda text: self._report(ClosingProgressed(self._name, text)),
+            progress=self._tell_closing,
             owner=command.owner,
             in_flight=self._in_flight.__contains__,
         )
@@ -443,7 +456,7 @@ class AccountActor:
                     # A fill of another owner's order may have come between: then the fills fetched now differ.
                     for order in self._ledger.live_orders():
                         await self._resolve(order)
-                    for order in [known for known in self._ledger.orders() if not known.fills_are_complete]:
+                    for order in self._ledger.orders_missing_fills():
                         await self._fetch_fills(order)
                 except ASKING_ERRORS as error:
                     self._report(AccountTrouble(self._name, "fetching balances", str(error)))
@@ -487,6 +500,14 @@ class AccountActor:
 
     def _lose_answer(self, client_order_id: str, reason: str) -> None:
         self._happened(client_order_id, OrderInput.ANSWER_LOST, reason)
+        self._attention.set()
+
+    def _tell_closing(self, text: str) -> None:
+        self._report(ClosingProgressed(self._name, text))
+
+    def _ask_now(self, client_order_id: str) -> None:
+        """Have the watchdog ask about an order without waiting for its patience to run out."""
+        self._to_ask_now.add(client_order_id)
         self._attention.set()
 
     def _publish(self, events: list[LedgerEvent]) -> None:

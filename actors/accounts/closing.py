@@ -14,8 +14,7 @@ import trio
 from actors.accounts.codec import ProtocolError
 from actors.accounts.resolution import fetch_missing_fills, resolve
 from actors.accounts.session import AccountSession
-from network.breaker import BreakerOpen
-from network.http import NetworkError
+from network.errors import NetworkError
 from orders.errors import ErrorKind, ExchangeError
 from orders.events import LedgerEvent
 from orders.ledger import AccountLedger
@@ -50,7 +49,7 @@ async def close_orders(
     while True:
         try:
             remaining = await _close_once(session, ledger, publish, owner, in_flight)
-        except (NetworkError, BreakerOpen, ExchangeError, ProtocolError) as error:
+        except (NetworkError, ExchangeError, ProtocolError) as error:
             progress(f"closing {ledger.account}: {error}; trying again in {pause_seconds:.1f} s")
         else:
             if remaining == 0:

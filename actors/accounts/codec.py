@@ -120,7 +120,11 @@ class AccountCodec(Protocol):
         ...
 
     def decode_batch(self, body: bytes) -> list[OrderReport | tuple[str, ExchangeError]]:
-        """The answer to place_batch and cancel_batch: per order its report, or (client order id, refusal)."""
+        """The answer to place_batch and cancel_batch: per order its report, or (client order id, refusal).
+
+        An order that the answer merely calls accepted is left out: the private stream or a query tells how it stands.
+        A refusal about an order without a client order id carries the exchange's id instead.
+        """
         ...
 
     def decode_orders(self, body: bytes) -> list[OrderReport]:
@@ -128,6 +132,14 @@ class AccountCodec(Protocol):
         ...
 
     def decode_fills(self, body: bytes) -> list[FillReport]: ...
+
+    def next_page(self, request: PreparedRequest, body: bytes) -> PreparedRequest | None:
+        """The request for what may follow `body`, the answer to a `query_*` request; None if it was all.
+
+        Until it is None, the lists read so far are not whole. What changed hands between two pages may be told twice
+        or not at all: only a listening private stream fills that gap.
+        """
+        ...
 
     # Balances
 

@@ -34,9 +34,8 @@ class AccountSession:
 
     Raises:
         ExchangeError: the exchange refused.
-        RequestNotSent: it certainly did not receive the request.
+        RequestNotSent: it certainly did not receive the request (not reached, breaker open, rate limit not granted).
         ResponseLost: it may have received it.
-        BreakerOpen: the exchange's circuit breaker is open; nothing was sent.
         ProtocolError: the answer cannot be read; the request may have taken effect.
 
     Everything but `place` and `amend` is safe to repeat and is retried. A cancelled call may have taken effect.

@@ -9,7 +9,7 @@ import trio
 
 from actors.accounts.codec import AccountCodec, ProtocolError
 from actors.accounts.credential import Credential
-from network.http import NetworkError
+from network.errors import NetworkError
 from network.websocket import WebSocket, open_websocket
 from orders.errors import ErrorKind, ExchangeError
 from orders.reports import PrivateReport, StreamClosing, StreamConfirmed, StreamPong, StreamRefused

@@ -1,0 +1,266 @@
+"""What Gate.io spot says about an account: the shapes of its messages and how they become reports.
+
+Only the fields that are used, from https://www.gate.com/docs/developers/apiv4/ ("Order", "SpotAccount", "Trade") and
+https://www.gate.com/docs/developers/apiv4/ws/en/ ("Orders channel", "User trades channel", "Spot balance channel").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+
+import msgspec
+
+from actors.accounts.codec import ProtocolError
+from exchanges.gateio_spot import GATEIO_SPOT
+from market.events import Side
+from market.exact import exact_sum
+from orders.order import ZERO
+from orders.reports import BalanceReport, FillReport, OrderReport, ReportedStatus
+
+# "text": what a client calls its order begins so on the wire; any other text tells how a foreign order was made.
+CLIENT_ID_PREFIX = "t-"
+EXCERPT_LENGTH_MAX = 120
+MAGNITUDE_MAX = 40  # powers of ten; no real amount comes near, and arithmetic beyond it could run out of digits
+
+_END_BY_FINISH = {  # "finish_as"; what is not here counts as cancelled, with the exchange's word as the reason
+    "ioc": ReportedStatus.EXPIRED,
+    "fok": ReportedStatus.EXPIRED,
+    "poc": ReportedStatus.REJECTED,
+}
+_REASON_BY_FINISH = {"poc": "post-only, and it would have taken (poc)", "cancelled": ""}
+
+_Number = str | int | float
+_UNREADABLE = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
+
+
+class Order(msgspec.Struct):
+    """REST says how it stands by `status`, the stream by `event`. Amounts of a market buy are in quote units."""
+
+    id: str | int
+    currency_pair: str
+    side: Side
+    amount: Decimal
+    type: str = "limit"
+    text: str | None = None
+    status: str | None = None
+    event: str | None = None
+    finish_as: str | None = None
+    price: _Number | None = None  # may be empty for market orders
+    left: Decimal | None = None
+    filled_amount: Decimal | None = None
+    filled_total: Decimal | None = None
+    update_time_ms: _Number | None = None
+
+
+class OpenOrders(msgspec.Struct):
+    """`orders` are one pair's; the stated `total` counts this page only, so it tells nothing."""
+
+    currency_pair: str
+    orders: list[Order] | None
+
+
+class BatchItem(msgspec.Struct):
+    """The part of a batch's answer that says whether; `status` tells whether an order follows."""
+
+    id: str | int | None = None
+    text: str | None = None
+    succeeded: bool | None = None
+    label: str | None = None
+    message: str | None = None
+    status: str | None = None
+
+
+class Fill(msgspec.Struct):
+    id: str | int
+    order_id: str | int
+    currency_pair: str
+    side: Side
+    role: str
+    amount: Decimal
+    price: Decimal
+    fee: Decimal | None = None
+    fee_currency: str | None = None
+    gt_fee: Decimal | None = None
+    point_fee: Decimal | None = None
+    text: str | None = None
+    create_time_ms: _Number | None = None
+
+
+class Account(msgspec.Struct):
+    """REST's balance."""
+
+    currency: str
+    available: Decimal
+    locked: Decimal
+
+
+class Balance(msgspec.Struct):
+    """The stream's balance."""
+
+    currency: str
+    total: Decimal
+    available: Decimal
+    timestamp_ms: _Number | None = None
+
+
+class StreamError(msgspec.Struct):
+    code: int | str = ""
+    message: str = ""
+
+
+class Frame(msgspec.Struct):
+    channel: str = ""
+    event: str | None = None
+    error: StreamError | None = None
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    type: str | None = None  # of the bare upgrade notice, as is `msg`
+    msg: str | None = None
+
+
+class SubscribeResult(msgspec.Struct):
+    status: str = "success"
+
+
+class SystemNotice(msgspec.Struct):
+    type: str = ""
+    msg: str = ""
+
+
+class ServerTime(msgspec.Struct):
+    server_time: int
+
+
+ORDERS = msgspec.json.Decoder(list[Order])
+ORDER = msgspec.json.Decoder(Order)
+OPEN_ORDERS = msgspec.json.Decoder(list[OpenOrders])
+ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+BATCH_ITEM = msgspec.json.Decoder(BatchItem)
+FILLS = msgspec.json.Decoder(list[Fill])
+ACCOUNTS = msgspec.json.Decoder(list[Account])
+BALANCES = msgspec.json.Decoder(list[Balance])
+FRAME = msgspec.json.Decoder(Frame)
+SUBSCRIBE_RESULT = msgspec.json.Decoder(SubscribeResult | None)
+SYSTEM_NOTICE = msgspec.json.Decoder(SystemNotice | None)
+SERVER_TIME = msgspec.json.Decoder(ServerTime)
+
+
+@contextmanager
+def reading(what: str, data: bytes | str) -> Iterator[None]:
+    """Whatever goes wrong inside is the exchange's fault: `data` is not the `what` that it should be.
+
+    Raises:
+        ProtocolError: in place of the decoder's errors.
+    """
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise ProtocolError(f"Gate.io sent {what} that cannot be read ({error}): {data[:EXCERPT_LENGTH_MAX]!r}") from error
+
+
+def client_order_id(text: str | None) -> str | None:
+    """Ours, without Gate.io's prefix; None if no client named the order."""
+    if text is None or not text.startswith(CLIENT_ID_PREFIX):
+        return None
+    return text.removeprefix(CLIENT_ID_PREFIX)
+
+
+def wire_text(client_order_id: str) -> str:
+    """A client order id as Gate.io wants it."""
+    return f"{CLIENT_ID_PREFIX}{client_order_id}"
+
+
+def order_report(order: Order) -> OrderReport:
+    is_market = order.type == "market"
+    amount_is_quote = is_market and order.side is Side.BUY
+    amount = _amount(order.amount)
+    left = None if order.left is None else _amount(order.left)
+    if order.filled_amount is not None:
+        filled_quantity = _amount(order.filled_amount)
+    elif left is not None and not amount_is_quote:
+        filled_quantity = _amount(amount - left)
+    else:
+        raise ValueError("neither filled_amount nor left in base units")
+    is_filled = left == 0 and filled_quantity > 0 and (amount_is_quote or filled_quantity >= amount)
+    status, reason = _standing(order, is_filled=is_filled)
+    price = None if is_market or order.price in (None, "") else _amount(Decimal(str(order.price)))
+    return OrderReport(
+        exchange_order_id=str(order.id),
+        client_order_id=client_order_id(order.text),
+        symbol=GATEIO_SPOT.from_wire(order.currency_pair),
+        side=order.side,
+        status=status,
+        filled_quantity=filled_quantity,
+        filled_quote=_amount(order.filled_total or ZERO),
+        price=price or None,
+        quantity=None if amount_is_quote else amount,
+        reason=reason,
+        exchange_time_milliseconds=_milliseconds(order.update_time_ms),
+    )
+
+
+def _standing(order: Order, *, is_filled: bool) -> tuple[ReportedStatus, str]:
+    """Status and reason. Samples disagree on the status word of a partly filled immediate order, so amounts decide."""
+    if order.event != "finish" and order.status not in ("closed", "cancelled"):
+        if order.status == "open" or order.event in ("put", "update"):
+            return ReportedStatus.OPEN, ""
+        raise ValueError(f"neither status {order.status!r} nor event {order.event!r} is known")
+    finish = order.finish_as or ""
+    if is_filled or finish == "filled":
+        return ReportedStatus.FILLED, ""
+    return _END_BY_FINISH.get(finish, ReportedStatus.CANCELLED), _REASON_BY_FINISH.get(finish, finish)
+
+
+def fill_report(fill: Fill) -> FillReport:
+    symbol = GATEIO_SPOT.from_wire(fill.currency_pair)
+    fee, fee_asset = _finite(fill.fee or ZERO), fill.fee_currency or (symbol.base if fill.side is Side.BUY else symbol.quote)
+    if not fee:  # then it may have been deducted in GT or in points
+        for deducted, asset in ((fill.gt_fee, "GT"), (fill.point_fee, "POINT")):
+            if deducted:
+                fee, fee_asset = _finite(deducted), asset
+                break
+    return FillReport(
+        trade_id=str(fill.id),
+        exchange_order_id=str(fill.order_id),
+        client_order_id=client_order_id(fill.text),
+        symbol=symbol,
+        side=fill.side,
+        price=_amount(fill.price),
+        quantity=_amount(fill.amount),
+        fee=fee,
+        fee_asset=fee_asset,
+        maker=fill.role == "maker",
+        exchange_time_milliseconds=_milliseconds(fill.create_time_ms),
+    )
+
+
+def account_report(account: Account) -> BalanceReport:
+    available = _finite(account.available)
+    return BalanceReport(asset=account.currency, total=exact_sum((available, _finite(account.locked))), available=available)
+
+
+def balance_report(balance: Balance) -> BalanceReport:
+    return BalanceReport(
+        asset=balance.currency,
+        total=_finite(balance.total),
+        available=_finite(balance.available),
+        exchange_time_milliseconds=_milliseconds(balance.timestamp_ms),
+    )
+
+
+def _finite(value: Decimal) -> Decimal:
+    if not value.is_finite() or not -MAGNITUDE_MAX <= value.adjusted() <= MAGNITUDE_MAX:
+        raise ValueError(f"{value} is no amount")
+    return value
+
+
+def _amount(value: Decimal) -> Decimal:
+    if _finite(value) < 0:
+        raise ValueError(f"{value} is negative")
+    return value
+
+
+def _milliseconds(value: _Number | None) -> int:
+    """Gate.io writes them as integers, as text, and as text with decimals."""
+    return 0 if value is None or value == "" else int(float(value))

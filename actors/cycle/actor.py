@@ -1,0 +1,330 @@
+"""The cycle actor: runs a controller's rounds on one symbol of one account.
+
+Theory of operation. A round is: balances captured fresh from the exchange; the controller asked again and again, on every
+settled view (after each batch of news, and at least once a tick), and its decision carried out by the executor; when the
+controller says that the round is finished and nothing is live, balances captured again, and their difference compared with
+what the fills and fees add up to, to the last digit. The actor holds no order: orders live in the account, and what the
+cycle knows of them outlives it in its memory. When it dies, the supervisor has the account cancel what it owns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Protocol
+
+import trio
+
+from actors.channels.bounded import BoundedSender
+from actors.channels.latest import LatestReceiver
+from actors.channels.reply import Reply
+from actors.cycle.controller import Controller, Decision, DesiredOrder, RoundView
+from actors.cycle.executor import plan, tag_for
+from actors.cycle.inbox import CycleInput
+from actors.cycle.memory import CycleMemory
+from market.clock import WallClock
+from market.events import BookChanged, BookLost, InstrumentListed, Side
+from market.instrument import Instrument, format_decimal
+from market.symbol import Symbol
+from orders.commands import AccountCommand, BalanceCapture, CancelOrder, CaptureBalances, PlaceOrder
+from orders.events import AccountLost, AccountReady, OrderChanged
+from orders.identity import ClientOrderIds
+from orders.order import ZERO, Order
+from orders.reconciliation import CycleFinished, CyclePhaseChanged, CycleReconciled, CycleStarted
+from orders.request import OrderRequest
+
+# A command that waited longer than this was decided on a market that is gone.
+COMMAND_LIFETIME_SECONDS = 2.0
+# An account that restarts does not answer what its last incarnation was asked; then it is asked again.
+CAPTURE_TIMEOUT_SECONDS = 15.0
+
+
+class ActorContext(Protocol):
+    """What the supervisor gives an actor."""
+
+    def started(self) -> None: ...
+
+    def progress(self) -> None: ...
+
+
+class QuantityTooSmall(Exception):
+    """The configured quantity can never be traded: below the exchange's minimum."""
+
+
+class InsufficientFunds(Exception):
+    """The account does not hold what a round needs."""
+
+
+class BalancesDisagree(Exception):
+    """A round's balances changed by something that its fills and fees do not explain."""
+
+
+class CycleActor:
+    """Runs one cycle. One incarnation: make a new one for each start, on the same memory, ids and channels.
+
+    `rounds_max` 0 means until stopped. `report` takes every noteworthy event and never blocks.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        account: str,
+        symbol: Symbol,
+        quote_quantity: Decimal,
+        rounds_max: int,
+        tick_seconds: float,
+        book_age_seconds_max: float,
+        controller: Controller,
+        memory: CycleMemory,
+        ids: ClientOrderIds,
+        inbox: LatestReceiver[CycleInput],
+        commands: BoundedSender[AccountCommand],
+        wall_clock: WallClock,
+        report: Callable[[object], None],
+    ) -> None:
+        self._name = name
+        self._account = account
+        self._symbol = symbol
+        self._quote_quantity = quote_quantity
+        self._rounds_max = rounds_max
+        self._tick_seconds = tick_seconds
+        self._book_age_seconds_max = book_age_seconds_max
+        self._controller = controller
+        self._memory = memory
+        self._ids = ids
+        self._inbox = inbox
+        self._commands = commands
+        self._wall_clock = wall_clock
+        self._report = report
+        self._phase = ""
+
+    async def run(self, context: ActorContext) -> None:
+        """Run the rounds; returns when `rounds_max` are done. Cancelled: the memory says where the round stands.
+
+        Raises:
+            QuantityTooSmall: the quantity is below the instrument's minimum.
+            InsufficientFunds: the quote balance does not cover a round.
+            RoundFailed: the controller gave up.
+            BalancesDisagree: a reconciliation did not agree.
+        """
+        context.started()
+        # What was said while no incarnation lived comes before the first decision.
+        with contextlib.suppress(trio.WouldBlock):
+            while True:
+                self._learn([self._inbox.receive_nowait()])
+        while not self._rounds_max or self._memory.rounds_completed < self._rounds_max:
+            await self._begin_round(context)
+            await self._trade(context)
+            await self._reconcile(context)
+        self._report(CycleFinished(account=self._account, cycle=self._name, cycles_completed=self._memory.rounds_completed))
+
+    # A round
+
+    async def _begin_round(self, context: ActorContext) -> None:
+        memory = self._memory
+        if memory.before is not None:
+            return  # a crash came between: the round goes on
+        self._enter("waiting for the market and the account")
+        while self._memory.instrument is None or self._memory.book is None or not self._memory.account_ready:
+            await self._wait_for_news(context)
+        self._check_quantity(self._memory.instrument)
+        before = await self._capture(context)
+        available = before.available.get(self._symbol.quote, ZERO)
+        if available < self._quote_quantity:
+            raise InsufficientFunds(
+                f"cycle {self._name} needs {format_decimal(self._quote_quantity)} {self._symbol.quote} on account {self._account} and "
+                f"{format_decimal(available)} is available: lower its quantity or fund the account"
+            )
+        memory.before = before
+        memory.started_at_milliseconds = self._wall_clock.milliseconds()
+        self._report(
+            CycleStarted(
+                account=self._account,
+                cycle=self._name,
+                number=memory.round_number,
+                symbol=self._symbol,
+                quote_quantity=self._quote_quantity,
+            )
+        )
+
+    def _check_quantity(self, instrument: Instrument) -> None:
+        if self._quote_quantity < instrument.notional_min:
+            raise QuantityTooSmall(
+                f"cycle {self._name}: quantity {format_decimal(self._quote_quantity)} {self._symbol.quote} is below the minimum of "
+                f"{format_decimal(instrument.notional_min)} {self._symbol.quote} for {self._symbol} on {instrument.exchange}"
+            )
+
+    async def _trade(self, context: ActorContext) -> None:
+        while True:
+            decision = self._decide()
+            if decision is not None:
+                self._enter(decision.phase)
+                await self._carry_out(decision)
+                if decision.finished and not any(not order.is_terminal for order in self._memory.round_orders()):
+                    return
+            await self._wait_for_news(context)
+
+    def _decide(self) -> Decision | None:
+        if self._memory.instrument is None or self._memory.placing:
+            return None  # an order is on its way to the account: no decision rests on half a view
+        view = RoundView(
+            now=trio.current_time(),
+            instrument=self._memory.instrument,
+            book=self._usable_book(),
+            orders=self._memory.round_orders(),
+            carried_quantity=self._memory.carried_quantity,
+            quote_quantity=self._quote_quantity,
+        )
+        return self._controller.decide(view)
+
+    async def _carry_out(self, decision: Decision) -> None:
+        actions = plan(decision, self._memory.round_orders(), may_place=self._memory.account_ready)
+        for order in actions.cancels:
+            await self._commands.send(CancelOrder(order.client_order_id))
+        for desired in actions.places:
+            await self._place(desired)
+
+    async def _place(self, desired: DesiredOrder) -> None:
+        request = OrderRequest(
+            client_order_id=self._ids.next_id(),
+            owner=self._name,
+            symbol=self._symbol,
+            side=desired.side,
+            type=desired.type,
+            time_in_force=desired.time_in_force,
+            quantity=desired.quantity,
+            quote_quantity=desired.quote_quantity,
+            price=desired.price,
+            tag=tag_for(self._memory.round_number, desired.slot),
+        )
+        expires_at = trio.current_time() + COMMAND_LIFETIME_SECONDS
+        await self._commands.send(PlaceOrder(request=request, reference_price=desired.reference_price, expires_at=expires_at))
+        # Only now: a cancelled send has sent nothing, and what the account says of the order is read after this.
+        self._memory.placing[desired.slot] = request.client_order_id
+
+    async def _reconcile(self, context: ActorContext) -> None:
+        self._enter("reconciling")
+        while not all(order.is_settled for order in self._memory.round_orders()):
+            await self._wait_for_news(context)
+        after = await self._capture(context)
+        reconciled = self._compare(after)
+        self._report(reconciled)
+        if not reconciled.agrees:
+            raise BalancesDisagree(
+                f"cycle {self._name}, round {reconciled.number}: balances changed by {_amounts(reconciled.differences())} more than "
+                "the fills and fees explain; look at the account's history before trading on"
+            )
+        self._memory.end_round(reconciled)
+
+    def _compare(self, after: BalanceCapture) -> CycleReconciled:
+        memory, before = self._memory, self._memory.before
+        if before is None:
+            raise RuntimeError("a round is reconciled only after its balances were captured")
+        base, quote = self._symbol.base, self._symbol.quote
+        orders = memory.round_orders()
+        fees: dict[str, Decimal] = {}
+        for order in orders:
+            for fill in order.fills:
+                fees[fill.fee_asset] = fees.get(fill.fee_asset, ZERO) + fill.fee
+        assets = sorted({base, quote, *fees})
+        expected = {asset: after.fill_changes.get(asset, ZERO) - before.fill_changes.get(asset, ZERO) for asset in assets}
+        actual = {asset: after.totals.get(asset, ZERO) - before.totals.get(asset, ZERO) for asset in assets}
+        own_changes = _sum_changes(orders)
+        return CycleReconciled(
+            account=self._account,
+            cycle=self._name,
+            number=memory.round_number,
+            symbol=self._symbol,
+            bought_quantity=_filled(orders, Side.BUY),
+            bought_quote=_filled_quote(orders, Side.BUY),
+            sold_quantity=_filled(orders, Side.SELL),
+            sold_quote=_filled_quote(orders, Side.SELL),
+            fees=fees,
+            balances_before={asset: before.totals.get(asset, ZERO) for asset in assets},
+            balances_after={asset: after.totals.get(asset, ZERO) for asset in assets},
+            expected_changes=expected,
+            actual_changes=actual,
+            left_over_quantity=memory.carried_quantity + own_changes.get(base, ZERO),
+            profit_quote=own_changes.get(quote, ZERO),
+            started_at_milliseconds=memory.started_at_milliseconds,
+            ended_at_milliseconds=self._wall_clock.milliseconds(),
+        )
+
+    # News
+
+    async def _wait_for_news(self, context: ActorContext) -> None:
+        """Take in all that has arrived, waiting at most one tick for it."""
+        context.progress()
+        with trio.move_on_after(self._tick_seconds):
+            self._learn(await self._inbox.receive_batch())
+
+    def _learn(self, news: list[CycleInput]) -> None:
+        for item in news:
+            match item:
+                case BookChanged():
+                    self._memory.book = item
+                case BookLost():
+                    self._memory.book = None
+                case InstrumentListed(instrument):
+                    self._memory.instrument = instrument
+                case OrderChanged(_, order):
+                    self._learn_order(order)
+                case AccountReady():
+                    self._memory.account_ready = True
+                case AccountLost():
+                    self._memory.account_ready = False
+                case _:
+                    pass
+
+    def _learn_order(self, order: Order) -> None:
+        slot = order.request.tag.rpartition(":")[2]
+        if self._memory.placing.get(slot) == order.client_order_id:
+            del self._memory.placing[slot]
+        if order.request.tag == tag_for(self._memory.round_number, slot):
+            self._memory.orders[order.client_order_id] = order
+
+    def _usable_book(self) -> BookChanged | None:
+        if self._memory.book is None or trio.current_time() - self._memory.book.received_at > self._book_age_seconds_max:
+            return None
+        return self._memory.book
+
+    async def _capture(self, context: ActorContext) -> BalanceCapture:
+        """Balances fresh from the exchange; news goes on being taken in meanwhile. Asks again when the account restarted."""
+        while True:
+            reply = Reply[BalanceCapture]()
+            await self._commands.send(CaptureBalances(reply))
+            deadline = trio.current_time() + CAPTURE_TIMEOUT_SECONDS
+            while not reply.is_answered and trio.current_time() < deadline:
+                await self._wait_for_news(context)
+            if reply.is_answered:
+                try:
+                    return await reply.wait()
+                except TimeoutError:
+                    continue
+
+    def _enter(self, phase: str) -> None:
+        if phase != self._phase:
+            self._phase = phase
+            self._report(CyclePhaseChanged(account=self._account, cycle=self._name, number=self._memory.round_number, phase=phase))
+
+
+def _filled(orders: tuple[Order, ...], side: Side) -> Decimal:
+    return sum((fill.quantity for order in orders for fill in order.fills if fill.side is side), ZERO)
+
+
+def _filled_quote(orders: tuple[Order, ...], side: Side) -> Decimal:
+    return sum((fill.quantity * fill.price for order in orders for fill in order.fills if fill.side is side), ZERO)
+
+
+def _sum_changes(orders: tuple[Order, ...]) -> dict[str, Decimal]:
+    total: dict[str, Decimal] = {}
+    for order in orders:
+        for asset, change in order.asset_changes().items():
+            total[asset] = total.get(asset, ZERO) + change
+    return total
+
+
+def _amounts(amounts: dict[str, Decimal]) -> str:
+    return ", ".join(f"{format_decimal(amount)} {asset}" for asset, amount in amounts.items() if amount)

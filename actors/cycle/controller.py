@@ -1,0 +1,102 @@
+"""What a controller sees and what it answers. A controller is pure: a view in, a decision out, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from market.events import BookChanged, Level, Side
+from market.instrument import Instrument, decimal_from_book
+from orders.order import Order
+from orders.request import OrderType, TimeInForce
+
+
+class RoundView(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a controller may know at one moment of one round, settled: no part of it is newer than another.
+
+    `book` is None while it must not be used (lost, stale, not yet whole). `orders` are all orders of this round, oldest
+    first, whatever their state. `carried_quantity` is base left over from earlier rounds. `now` is monotonic seconds.
+    """
+
+    now: float
+    instrument: Instrument
+    book: BookChanged | None
+    orders: tuple[Order, ...]
+    carried_quantity: Decimal
+    quote_quantity: Decimal
+
+
+class DesiredOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that should be live now. A slot holds at most one live order at any time.
+
+    `quantity` is what should still be unfilled. `reference_price` is the price that the decision rests on.
+    """
+
+    slot: str
+    side: Side
+    type: OrderType
+    time_in_force: TimeInForce
+    reference_price: Decimal
+    quantity: Decimal | None = None
+    quote_quantity: Decimal | None = None
+    price: Decimal | None = None
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """Which orders should be live now, each other one of ours being unwanted, and where the round stands.
+
+    `hold` leaves what is live as it is (an order that must run its course). `finished` ends the round once nothing is live.
+    """
+
+    phase: str
+    desired: tuple[DesiredOrder, ...] = ()
+    hold: bool = False
+    finished: bool = False
+
+
+class RoundFailed(Exception):
+    """The strategy cannot go on; the message says why and what would help."""
+
+
+class Controller(Protocol):
+    """A strategy that trades in rounds."""
+
+    def decide(self, view: RoundView) -> Decision:
+        """What should be live now. Called with every settled view, as often as several times in one second.
+
+        Raises:
+            RoundFailed: going on makes no sense.
+        """
+        ...
+
+
+# So long after one of our orders ended may the public book still show it: it is batched and comes by another stream.
+OWN_ORDER_ECHO_SECONDS = 0.5
+
+
+def asks_of_others(book: BookChanged, own_sells: Iterable[Order]) -> tuple[Level, ...]:
+    """The asks of the book without what is, or a moment ago was, our own.
+
+    Our orders are taken out with their whole original quantity: the book may lag behind our fills, and to mistake the
+    rest of our own order for a competitor would have us undercut ourselves.
+    """
+    own_quantity_by_price: dict[float, float] = {}
+    for order in own_sells:
+        echoes = not order.is_terminal or order.changed_at > book.received_at - OWN_ORDER_ECHO_SECONDS
+        if echoes and order.sent and order.request.price is not None:
+            price = float(order.request.price)
+            own_quantity_by_price[price] = own_quantity_by_price.get(price, 0.0) + float(order.request.quantity or 0)
+    others: list[Level] = []
+    for price, quantity in book.asks:
+        left = quantity - own_quantity_by_price.get(price, 0.0)
+        if left > quantity * 1e-9:  # a float's error is not a competitor
+            others.append((price, left))
+    return tuple(others)
+
+
+def book_price(level: Level) -> Decimal:
+    """A level's price as the exchange wrote it."""
+    return decimal_from_book(level[0])

@@ -1,0 +1,34 @@
+"""A cycle's inbox: everything it learns, the newest per key."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from market.events import BookChanged, BookLost, InstrumentListed, TickerChanged, TradeHappened
+from orders.events import AccountLost, AccountReady, BalanceChanged, OrderChanged
+
+CycleMarketInput = BookChanged | BookLost | TickerChanged | TradeHappened | InstrumentListed
+CycleAccountInput = OrderChanged | BalanceChanged | AccountReady | AccountLost
+CycleInput = CycleMarketInput | CycleAccountInput
+
+
+def inbox_key(item: object) -> Hashable:
+    """What `item` is about: a newer item about the same thing replaces it.
+
+    A book and its loss share a key, and so do an account's readiness and its loss: the last word counts.
+    """
+    match item:
+        case BookChanged() | BookLost():
+            return ("book", item.exchange, item.symbol)
+        case TickerChanged() | TradeHappened():
+            return (type(item).__name__, item.exchange, item.symbol)
+        case InstrumentListed():
+            return ("instrument", item.instrument.exchange, item.instrument.symbol)
+        case OrderChanged():
+            return ("order", item.account, item.order.client_order_id)
+        case BalanceChanged():
+            return ("balance", item.account, item.asset)
+        case AccountReady() | AccountLost():
+            return ("account", item.account)
+        case _:
+            return type(item)

@@ -1,0 +1,45 @@
+"""What a cycle must remember across its own crashes. The assembly owns it; an incarnation works on it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from market.events import BookChanged
+from market.instrument import Instrument
+from orders.commands import BalanceCapture
+from orders.order import ZERO, Order
+from orders.reconciliation import CycleReconciled
+
+
+class CycleMemory:
+    """The round in progress, what earlier rounds left, and the newest of what is told only when it changes."""
+
+    def __init__(self) -> None:
+        self.round_number = 1
+        self.rounds_completed = 0
+        self.before: BalanceCapture | None = None
+        self.started_at_milliseconds = 0
+        self.orders: dict[str, Order] = {}
+        self.carried_quantity: Decimal = ZERO
+        self.reconciliations: list[CycleReconciled] = []
+        self.instrument: Instrument | None = None
+        self.book: BookChanged | None = None
+        self.account_ready = False
+        self.placing: dict[str, str] = {}  # client order id by slot: sent to the account, which has not spoken of it yet
+
+    def round_orders(self) -> tuple[Order, ...]:
+        """The orders of the round in progress, oldest first."""
+        return tuple(self.orders.values())
+
+    def end_round(self, reconciled: CycleReconciled) -> None:
+        """The round is closed and agrees: the next may begin."""
+        self.reconciliations.append(reconciled)
+        del self.reconciliations[:-RECONCILIATIONS_KEPT_MAX]
+        self.carried_quantity = reconciled.left_over_quantity
+        self.rounds_completed += 1
+        self.round_number += 1
+        self.before = None
+        self.orders.clear()
+
+
+RECONCILIATIONS_KEPT_MAX = 1_000
