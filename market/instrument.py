@@ -7,10 +7,11 @@ throughout: what is meant is exactly what goes on the wire.
 from __future__ import annotations
 
 import enum
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 
 import msgspec
 
+from market.exact import EXACT
 from market.symbol import Symbol
 
 
@@ -41,24 +42,33 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
     def round_price_down(self, price: Decimal) -> Decimal:
         """The highest price on a tick at or below `price`."""
-        return _to_step(price, self.price_tick, ROUND_FLOOR)
+        return _round_down(price, self.price_tick)
 
     def round_price_up(self, price: Decimal) -> Decimal:
         """The lowest price on a tick at or above `price`."""
-        return _to_step(price, self.price_tick, ROUND_CEILING)
+        return _round_up(price, self.price_tick)
 
     def round_quantity_down(self, quantity: Decimal) -> Decimal:
         """The largest tradable quantity at or below `quantity`; may be zero."""
-        return _to_step(quantity, self.quantity_step, ROUND_FLOOR)
+        return _round_down(quantity, self.quantity_step)
 
     def round_quantity_up(self, quantity: Decimal) -> Decimal:
         """The smallest quantity on a step at or above `quantity`."""
-        return _to_step(quantity, self.quantity_step, ROUND_CEILING)
+        return _round_up(quantity, self.quantity_step)
 
 
-def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
-    # The result keeps the step's exponent, so that it prints with the exchange's own number of decimals.
-    return ((value / step).to_integral_value(rounding=rounding) * step).quantize(step)
+def _round_down(value: Decimal, step: Decimal) -> Decimal:
+    # No division that rounds: its 28 digits could lift a value over the next step. The result keeps the step's exponent,
+    # so that it prints with the exchange's own number of decimals.
+    steps, beyond = EXACT.divmod(value, step)
+    if beyond < 0:
+        steps = EXACT.subtract(steps, Decimal(1))
+    return EXACT.quantize(EXACT.multiply(steps, step), step)
+
+
+def _round_up(value: Decimal, step: Decimal) -> Decimal:
+    rounded = _round_down(value, step)
+    return rounded if rounded == value else EXACT.add(rounded, step)
 
 
 def format_decimal(value: Decimal) -> str:

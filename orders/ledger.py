@@ -3,7 +3,8 @@
 Theory of operation. The ledger outlives the account actor's incarnations and is the only memory of what may be live.
 Everything that happens is put in through one of the methods below, each of which changes the ledger at once and returns
 the events to publish; there is no await between decision and record. Reports are idempotent: a trade is counted once by
-its id, filled quantities only grow, and what the life-cycle table does not allow is returned as `ImpossibleTransition`.
+its id (also one that passed for a stranger's until we knew whose order it was of), filled quantities only grow, and what
+the life-cycle table does not allow is returned as `ImpossibleTransition`.
 Ended orders are kept (for the statement and for late fills) up to a bound, oldest forgotten first.
 """
 
@@ -11,10 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from market.events import Side
+from market.exact import exact_product, exact_sum
+from market.symbol import Symbol
 from orders.events import (
     BalanceChanged,
     ForeignFillSeen,
@@ -39,6 +43,8 @@ from orders.request import OrderRequest, OrderType, TimeInForce
 ENDED_ORDERS_KEPT_MAX = 10_000
 FOREIGN_IDS_KEPT_MAX = 10_000
 
+_Key = TypeVar("_Key")
+
 _INPUT_BY_STATUS = {
     ReportedStatus.OPEN: OrderInput.SAID_OPEN,
     ReportedStatus.FILLED: OrderInput.SAID_FILLED,
@@ -56,12 +62,14 @@ class AccountLedger:
         self._installation = installation
         self._prefix = installation_prefix(installation)
         self._orders: dict[str, Order] = {}
-        self._client_id_by_exchange_id: dict[str, str] = {}
+        # An exchange's order id need not be unique beyond its symbol.
+        self._client_id_by_exchange_id: dict[tuple[Symbol, str], str] = {}
         self._live_ids: dict[str, None] = {}
         self._unsettled_ids: dict[str, None] = {}
         self._ended_ids: dict[str, None] = {}
-        self._foreign_order_ids: dict[str, None] = {}
-        self._foreign_trade_ids: dict[str, None] = {}
+        self._foreign_order_ids: dict[tuple[Symbol, str], None] = {}
+        # Trades of strangers and of forgotten orders: in `_fill_changes`, and in no order that we remember.
+        self._counted_trade_ids: dict[tuple[Symbol, str, str], None] = {}
         self._balances: dict[str, BalanceReport] = {}
         self._fill_changes: dict[str, Decimal] = {}
 
@@ -109,7 +117,7 @@ class AccountLedger:
         available = balance.available if balance is not None else ZERO
         for client_order_id in self._live_ids:
             order = self._orders[client_order_id]
-            if order.state in (OrderState.PENDING_NEW, OrderState.UNKNOWN):
+            if order.exchange_order_id is None or order.state is OrderState.UNKNOWN:
                 reserved_asset, reserved = reservation(order)
                 if reserved_asset == asset:
                     available -= reserved
@@ -148,8 +156,12 @@ class AccountLedger:
             KeyError: no such order.
         """
         order = self._orders[client_order_id]
+        if happened is OrderInput.NEVER_SENT and order.exchange_order_id is not None:
+            return [OrderChanged(self.account, order), ImpossibleTransition(self.account, order, happened)]
         if happened is OrderInput.CANCEL_ASKED:
             order = replace(order, cancel_wanted=True)
+        elif happened is OrderInput.AMEND_ASKED and next_state(order.state, happened) is not None:
+            order = replace(order, amended=True)
         return self._advance(order, happened, now=now, reason=reason)
 
     def record_amended(self, client_order_id: str, *, price: Decimal | None, quantity: Decimal | None, now: float) -> list[LedgerEvent]:
@@ -162,7 +174,7 @@ class AccountLedger:
 
     def apply_order_report(self, report: OrderReport, *, now: float) -> list[LedgerEvent]:
         """Take in the exchange's word about an order; idempotent."""
-        order = self._find(report.client_order_id, report.exchange_order_id)
+        order = self._find(report.client_order_id, report.symbol, report.exchange_order_id)
         if order is None:
             if self.is_ours(report.client_order_id):
                 return self._leftover_order(report, now=now)
@@ -170,14 +182,21 @@ class AccountLedger:
         first_word = order.exchange_order_id is None
         if first_word:
             order = replace(order, exchange_order_id=report.exchange_order_id)
-            self._client_id_by_exchange_id[report.exchange_order_id] = order.client_order_id
+            self._client_id_by_exchange_id[report.symbol, report.exchange_order_id] = order.client_order_id
+        if order.amended and report.exchange_time_milliseconds >= order.said_at_milliseconds:
+            price, quantity = report.price or order.request.price, report.quantity or order.request.quantity
+            order = replace(order, request=replace(order.request, price=price, quantity=quantity))
         order = replace(
             order,
             filled_quantity=max(order.filled_quantity, report.filled_quantity),
             filled_quote=max(order.filled_quote, report.filled_quote),
+            said_at_milliseconds=max(order.said_at_milliseconds, report.exchange_time_milliseconds),
         )
         happened = _INPUT_BY_STATUS[report.status]
-        if happened is OrderInput.SAID_OPEN and order.filled_quantity > 0:
+        if happened is OrderInput.SAID_REJECTED and next_state(order.state, happened) is None:
+            # It was accepted first and thrown out at the book (a post-only order, say): its life is over all the same.
+            happened = OrderInput.SAID_EXPIRED
+        elif happened is OrderInput.SAID_OPEN and order.filled_quantity > 0:
             happened = OrderInput.SAID_PARTIALLY_FILLED
         events = self._advance(order, happened, now=now, reason=report.reason)
         if first_word and report.status is not ReportedStatus.REJECTED:
@@ -186,24 +205,28 @@ class AccountLedger:
 
     def apply_fill(self, fill: FillReport, *, now: float) -> list[LedgerEvent]:
         """Take in one trade; a trade id seen before changes nothing."""
-        order = self._find(fill.client_order_id, fill.exchange_order_id)
+        order = self._find(fill.client_order_id, fill.symbol, fill.exchange_order_id)
         if order is None:
             return self._foreign_fill(fill)
         if any(known.trade_id == fill.trade_id for known in order.fills):
             return []
-        add_fill(self._fill_changes, fill)
+        if _trade_key(fill) in self._counted_trade_ids:
+            del self._counted_trade_ids[_trade_key(fill)]
+        else:
+            add_fill(self._fill_changes, fill)
         fills = (*order.fills, fill)
         first_word = order.exchange_order_id is None
         if first_word:
-            self._client_id_by_exchange_id[fill.exchange_order_id] = order.client_order_id
+            self._client_id_by_exchange_id[fill.symbol, fill.exchange_order_id] = order.client_order_id
         order = replace(
             order,
             fills=fills,
             exchange_order_id=order.exchange_order_id or fill.exchange_order_id,
-            filled_quantity=max(order.filled_quantity, sum((known.quantity for known in fills), ZERO)),
-            filled_quote=max(order.filled_quote, sum((known.quantity * known.price for known in fills), ZERO)),
+            filled_quantity=max(order.filled_quantity, exact_sum(known.quantity for known in fills)),
+            filled_quote=max(order.filled_quote, exact_sum(exact_product(known.quantity, known.price) for known in fills)),
         )
-        whole = order.request.quantity is not None and order.filled_quantity >= order.request.quantity
+        # Of an amended order the quantity is uncertain for a while: only the exchange's own word ends it.
+        whole = order.request.quantity is not None and order.filled_quantity >= order.request.quantity and not order.amended
         events = self._advance(order, OrderInput.SAID_FILLED if whole else OrderInput.SAID_PARTIALLY_FILLED, now=now)
         order = self._orders[order.client_order_id]
         events.insert(1, OrderFilled(self.account, order, fill))
@@ -216,6 +239,9 @@ class AccountLedger:
         known = self._balances.get(report.asset)
         if known is not None and 0 < report.exchange_time_milliseconds < known.exchange_time_milliseconds:
             return []
+        if known is not None and known.exchange_time_milliseconds > report.exchange_time_milliseconds:
+            # A report without a time is fresh from REST, but must not let an older one of the stream pass afterwards.
+            report = replace(report, exchange_time_milliseconds=known.exchange_time_milliseconds)
         self._balances[report.asset] = report
         if known is not None and (known.total, known.available) == (report.total, report.available):
             return []
@@ -223,9 +249,9 @@ class AccountLedger:
 
     # How it is kept
 
-    def _find(self, client_order_id: str | None, exchange_order_id: str) -> Order | None:
+    def _find(self, client_order_id: str | None, symbol: Symbol, exchange_order_id: str) -> Order | None:
         if client_order_id is None or client_order_id not in self._orders:
-            client_order_id = self._client_id_by_exchange_id.get(exchange_order_id)
+            client_order_id = self._client_id_by_exchange_id.get((symbol, exchange_order_id))
         return self._orders.get(client_order_id) if client_order_id is not None else None
 
     def _advance(self, order: Order, happened: OrderInput, *, now: float, reason: str = "") -> list[LedgerEvent]:
@@ -274,7 +300,9 @@ class AccountLedger:
         self._unsettled_ids.pop(client_order_id, None)
         order = self._orders.pop(client_order_id)
         if order.exchange_order_id is not None:
-            self._client_id_by_exchange_id.pop(order.exchange_order_id, None)
+            self._client_id_by_exchange_id.pop((order.request.symbol, order.exchange_order_id), None)
+        for fill in order.fills:
+            _remember(self._counted_trade_ids, _trade_key(fill))
 
     def _leftover_order(self, report: OrderReport, *, now: float) -> list[LedgerEvent]:
         """Adopt an open order of an earlier run of this installation; one that has ended concerns nobody any more."""
@@ -295,12 +323,12 @@ class AccountLedger:
         return [LeftoverOrderFound(self.account, order), *self.apply_order_report(report, now=now)]
 
     def _foreign_order(self, report: OrderReport) -> list[LedgerEvent]:
-        if not _remember(self._foreign_order_ids, report.exchange_order_id):
+        if not _remember(self._foreign_order_ids, (report.symbol, report.exchange_order_id)):
             return []
         return [ForeignOrderSeen(self.account, report)]
 
     def _foreign_fill(self, fill: FillReport) -> list[LedgerEvent]:
-        if not _remember(self._foreign_trade_ids, f"{fill.symbol}:{fill.trade_id}"):
+        if not _remember(self._counted_trade_ids, _trade_key(fill)):
             return []
         add_fill(self._fill_changes, fill)
         return [ForeignFillSeen(self.account, fill)]
@@ -317,7 +345,12 @@ def reservation(order: Order) -> tuple[str, Decimal]:
     return request.symbol.quote, remaining * (request.price or ZERO)
 
 
-def _remember(ids: dict[str, None], identity: str) -> bool:
+def _trade_key(fill: FillReport) -> tuple[Symbol, str, str]:
+    """With the order's id, because an order that trades with another of the same account gives two fills of one trade id."""
+    return fill.symbol, fill.exchange_order_id, fill.trade_id
+
+
+def _remember(ids: dict[_Key, None], identity: _Key) -> bool:
     """Remember an id within the bound; False if it was known."""
     if identity in ids:
         return False

@@ -96,6 +96,9 @@ def _table() -> dict[tuple[OrderState, OrderInput], OrderState]:
         (s.OPEN, i.AMEND_ASKED): s.PENDING_AMEND,
         (s.PARTIALLY_FILLED, i.AMEND_ASKED): s.PENDING_AMEND,
         (s.PENDING_AMEND, i.AMEND_ENDED): s.OPEN,
+        # Unknown in between, and found open by a query that was quicker than the amendment's answer.
+        (s.OPEN, i.AMEND_ENDED): s.OPEN,
+        (s.PARTIALLY_FILLED, i.AMEND_ENDED): s.PARTIALLY_FILLED,
         (s.PENDING_CANCEL, i.AMEND_ENDED): s.PENDING_CANCEL,
         (s.UNKNOWN, i.AMEND_ENDED): s.UNKNOWN,
         # The fill that completes an order may be told after "cancelled" by a slower stream.
@@ -108,7 +111,8 @@ def _table() -> dict[tuple[OrderState, OrderInput], OrderState]:
         (s.REJECTED, i.SAID_CANCELLED): s.CANCELLED,
         (s.REJECTED, i.SAID_EXPIRED): s.EXPIRED,
     }
-    late = (i.SAID_OPEN, i.SAID_PARTIALLY_FILLED, i.AMEND_ENDED, i.ANSWER_LOST)
+    # Cancelling an ended order does nothing: the end and the wish to cancel often cross.
+    late = (i.SAID_OPEN, i.SAID_PARTIALLY_FILLED, i.AMEND_ENDED, i.ANSWER_LOST, i.CANCEL_ASKED)
     for state in (s.FILLED, s.CANCELLED, s.EXPIRED):
         for said in late:
             table[state, said] = state
@@ -122,6 +126,8 @@ def _table() -> dict[tuple[OrderState, OrderInput], OrderState]:
         (s.REJECTED, i.SAID_REJECTED): s.REJECTED,
         (s.REJECTED, i.SAID_NEVER_ACCEPTED): s.REJECTED,
         (s.REJECTED, i.ANSWER_LOST): s.REJECTED,
+        (s.REJECTED, i.NEVER_SENT): s.REJECTED,
+        (s.REJECTED, i.CANCEL_ASKED): s.REJECTED,
     }
     return table
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from market.events import Side
+from market.exact import EXACT, exact_product, exact_sum
 from orders.life_cycle import OrderState
 from orders.reports import FillReport
 from orders.request import OrderRequest
@@ -18,7 +19,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot of one order.
 
     `filled_quantity` and `filled_quote` are the exchange's cumulative word or the sum of the fills known, whichever
-    is larger: they never shrink. `fills` holds each trade once. `created_at` and `changed_at` are monotonic seconds.
+    is larger: they never shrink. `fills` holds each trade once. `created_at` and `changed_at` are monotonic seconds;
+    `said_at_milliseconds` is the exchange's time of its newest report. `amended` says that an amendment was asked for:
+    price and quantity of `request` are then the exchange's newest word, and its end is not concluded from fills.
     `expires_at_milliseconds` is the exchange's time after which it must refuse the placement (None where it has no
     such thing); `sent` says whether the placement may have left this machine.
     """
@@ -32,10 +35,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     sent: bool = False
     cancel_wanted: bool = False
+    amended: bool = False
     created_at: float = 0.0
     changed_at: float = 0.0
     sent_at_milliseconds: int = 0
     expires_at_milliseconds: int | None = None
+    said_at_milliseconds: int = 0
 
     @property
     def client_order_id(self) -> str:
@@ -53,7 +58,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fills_are_complete(self) -> bool:
         """Whether the known fills account for the whole filled quantity."""
-        return sum((fill.quantity for fill in self.fills), ZERO) == self.filled_quantity
+        return exact_sum(fill.quantity for fill in self.fills) == self.filled_quantity
 
     @property
     def remaining_quantity(self) -> Decimal | None:
@@ -76,8 +81,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 def add_fill(changes: dict[str, Decimal], fill: FillReport) -> None:
     """Add what `fill` did to each asset's balance to `changes`, exactly: no rounding anywhere."""
-    sign = 1 if fill.side is Side.BUY else -1
-    base, quote = fill.symbol.base, fill.symbol.quote
-    changes[base] = changes.get(base, ZERO) + sign * fill.quantity
-    changes[quote] = changes.get(quote, ZERO) - sign * fill.quantity * fill.price
-    changes[fill.fee_asset] = changes.get(fill.fee_asset, ZERO) - fill.fee
+    notional = exact_product(fill.quantity, fill.price)
+    # copy_negate, because a plain minus sign rounds.
+    gained, paid = (fill.quantity, notional.copy_negate()) if fill.side is Side.BUY else (fill.quantity.copy_negate(), notional)
+    for asset, change in ((fill.symbol.base, gained), (fill.symbol.quote, paid), (fill.fee_asset, fill.fee.copy_negate())):
+        changes[asset] = EXACT.add(changes.get(asset, ZERO), change)

@@ -53,6 +53,8 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("a limit order has a price and a market order has none")
         if self.quote_quantity is not None and (self.type is not OrderType.MARKET or self.side is not Side.BUY):
             raise ValueError("only a market buy may state its quantity in quote units")
+        if self.type is OrderType.MARKET and self.time_in_force is TimeInForce.POST_ONLY:
+            raise ValueError("a market order takes, so it cannot be post-only")
         if (self.quantity or self.quote_quantity or Decimal(0)) <= 0 or (self.price is not None and self.price <= 0):
             raise ValueError("quantities and prices are positive")
 

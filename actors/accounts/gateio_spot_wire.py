@@ -6,7 +6,7 @@ https://www.gate.com/docs/developers/apiv4/ws/en/ ("Orders channel", "User trade
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ import msgspec
 from actors.accounts.codec import ProtocolError
 from exchanges.gateio_spot import GATEIO_SPOT
 from market.events import Side
-from market.exact import exact_sum
+from market.exact import EXACT, exact_sum
 from orders.order import ZERO
 from orders.reports import BalanceReport, FillReport, OrderReport, ReportedStatus
 
@@ -52,6 +52,7 @@ class Order(msgspec.Struct):
     filled_amount: Decimal | None = None
     filled_total: Decimal | None = None
     update_time_ms: _Number | None = None
+    succeeded: bool | None = None  # in the answer to cancelling all
 
 
 class OpenOrders(msgspec.Struct):
@@ -147,7 +148,7 @@ SERVER_TIME = msgspec.json.Decoder(ServerTime)
 
 
 @contextmanager
-def reading(what: str, data: bytes | str) -> Iterator[None]:
+def reading(what: str, data: bytes | str) -> Generator[None]:
     """Whatever goes wrong inside is the exchange's fault: `data` is not the `what` that it should be.
 
     Raises:
@@ -179,7 +180,7 @@ def order_report(order: Order) -> OrderReport:
     if order.filled_amount is not None:
         filled_quantity = _amount(order.filled_amount)
     elif left is not None and not amount_is_quote:
-        filled_quantity = _amount(amount - left)
+        filled_quantity = _amount(EXACT.subtract(amount, left))
     else:
         raise ValueError("neither filled_amount nor left in base units")
     is_filled = left == 0 and filled_quantity > 0 and (amount_is_quote or filled_quantity >= amount)
