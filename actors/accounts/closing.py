@@ -78,9 +78,9 @@ async def _close_once(
         await _cancel_listed(session, ledger, publish, report)
     for order in ledger.live_orders(owner):
         if not in_flight(order.client_order_id):
-            publish(await resolve(order, session=session, ledger=ledger, now=trio.current_time()))
+            publish(await resolve(order, session=session, ledger=ledger))
     for order in _unsettled(ledger, owner):
-        publish(await fetch_missing_fills(order, session=session, ledger=ledger, now=trio.current_time()))
+        publish(await fetch_missing_fills(order, session=session, ledger=ledger))
     if not listed and not ledger.live_orders(owner) and not _unsettled(ledger, owner):
         return 0
     # A round that changed something is followed by one that only looks: the exchange's list has the last word.

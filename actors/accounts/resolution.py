@@ -9,6 +9,8 @@ therefore never the end of an order.
 
 from __future__ import annotations
 
+import trio
+
 from actors.accounts.session import AccountSession
 from orders.errors import ErrorKind, ExchangeError
 from orders.events import LedgerEvent
@@ -24,17 +26,17 @@ ABSENCE_GRACE_WITHOUT_EXPIRY_MILLISECONDS = 30_000
 SEARCH_MARGIN_MILLISECONDS = 60_000
 
 
-async def resolve(order: Order, *, session: AccountSession, ledger: AccountLedger, now: float) -> list[LedgerEvent]:
+async def resolve(order: Order, *, session: AccountSession, ledger: AccountLedger) -> list[LedgerEvent]:
     """Ask the exchange about `order` and take its answer into the ledger.
 
     Returns the events to publish; an empty list if the order stays as it was. Raises what `AccountSession` raises.
     Cancelled: the ledger is as it was.
     """
     if not order.sent:
-        return ledger.record_input(order.client_order_id, OrderInput.NEVER_SENT, now=now, reason="never left this machine")
+        return ledger.record_input(order.client_order_id, OrderInput.NEVER_SENT, now=trio.current_time(), reason="never left this machine")
     asked_at_milliseconds = session.exchange_time_milliseconds()
     try:
-        return ledger.apply_order_report(await session.query_order(order), now=now)
+        return ledger.apply_order_report(await session.query_order(order), now=trio.current_time())
     except ExchangeError as error:
         if error.kind is not ErrorKind.ORDER_NOT_FOUND and error.kind is not ErrorKind.ALREADY_CLOSED:
             raise
@@ -46,10 +48,31 @@ async def resolve(order: Order, *, session: AccountSession, ledger: AccountLedge
     ):
         for report in reports:
             if report.client_order_id == order.client_order_id:
-                return ledger.apply_order_report(report, now=now)
-    if order.exchange_order_id is None and asked_at_milliseconds > absence_believed_at_milliseconds(order):
-        return ledger.record_input(order.client_order_id, OrderInput.SAID_NEVER_ACCEPTED, now=now, reason="the exchange never accepted it")
+                return ledger.apply_order_report(report, now=trio.current_time())
+    if order.exchange_order_id is not None:
+        return await _conclude_ended(order, session, ledger)
+    if asked_at_milliseconds > absence_believed_at_milliseconds(order):
+        return ledger.record_input(
+            order.client_order_id, OrderInput.SAID_NEVER_ACCEPTED, now=trio.current_time(), reason="the exchange never accepted it"
+        )
     return []
+
+
+async def _conclude_ended(order: Order, session: AccountSession, ledger: AccountLedger) -> list[LedgerEvent]:
+    """The exchange had this order and lists it nowhere now: it ended, and its fills tell how.
+
+    Exchanges forget a cancelled order without fills after a while (Gate.io does), so this is what a long outage meets.
+    """
+    events = await fetch_missing_fills(order, session=session, ledger=ledger)
+    known = ledger.order(order.client_order_id)
+    if known is not None and not known.is_terminal:
+        events += ledger.record_input(
+            order.client_order_id,
+            OrderInput.SAID_CANCELLED,
+            now=trio.current_time(),
+            reason="the exchange no longer lists it; it ended while we did not hear",
+        )
+    return events
 
 
 def absence_believed_at_milliseconds(order: Order) -> int:
@@ -59,11 +82,11 @@ def absence_believed_at_milliseconds(order: Order) -> int:
     return order.sent_at_milliseconds + ABSENCE_GRACE_WITHOUT_EXPIRY_MILLISECONDS
 
 
-async def fetch_missing_fills(order: Order, *, session: AccountSession, ledger: AccountLedger, now: float) -> list[LedgerEvent]:
+async def fetch_missing_fills(order: Order, *, session: AccountSession, ledger: AccountLedger) -> list[LedgerEvent]:
     """Ask for the trades of an order whose known fills do not account for its filled quantity."""
     if order.exchange_order_id is None:
         return []
     events: list[LedgerEvent] = []
     for fill in await session.fills(order.request.symbol, exchange_order_id=order.exchange_order_id):
-        events.extend(ledger.apply_fill(fill, now=now))
+        events.extend(ledger.apply_fill(fill, now=trio.current_time()))
     return events

@@ -1,0 +1,75 @@
+"""Every change of the ledger goes through here and is told at once: to the owner's inbox, to all owners, to the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+import trio
+
+from orders.events import AccountLost, AccountReady, BalanceChanged, LedgerEvent, OrderChanged
+from orders.ledger import AccountLedger
+from orders.life_cycle import OrderInput
+from orders.reports import BalanceReport, FillReport, OrderReport, PrivateReport
+
+InboxItem = OrderChanged | BalanceChanged | AccountReady | AccountLost
+
+
+class Inbox(Protocol):
+    """An owner's end: only the newest per key counts, and sending never blocks."""
+
+    @property
+    def send_nowait(self) -> Callable[[InboxItem], None]: ...
+
+
+class Bookkeeper:
+    """The ledger with its publication. Nothing here waits; `report` takes every noteworthy event and never blocks."""
+
+    def __init__(self, *, ledger: AccountLedger, inboxes: Mapping[str, Inbox], report: Callable[[object], None]) -> None:
+        self.ledger = ledger
+        self.account = ledger.account
+        self.report = report
+        self._inboxes = inboxes
+
+    def take(self, report: OrderReport | FillReport | BalanceReport) -> None:
+        """Take in what the exchange says."""
+        now = trio.current_time()
+        match report:
+            case OrderReport():
+                self.publish(self.ledger.apply_order_report(report, now=now))
+            case FillReport():
+                self.publish(self.ledger.apply_fill(report, now=now))
+            case BalanceReport():
+                self.publish(self.ledger.apply_balance(report))
+
+    def take_all(self, reports: Sequence[PrivateReport]) -> None:
+        for report in reports:
+            if isinstance(report, OrderReport | FillReport | BalanceReport):
+                self.take(report)
+
+    def happened(self, client_order_id: str, happened: OrderInput, reason: str = "") -> None:
+        """Something other than an exchange's report happened to an order of ours."""
+        self.publish(self.ledger.record_input(client_order_id, happened, now=trio.current_time(), reason=reason))
+
+    def amended(self, client_order_id: str, *, price: Decimal | None, quantity: Decimal | None) -> None:
+        self.publish(self.ledger.record_amended(client_order_id, price=price, quantity=quantity, now=trio.current_time()))
+
+    def publish(self, events: Sequence[LedgerEvent]) -> None:
+        """Tell what the ledger changed."""
+        for event in events:
+            match event:
+                case OrderChanged(_, order):
+                    inbox = self._inboxes.get(order.request.owner)
+                    if inbox is not None:
+                        inbox.send_nowait(event)
+                case BalanceChanged():
+                    self.tell(event)
+                case _:
+                    self.report(event)
+
+    def tell(self, event: BalanceChanged | AccountReady | AccountLost) -> None:
+        """To every owner's inbox and to the report."""
+        for inbox in self._inboxes.values():
+            inbox.send_nowait(event)
+        self.report(event)

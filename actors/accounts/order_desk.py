@@ -1,0 +1,178 @@
+"""The order desk: placements, cancellations and amendments on their way to the exchange, and what their answers mean.
+
+Every command is decided and written down synchronously, then carried out. The answer to a placement is one of three: it
+certainly did not leave (the order ends), the exchange spoke about it (its word is taken), or nobody knows (the order is
+`UNKNOWN` and will be asked about). A time-out is never a refusal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from actors.accounts.bookkeeper import Bookkeeper
+from actors.accounts.checks import AccountLimits, refusal
+from actors.accounts.codec import ProtocolError
+from actors.accounts.events import AccountTrouble, OrderRefused
+from actors.accounts.gate import GateClosed, OrderGate
+from actors.accounts.session import AccountSession
+from actors.accounts.timing import AccountTiming
+from market.instrument import Instrument
+from market.symbol import Symbol
+from network.errors import NetworkError, RequestNotSent
+from orders.commands import AmendOrder, PlaceOrder
+from orders.errors import ErrorKind, ExchangeError
+from orders.life_cycle import OrderInput, OrderState
+from orders.order import Order
+
+
+class OrderDesk:
+    """Carries out order commands of one account. `ask_now` has the inquiry desk ask about an order at once."""
+
+    def __init__(
+        self,
+        *,
+        bookkeeper: Bookkeeper,
+        session: AccountSession,
+        gate: OrderGate,
+        limits: AccountLimits,
+        timing: AccountTiming,
+        ask_now: Callable[[str], None],
+    ) -> None:
+        self._books = bookkeeper
+        self._session = session
+        self._gate = gate
+        self._limits = limits
+        self._timing = timing
+        self._ask_now = ask_now
+        self._instruments: dict[Symbol, Instrument] = {}
+        self._in_flight: set[str] = set()
+
+    def learn_instrument(self, instrument: Instrument) -> None:
+        self._instruments[instrument.symbol] = instrument
+
+    def is_in_flight(self, client_order_id: str) -> bool:
+        """Whether a placement is being sent and its answer awaited here."""
+        return client_order_id in self._in_flight
+
+    def accept(self, command: PlaceOrder) -> bool:
+        """Write the intent down. False if it must not be sent; the order has ended then, and its owner knows."""
+        request, now = command.request, trio.current_time()
+        if now > command.expires_at:
+            reason: str | None = "the command was stale when it was read"
+        elif self._gate.closed_reason is not None:
+            reason = f"the gate is closed: {self._gate.closed_reason}"
+        else:
+            reason = refusal(
+                request,
+                instrument=self._instruments.get(request.symbol),
+                capabilities=self._session.codec.capabilities,
+                ledger=self._books.ledger,
+                limits=self._limits,
+                reference_price=command.reference_price,
+            )
+        self._books.publish(self._books.ledger.record_intent(request, now=now))
+        if reason is not None:
+            self._end_unsent(request.client_order_id, reason)
+            return False
+        self._in_flight.add(request.client_order_id)
+        return True
+
+    async def place(self, command: PlaceOrder) -> None:
+        """Send one accepted placement. Cancelled in the middle, the order stays pending: closing finds out."""
+        client_order_id = command.request.client_order_id
+        try:
+            report = await self._session.place(command.request, leaving=lambda: self._leave(command))
+        except (GateClosed, RequestNotSent) as error:
+            self._end_unsent(client_order_id, f"not sent: {error}")
+        except ExchangeError as error:
+            if error.fate_is_unknown:
+                self._lose_answer(client_order_id, str(error))
+            else:
+                self._books.happened(client_order_id, OrderInput.SAID_REJECTED, str(error))
+        except (NetworkError, ProtocolError) as error:
+            self._lose_answer(client_order_id, str(error))
+        else:
+            self._books.take(report)
+        finally:
+            self._in_flight.discard(client_order_id)
+
+    def _leave(self, command: PlaceOrder) -> int | None:
+        """The last look, in the moment of signing; there is no checkpoint between this and the send."""
+        client_order_id = command.request.client_order_id
+        self._gate.ensure_open()
+        order = self._books.ledger.order(client_order_id)
+        if order is None or order.cancel_wanted or order.is_terminal:
+            raise GateClosed("cancelled before it was sent")
+        if trio.current_time() > command.expires_at:
+            raise GateClosed("it waited for the rate limit until it was stale")
+        now_milliseconds = self._session.exchange_time_milliseconds()
+        expires_at_milliseconds = None
+        if self._session.codec.capabilities.order_expiry:
+            expires_at_milliseconds = now_milliseconds + round(self._timing.order_expiry_seconds * 1000)
+        self._books.ledger.record_sent(
+            client_order_id, sent_at_milliseconds=now_milliseconds, expires_at_milliseconds=expires_at_milliseconds
+        )
+        return expires_at_milliseconds
+
+    async def cancel(self, order: Order) -> None:
+        """Ask for an order's end. One that has not left yet is held back in the moment of leaving instead."""
+        client_order_id = order.client_order_id
+        self._books.happened(client_order_id, OrderInput.CANCEL_ASKED)
+        if not order.sent:
+            return
+        try:
+            report = await self._session.cancel(order)
+        except ExchangeError as error:
+            # Not found or already closed: it ended, or has not arrived yet; only the exchange's lists tell which.
+            if error.kind not in (ErrorKind.ORDER_NOT_FOUND, ErrorKind.ALREADY_CLOSED):
+                self._books.report(AccountTrouble(self._books.account, f"cancelling order {client_order_id}", str(error)))
+            self._ask_now(client_order_id)
+        except RequestNotSent as error:
+            self._books.report(AccountTrouble(self._books.account, f"cancelling order {client_order_id}", str(error)))
+            self._ask_now(client_order_id)
+        except (NetworkError, ProtocolError) as error:
+            self._lose_answer(client_order_id, str(error))
+        else:
+            self._books.take(report)
+
+    async def amend(self, command: AmendOrder) -> None:
+        """Change an open order in place, where the exchange can."""
+        client_order_id = command.client_order_id
+        order = self._books.ledger.order(client_order_id)
+        if order is None or order.state not in (OrderState.OPEN, OrderState.PARTIALLY_FILLED):
+            self._refuse(client_order_id, "only an open order can be amended")
+            return
+        if not self._session.codec.capabilities.amend:
+            self._refuse(client_order_id, f"{self._session.codec.identity.name} cannot amend orders")
+            return
+        if self._gate.closed_reason is not None:
+            self._refuse(client_order_id, f"the gate is closed: {self._gate.closed_reason}")
+            return
+        self._books.happened(client_order_id, OrderInput.AMEND_ASKED)
+        try:
+            report = await self._session.amend(order, price=command.price, quantity=command.quantity)
+        except ExchangeError as error:
+            self._refuse(client_order_id, str(error))
+            self._books.happened(client_order_id, OrderInput.ANSWER_LOST if error.fate_is_unknown else OrderInput.AMEND_ENDED)
+            self._ask_now(client_order_id)
+        except RequestNotSent as error:
+            self._refuse(client_order_id, f"not sent: {error}")
+            self._books.happened(client_order_id, OrderInput.AMEND_ENDED)
+        except (NetworkError, ProtocolError) as error:
+            self._lose_answer(client_order_id, str(error))
+        else:
+            self._books.amended(client_order_id, price=command.price, quantity=command.quantity)
+            self._books.take(report)
+
+    def _refuse(self, client_order_id: str, reason: str) -> None:
+        self._books.report(OrderRefused(self._books.account, client_order_id, reason))
+
+    def _end_unsent(self, client_order_id: str, reason: str) -> None:
+        self._refuse(client_order_id, reason)
+        self._books.happened(client_order_id, OrderInput.NEVER_SENT, reason)
+
+    def _lose_answer(self, client_order_id: str, reason: str) -> None:
+        self._books.happened(client_order_id, OrderInput.ANSWER_LOST, reason)
+        self._ask_now(client_order_id)
