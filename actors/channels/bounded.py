@@ -34,17 +34,20 @@ class _Counts:
         self.received = 0
 
 
-def open_bounded(capacity: int) -> tuple[BoundedSender[T], BoundedReceiver[T]]:
+# A class only so that the type of the items can be said: open_bounded[int](…).
+class open_bounded(tuple["BoundedSender[T]", "BoundedReceiver[T]"]):
     """Open a channel that holds at most `capacity` items. Whoever opens it closes both ends.
 
     Raises:
         ValueError: `capacity` is not a whole number above zero; there is no unbounded channel.
     """
-    if type(capacity) is not int or capacity <= 0:
-        raise ValueError(f"a bounded channel's capacity is a whole number above zero, not {capacity!r}")
-    sender, receiver = trio.open_memory_channel[T](capacity)
-    counts = _Counts()
-    return BoundedSender(sender, counts), BoundedReceiver(receiver, counts)
+
+    def __new__(cls, capacity: int) -> tuple[BoundedSender[T], BoundedReceiver[T]]:
+        if type(capacity) is not int or capacity <= 0:
+            raise ValueError(f"a bounded channel's capacity is a whole number above zero, not {capacity!r}")
+        sender, receiver = trio.open_memory_channel[T](capacity)
+        counts = _Counts()
+        return BoundedSender(sender, counts), BoundedReceiver(receiver, counts)
 
 
 class BoundedSender(trio.abc.SendChannel[SendT], Generic[SendT]):

@@ -27,7 +27,8 @@ class DroppingStatistics(msgspec.Struct, frozen=True):
     received: int
 
 
-def open_dropping(capacity: int) -> tuple[DroppingSender[T], DroppingReceiver[T]]:
+# A class only so that the type of the items can be said: open_dropping[int](…).
+class open_dropping(tuple["DroppingSender[T]", "DroppingReceiver[T]"]):
     """Open a channel that keeps the newest `capacity` items. Whoever opens it closes both ends.
 
     For what may be lost: never for orders, fills or balances.
@@ -35,10 +36,12 @@ def open_dropping(capacity: int) -> tuple[DroppingSender[T], DroppingReceiver[T]
     Raises:
         ValueError: `capacity` is not a whole number above zero.
     """
-    if type(capacity) is not int or capacity <= 0:
-        raise ValueError(f"a dropping channel's capacity is a whole number above zero, not {capacity!r}")
-    mailbox: DroppingMailbox[T] = DroppingMailbox(capacity)
-    return DroppingSender(mailbox), DroppingReceiver(mailbox)
+
+    def __new__(cls, capacity: int) -> tuple[DroppingSender[T], DroppingReceiver[T]]:
+        if type(capacity) is not int or capacity <= 0:
+            raise ValueError(f"a dropping channel's capacity is a whole number above zero, not {capacity!r}")
+        mailbox: DroppingMailbox[T] = DroppingMailbox(capacity)
+        return DroppingSender(mailbox), DroppingReceiver(mailbox)
 
 
 class DroppingMailbox(Mailbox[T]):

@@ -30,7 +30,8 @@ class LatestStatistics(msgspec.Struct, frozen=True):
     received: int
 
 
-def open_latest(key: Callable[[T], Hashable], keys_max: int) -> tuple[LatestSender[T], LatestReceiver[T]]:
+# A class only so that the type of the items can be said: open_latest[int](…).
+class open_latest(tuple["LatestSender[T]", "LatestReceiver[T]"]):
     """Open a channel that holds the newest value of each of at most `keys_max` keys. Whoever opens it closes both ends.
 
     `key` is pure and cheap; it is called once per value sent.
@@ -38,10 +39,12 @@ def open_latest(key: Callable[[T], Hashable], keys_max: int) -> tuple[LatestSend
     Raises:
         ValueError: `keys_max` is not a whole number above zero.
     """
-    if type(keys_max) is not int or keys_max <= 0:
-        raise ValueError(f"a latest channel's keys_max is a whole number above zero, not {keys_max!r}")
-    mailbox = LatestMailbox(key, keys_max)
-    return LatestSender(mailbox), LatestReceiver(mailbox)
+
+    def __new__(cls, key: Callable[[T], Hashable], keys_max: int) -> tuple[LatestSender[T], LatestReceiver[T]]:
+        if type(keys_max) is not int or keys_max <= 0:
+            raise ValueError(f"a latest channel's keys_max is a whole number above zero, not {keys_max!r}")
+        mailbox = LatestMailbox(key, keys_max)
+        return LatestSender(mailbox), LatestReceiver(mailbox)
 
 
 class LatestMailbox(Mailbox[T]):
