@@ -155,6 +155,7 @@ def test_first_start_sets_up_and_speaks_to_standard_error_only(checkout: Checkou
     assert started.status == 0, started.stderr
     assert started.stdout.count("\n") == 1
     assert started.report["arguments"] == ["--json"]
+    assert started.report["input"] == "what was typed"
     assert "Setting up the runtime environment" in started.stderr
     assert "sample 1.0" in started.stderr
     assert str(started.report["sample"]).startswith(str(started.report["prefix"]))
@@ -235,12 +236,13 @@ def test_folder_that_cannot_be_written_is_said_with_status_2_and_can_be_replaced
     assert checkout.start(MM_ENVIRONMENTS=str(tmp_path / "elsewhere")).status == 0
 
 
-def test_package_with_another_hash_is_refused_and_nothing_counts_as_set_up(checkout: Checkout) -> None:
+@pytest.mark.parametrize(("keep", "complaint"), [(-9, "DO NOT MATCH THE HASHES"), (len("sample==1.0"), "Hashes are required")])
+def test_package_with_another_hash_or_none_is_refused_and_nothing_counts_as_set_up(checkout: Checkout, keep: int, complaint: str) -> None:
     lock = checkout.root / "requirements" / "runtime.lock"
-    lock.write_text(lock.read_text()[:-9] + "00000000\n")
+    lock.write_text(lock.read_text()[:keep] + ("00000000\n" if keep < 0 else "\n"))
     started = checkout.start()
     assert started.status == 1
-    assert "DO NOT MATCH THE HASHES" in started.stderr
+    assert complaint in started.stderr
     assert started.stdout == ""
     assert not list(checkout.environments.glob("*/complete"))
 
@@ -309,18 +311,29 @@ def test_setup_that_was_killed_is_repaired_by_the_next_start(checkout: Checkout,
     assert Path(str(started.report["prefix"])) == left_behind
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signal_during_setup_ends_it_and_its_pip(
-    checkout: Checkout, silent_index: socket.socket, number: signal.Signals, status: int
-) -> None:
-    process, connection = begin_endless_setup(checkout, silent_index)
+def assert_setup_ended(process: subprocess.Popen[str], connection: socket.socket, checkout: Checkout) -> Started:
     with connection:
-        os.killpg(process.pid, number)
-        assert end(process).status in (status, -number)
+        started = end(process)
         connection.settimeout(TIMEOUT_SECONDS)
         while connection.recv(4096):  # ends when pip, the other side of this connection, is gone
             pass
     assert not list(checkout.environments.glob("*/complete"))
+    return started
+
+
+def test_ctrl_c_during_setup_ends_it_and_its_pip(checkout: Checkout, silent_index: socket.socket) -> None:
+    process, connection = begin_endless_setup(checkout, silent_index)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    started = assert_setup_ended(process, connection, checkout)
+    assert started.status in (130, -signal.SIGINT)
+    assert "Setting up was interrupted" in started.stderr
+
+
+def test_setup_that_is_terminated_takes_its_pip_along(checkout: Checkout, silent_index: socket.socket) -> None:
+    process, connection = begin_endless_setup(checkout, silent_index)
+    (setup,) = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True).stdout.split()
+    os.kill(int(setup), signal.SIGTERM)
+    assert assert_setup_ended(process, connection, checkout).status == 128 + signal.SIGTERM
 
 
 def test_start_during_another_ones_setup_says_so_and_waits(checkout: Checkout) -> None:
