@@ -179,7 +179,7 @@ class VenueControl:
 
     def clear_faults(self) -> None:
         """End every fault that lasts and forget every planned one. The clock's skew and a frozen flow are faults, too."""
-        self.faults.__init__()
+        self.faults.clear()
         self._clock.skew_milliseconds = 0
         self._flow_gate.resume()
 

@@ -56,6 +56,15 @@ class Faults:
         self._request_delays: list[_PlannedDelay] = []
         self._answer_delays: list[_PlannedDelay] = []
 
+    def clear(self) -> None:
+        """End what lasts, forget what is planned."""
+        self.maintenance = False
+        self.rate_limited_until = -1.0
+        self.private_delay_seconds = self.private_delay_jitter_seconds = 0.0
+        self.private_to_drop = self.private_to_duplicate = self.private_to_swap = 0
+        for planned in (self.updates_to_withhold, self._answers, self._request_delays, self._answer_delays):
+            planned.clear()
+
     def plan_answer(self, operation: Operation, fault: AnswerFault, *, status: int, count: int) -> None:
         self._answers.append(_PlannedAnswer(operation, fault, status, count))
 

@@ -15,7 +15,7 @@ from market.instrument import Instrument
 from market.symbol import Symbol
 from simulated.engine.account import Account
 from simulated.engine.matching import MatchingEngine
-from simulated.engine.order import NewOrder, Order, OrderRefused, SelfTrade, TimeInForce
+from simulated.engine.order import ZERO, NewOrder, Order, OrderRefused, SelfTrade, TimeInForce
 from simulated.settings import MarketSettings
 
 MAKERS = "house_makers"
@@ -100,6 +100,11 @@ class House:
             order = self._place(new, now_milliseconds)
             if order is not None and order.is_open:
                 self._levels[(side, price)] = order.id
+
+    def quantity_at(self, side: Side, price: Decimal) -> Decimal:
+        """What is left of the quantity that `set_level` has put at `price`."""
+        order = self._makers.open_orders.get(self._levels.get((side, price), 0))
+        return ZERO if order is None else order.remaining_quantity
 
     def levels(self) -> list[tuple[Side, Decimal]]:
         """The prices that `set_level` has set and not taken away."""

@@ -14,7 +14,8 @@ from hypercorn.config import Config
 from hypercorn.logging import Logger
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ASGIFramework, ConnectionState
+from hypercorn.typing import ConnectionState
+from starlette.applications import Starlette
 
 
 class Connection:
@@ -55,11 +56,11 @@ class _FailLoudly(Logger):
         pass
 
     async def exception(self, message: str, *args: Any, **kwargs: Any) -> NoReturn:
-        raise  # noqa: PLE0704, TRY203 - called by Hypercorn while it handles the application's exception
+        raise  # Hypercorn calls this while it handles the application's exception
 
 
 async def serve_app(
-    app: ASGIFramework,
+    app: Starlette,
     host: str,
     port: int,
     *,
@@ -81,7 +82,7 @@ async def serve_app(
     config.keep_alive_timeout = 75
     config.keep_alive_max_requests = 10**9
     config.websocket_ping_interval = ping_interval_seconds
-    wrapped = ASGIWrapper(app)
+    wrapped = ASGIWrapper(app)  # type: ignore[arg-type]  # Starlette's own types of the same protocol
     context = WorkerContext(None)
 
     async def handle(stream: trio.SocketStream) -> None:

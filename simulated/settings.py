@@ -60,13 +60,17 @@ def _default_balances() -> dict[str, Decimal]:
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An account and its key. The key is made up: it opens nothing but this simulation. Fees are fractions."""
+    """An account and its key. The key is made up: it opens nothing but this simulation. Fees are fractions.
+
+    A request that names a self-trade action is refused unless the account is in a self-trade group (`stp_group` not 0).
+    """
 
     name: str = "main"
     user_id: int = 10_000_001
     api_key: str = "simulated-key-main"
     api_secret: str = "simulated-secret-main-0123456789abcdef"  # noqa: S105 - made up, opens nothing but this simulation
     permissions: Literal["trade", "read"] = "trade"
+    stp_group: int = 0
     balances: dict[str, Decimal] = msgspec.field(default_factory=_default_balances)
     maker_fee: Decimal = Decimal("0.002")
     taker_fee: Decimal = Decimal("0.002")
@@ -88,10 +92,12 @@ class SimulationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     markets: tuple[MarketSettings, ...] = DEFAULT_MARKETS
     accounts: tuple[AccountSettings, ...] = (AccountSettings(),)
     flow: bool = True
+    replay_speed: float = 1.0
     self_trade: Literal["allow", "cancel_newest", "cancel_oldest", "cancel_both"] = "cancel_newest"
     answer_delay_seconds: float = 0.0
     rate_limits: bool = True
     text_lookup_after_finish_seconds: float = 0.0
     unfilled_order_memory_seconds: float = 60.0
+    obu_full_before_acknowledgement: bool = False
     outgoing_messages_max: int = 4_000
     ping_interval_seconds: float = 20.0

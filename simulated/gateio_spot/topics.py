@@ -1,0 +1,307 @@
+"""Public push topics. A topic lives while somebody is subscribed; it gathers changes and flushes them at its interval.
+
+Between flushes a topic's task waits for the first change, so that a quiet market costs nothing, in real or virtual time.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any, Protocol
+
+import trio
+
+from market.events import Side
+from market.symbol import Symbol
+from simulated.engine.book import Book
+from simulated.engine.events import EngineEvent, LevelChanged, TradeMade
+from simulated.faults import Faults
+from simulated.gateio_spot import encoding, messages
+from simulated.gateio_spot.session import Session
+from simulated.gateio_spot.venue import GateVenue
+from simulated.tape import INTERVAL_SECONDS
+
+
+class Topic(Protocol):
+    """One channel with one payload. `interval_seconds` 0 means that pushes leave at once."""
+
+    sessions: dict[Session, None]
+    interval_seconds: float
+
+    def joined(self, session: Session) -> None:
+        """`session` has subscribed and its subscription is acknowledged."""
+        ...
+
+    def notice(self, event: EngineEvent) -> None:
+        """Something happened; cheap, because it happens often."""
+        ...
+
+    async def run(self) -> None:
+        """Flush at the interval until cancelled."""
+        ...
+
+
+class _Batched:
+    """Shared by the topics that flush at an interval."""
+
+    def __init__(self, venue: GateVenue, channel: str, symbol: Symbol, interval_seconds: float) -> None:
+        self.sessions: dict[Session, None] = {}
+        self.interval_seconds = interval_seconds
+        self.venue = venue
+        self.channel = channel
+        self.symbol = symbol
+        self._changed = trio.Event()
+
+    @property
+    def book(self) -> Book:
+        return self.venue.engine.books[self.symbol]
+
+    def joined(self, session: Session) -> None:
+        """Most topics say nothing until something changes."""
+
+    def notice(self, event: EngineEvent) -> None:
+        if isinstance(event, LevelChanged) and event.symbol == self.symbol:
+            self.mark()
+
+    def mark(self) -> None:
+        if not self._changed.is_set():
+            self._changed.set()
+
+    def flush(self) -> None:
+        result = self.result()
+        if result is not None:
+            self.push(result)
+
+    def result(self) -> Any:
+        raise NotImplementedError
+
+    def push(self, result: Any) -> None:
+        text = messages.update(self.channel, result, self.venue.now())
+        for session in self.sessions:
+            session.push(text)
+
+    async def run(self) -> None:
+        interval = self.interval_seconds
+        while True:
+            await self._changed.wait()
+            await trio.sleep_until((math.floor(trio.current_time() / interval) + 1) * interval)
+            self._changed = trio.Event()
+            self.flush()
+
+
+class BookUpdates(_Batched):
+    """spot.order_book_update: every change of the book since the last push, with the ids it covers.
+
+    A level that was out of reach of a snapshot of `depth` levels and has come within it is told again, unchanged, so
+    that a client which knows the best `depth` levels goes on knowing them.
+    """
+
+    def __init__(self, venue: GateVenue, symbol: Symbol, interval_seconds: float, depth: int, faults: Faults) -> None:
+        super().__init__(venue, "spot.order_book_update", symbol, interval_seconds)
+        self._depth = depth
+        self._faults = faults
+        self._last_update_id = self.book.update_id
+        self._touched: dict[tuple[Side, Decimal], None] = {}
+        self._within: dict[Side, set[Decimal]] = {side: self._view(side) for side in Side}
+
+    def notice(self, event: EngineEvent) -> None:
+        if isinstance(event, LevelChanged) and event.symbol == self.symbol:
+            self._touched[(event.side, event.price)] = None
+            self.mark()
+
+    def flush(self) -> None:
+        if self.book.update_id > self._last_update_id:
+            result = self.result()
+            if not self._faults.take_withheld_update(self.symbol):
+                self.push(result)
+
+    def result(self) -> Any:
+        book = self.book
+        for side in Side:
+            view = self._view(side)
+            for price in [price for price in book.side(side).prices() if price in view and price not in self._within[side]]:
+                self._touched[(side, price)] = None
+            self._within[side] = view
+        changes: dict[Side, list[list[str]]] = {Side.BUY: [], Side.SELL: []}
+        for side, price in self._touched:
+            changes[side] += encoding.levels([(price, book.side(side).quantity_at(price))])
+        first_update_id = self._last_update_id + 1
+        self._touched.clear()
+        self._last_update_id = book.update_id
+        return self._frame(first_update_id, changes[Side.BUY], changes[Side.SELL])
+
+    def push_crossed(self) -> None:
+        """Tell of a bid above the best ask that does not exist; the ids go on without a gap."""
+        ask = self.book.asks.best
+        if ask is not None:
+            self.flush()
+            first_update_id = self._last_update_id + 1
+            self.book.update_id += 1
+            self._last_update_id = self.book.update_id
+            above = ask + self.venue.engine.instruments[self.symbol].price_tick
+            self.push(self._frame(first_update_id, encoding.levels([(above, Decimal(1))]), []))
+
+    def _frame(self, first_update_id: int, bids: list[list[str]], asks: list[list[str]]) -> Any:
+        now = self.venue.now()
+        return {
+            "t": now,
+            "e": "depthUpdate",
+            "E": now // 1000,
+            "s": encoding.wire(self.symbol),
+            "U": first_update_id,
+            "u": self._last_update_id,
+            "b": bids,
+            "a": asks,
+        }
+
+    def _view(self, side: Side) -> set[Decimal]:
+        return {price for price, _ in self.book.side(side).levels(self._depth)}
+
+
+class BookDepth(_Batched):
+    """spot.obu: the whole book of so many levels first, then what changed in it."""
+
+    def __init__(self, venue: GateVenue, symbol: Symbol, name: str, interval_seconds: float, depth: int, faults: Faults) -> None:
+        super().__init__(venue, "spot.obu", symbol, interval_seconds)
+        self._name = name
+        self._depth = depth
+        self._faults = faults
+        self._last_update_id = self.book.update_id
+        self._sent = self._view()
+
+    def joined(self, session: Session) -> None:
+        # Everybody else is brought up to this moment first, so that one chain of ids serves all.
+        self.flush()
+        self._last_update_id = self.book.update_id
+        self._sent = self._view()
+        bids, asks = ([[price, quantity] for price, quantity in self._sent[side].items()] for side in Side)
+        frame = {"t": self.venue.now(), "full": True, "s": self._name, "u": self._last_update_id, "b": bids, "a": asks}
+        session.push(messages.update(self.channel, frame, self.venue.now()))
+
+    def flush(self) -> None:
+        if self.book.update_id > self._last_update_id:
+            result = self.result()
+            if not self._faults.take_withheld_update(self.symbol):
+                self.push(result)
+
+    def result(self) -> Any:
+        view = self._view()
+        changes: dict[Side, list[list[str]]] = {}
+        for side in Side:
+            gone = [[price, "0"] for price in self._sent[side] if price not in view[side]]
+            new = [[price, quantity] for price, quantity in view[side].items() if self._sent[side].get(price) != quantity]
+            changes[side] = gone + new
+        first_update_id = self._last_update_id + 1
+        self._last_update_id = self.book.update_id
+        self._sent = view
+        return {
+            "t": self.venue.now(),
+            "s": self._name,
+            "U": first_update_id,
+            "u": self._last_update_id,
+            "b": changes[Side.BUY],
+            "a": changes[Side.SELL],
+        }
+
+    def _view(self) -> dict[Side, dict[str, str]]:
+        return {side: dict(encoding.levels(self.book.side(side).levels(self._depth))) for side in Side}
+
+
+class FullBook(_Batched):
+    """spot.order_book: the best levels, whole, at every push."""
+
+    def __init__(self, venue: GateVenue, symbol: Symbol, interval_seconds: float, depth: int) -> None:
+        super().__init__(venue, "spot.order_book", symbol, interval_seconds)
+        self._depth = depth
+
+    def joined(self, session: Session) -> None:
+        session.push(messages.update(self.channel, self.result(), self.venue.now()))
+
+    def result(self) -> Any:
+        return {
+            "t": self.venue.now(),
+            "lastUpdateId": self.book.update_id,
+            "s": encoding.wire(self.symbol),
+            "l": str(self._depth),
+            "bids": encoding.levels(self.book.bids.levels(self._depth)),
+            "asks": encoding.levels(self.book.asks.levels(self._depth)),
+        }
+
+
+class BookTicker(_Batched):
+    """spot.book_ticker: the best bid and ask when they have changed."""
+
+    def __init__(self, venue: GateVenue, symbol: Symbol) -> None:
+        super().__init__(venue, "spot.book_ticker", symbol, 0.01)
+        self._sent: tuple[str, ...] = ()
+
+    def joined(self, session: Session) -> None:
+        self._sent = ()
+        self.mark()
+
+    def result(self) -> Any:
+        bid, ask = encoding.levels(self.book.bids.levels(1)), encoding.levels(self.book.asks.levels(1))
+        top = (*(bid[0] if bid else ("", "0")), *(ask[0] if ask else ("", "0")))
+        if top == self._sent:
+            return None
+        self._sent = top
+        return {
+            "t": self.venue.now(),
+            "u": self.book.update_id,
+            "s": encoding.wire(self.symbol),
+            "b": top[0],
+            "B": top[1],
+            "a": top[2],
+            "A": top[3],
+        }
+
+
+class Tickers(_Batched):
+    """spot.tickers: the day's figures, once a second while anything changes."""
+
+    def __init__(self, venue: GateVenue, symbol: Symbol) -> None:
+        super().__init__(venue, "spot.tickers", symbol, 1.0)
+
+    def joined(self, session: Session) -> None:
+        self.mark()
+
+    def result(self) -> Any:
+        bid, ask = self.book.bids.levels(1), self.book.asks.levels(1)
+        tape = self.venue.tapes[self.symbol]
+        return encoding.ticker(self.symbol, tape, bid[0] if bid else None, ask[0] if ask else None, self.venue.now())
+
+
+class Candlesticks(_Batched):
+    """spot.candlesticks: the running candle, every two seconds while there are trades."""
+
+    def __init__(self, venue: GateVenue, symbol: Symbol, interval: str) -> None:
+        super().__init__(venue, "spot.candlesticks", symbol, 2.0)
+        self._interval = interval
+
+    def joined(self, session: Session) -> None:
+        self.mark()
+
+    def notice(self, event: EngineEvent) -> None:
+        if isinstance(event, TradeMade) and event.trade.symbol == self.symbol:
+            self.mark()
+
+    def result(self) -> Any:
+        candle = self.venue.tapes[self.symbol].last_candle(self._interval)
+        if candle is None:
+            return None
+        length = INTERVAL_SECONDS[self._interval]
+        return encoding.candle_push(self.symbol, self._interval, candle, length, self.venue.now() // 1000)
+
+
+class Trades(_Batched):
+    """spot.trades: each trade as it happens, from the taker's side."""
+
+    def __init__(self, venue: GateVenue, symbol: Symbol) -> None:
+        super().__init__(venue, "spot.trades", symbol, 0.0)
+
+    def notice(self, event: EngineEvent) -> None:
+        if isinstance(event, TradeMade) and event.trade.symbol == self.symbol:
+            self.push(encoding.public_trade_push(self.symbol, self.venue.tapes[self.symbol].trades[-1]))
+
+    async def run(self) -> None:
+        await trio.sleep_forever()
