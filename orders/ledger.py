@@ -196,6 +196,9 @@ class AccountLedger:
         if happened is OrderInput.SAID_REJECTED and next_state(order.state, happened) is None:
             # It was accepted first and thrown out at the book (a post-only order, say): its life is over all the same.
             happened = OrderInput.SAID_EXPIRED
+        elif happened is OrderInput.SAID_OPEN and order.state is OrderState.REJECTED and not first_word:
+            # Rejected by a report of the exchange, so this "open" is older. Only our own conclusion could be wrong.
+            happened = OrderInput.SAID_REJECTED
         elif happened is OrderInput.SAID_OPEN and order.filled_quantity > 0:
             happened = OrderInput.SAID_PARTIALLY_FILLED
         events = self._advance(order, happened, now=now, reason=report.reason)
