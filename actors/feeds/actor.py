@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 import trio
 
+from actors.feeds.book_keeper import ask
 from actors.feeds.book_sync import BookSynchroniser
 from actors.feeds.codec import FeedCodec, ProtocolError, RequestRefused
-from actors.feeds.connection import Connection, ask
+from actors.feeds.connection import Connection
 from actors.feeds.ports import FeedContext, PublicRest, StreamOpener
 from actors.feeds.publisher import FeedSubscriber, Publisher
 from actors.feeds.reports import FeedConnected, FeedDisconnected, FeedReport, InstrumentsFailed, InstrumentsLoaded

@@ -8,7 +8,7 @@ linked ones, and checksums; what differs is data (`SequenceRule`) wherever it ca
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -19,6 +19,7 @@ from market.events import FundingRateChanged, Level, LiquidationHappened, MarkPr
 from market.instrument import Instrument
 from market.symbol import Symbol
 from network.http import HttpRequest, HttpResponse
+from network.rate_limit import RateLimit
 
 Mode = Literal["testnet", "live"]
 Frame = str | bytes
@@ -64,14 +65,6 @@ class PublicRequest(msgspec.Struct, frozen=True):
     request: HttpRequest
     group: str
     weight: int = 1
-
-
-class RateLimitGroup(msgspec.Struct, frozen=True):
-    """At most `weight_max` per `period_seconds` in the group `name`, as the exchange documents it."""
-
-    name: str
-    weight_max: int
-    period_seconds: float
 
 
 class SnapshotSource(enum.Enum):
@@ -164,7 +157,7 @@ class ConnectionClosing(msgspec.Struct, frozen=True):
 PassedOn = TradeHappened | TickerChanged | MarkPriceChanged | FundingRateChanged | LiquidationHappened
 """Decoded messages that go to subscribers as they are."""
 Control = SubscriptionConfirmed | SubscriptionRefused | Pong | PingReceived | ConnectionClosing
-Decoded = BookDeltaDecoded | BookSnapshotDecoded | PassedOn | Control
+Decoded = BookDeltaDecoded | PassedOn | Control
 
 
 class Subscription(msgspec.Struct, frozen=True):
@@ -186,7 +179,9 @@ class FeedCodec(Protocol):
     def sequence_rule(self) -> SequenceRule: ...
 
     @property
-    def rate_limits(self) -> tuple[RateLimitGroup, ...]: ...
+    def rate_limits(self) -> Mapping[str, RateLimit]:
+        """The limits of the groups that its requests name, for the limiter that the exchange's actors share."""
+        ...
 
     @property
     def ping_interval_seconds(self) -> float:

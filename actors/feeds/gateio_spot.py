@@ -7,8 +7,9 @@ are decoded to floats, instrument rules to `Decimal`. `actors.feeds.gateio_spot_
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 
 import msgspec
 
@@ -24,7 +25,6 @@ from actors.feeds.codec import (
     Pong,
     ProtocolError,
     PublicRequest,
-    RateLimitGroup,
     RefusalKind,
     RequestRefused,
     SequenceRule,
@@ -39,6 +39,7 @@ from market.events import Side, TickerChanged, TradeHappened
 from market.instrument import Instrument, TradingStatus
 from market.symbol import Symbol, SymbolError
 from network.http import HttpRequest, HttpResponse
+from network.rate_limit import RateLimit
 
 REST_URLS: dict[Mode, str] = {  # REST, "APIv4 base URL"; requests below carry the /api/v4 prefix
     "live": "https://api.gateio.ws",
@@ -48,8 +49,10 @@ WEBSOCKET_URLS: dict[Mode, str] = {  # websocket, "Server URL"
     "live": "wss://api.gateio.ws/ws/v4/",
     "testnet": "wss://ws-testnet.gate.com/v4/ws/spot",
 }
-INSTRUMENTS = RateLimitGroup("gateio_spot.currency_pairs", 200, 10.0)  # REST, "Frequency limit rule": 200 in 10 s per endpoint
-SNAPSHOTS = RateLimitGroup("gateio_spot.order_book", 200, 10.0)
+# REST, "Frequency limit rule": public endpoints 200 in 10 s each, per address. A tenth is left, because requests bunch up under way.
+PUBLIC_LIMIT = RateLimit(180, 10.0)
+INSTRUMENTS_GROUP = "currency_pairs"
+SNAPSHOT_GROUP = "order_book"
 
 BOOK_CHANNEL = "spot.order_book_update"  # websocket, "Changed order book levels"
 BOOK_INTERVAL = "100ms"  # carries the best 100 levels a side
@@ -87,7 +90,7 @@ class GateioSpotFeedCodec:
     identity = GATEIO_SPOT
     # "How to maintain local order book": drop u < id+1; first U <= id+1 <= u; later U > last u + 1 means missing updates.
     sequence_rule = SequenceRule(SnapshotSource.REST, Continuity.CONTIGUOUS)
-    rate_limits = (INSTRUMENTS, SNAPSHOTS)
+    rate_limits: Mapping[str, RateLimit] = MappingProxyType({INSTRUMENTS_GROUP: PUBLIC_LIMIT, SNAPSHOT_GROUP: PUBLIC_LIMIT})
     ping_interval_seconds = 10.0  # the documentation leaves it open; known clients use 5 to 20
 
     def rest_url(self, mode: Mode) -> str:
@@ -97,7 +100,7 @@ class GateioSpotFeedCodec:
         return WEBSOCKET_URLS[mode]
 
     def instruments_request(self) -> PublicRequest:
-        return PublicRequest(HttpRequest(method="GET", path="/api/v4/spot/currency_pairs"), INSTRUMENTS.name)
+        return PublicRequest(HttpRequest(method="GET", path="/api/v4/spot/currency_pairs"), INSTRUMENTS_GROUP)
 
     def decode_instruments(self, body: bytes) -> list[Instrument]:
         return [_instrument(pair) for pair in wire.decode(wire.CURRENCY_PAIRS, body, "a list of currency pairs")]
@@ -105,7 +108,7 @@ class GateioSpotFeedCodec:
     def snapshot_request(self, symbol: Symbol) -> PublicRequest:
         # `interval=0` means unmerged prices and is the default; `with_id` adds the sequence number.
         query = f"currency_pair={GATEIO_SPOT.to_wire(symbol)}&limit={BOOK_LEVELS}&with_id=true"
-        return PublicRequest(HttpRequest(method="GET", path="/api/v4/spot/order_book", query=query), SNAPSHOTS.name)
+        return PublicRequest(HttpRequest(method="GET", path="/api/v4/spot/order_book", query=query), SNAPSHOT_GROUP)
 
     def decode_snapshot(self, symbol: Symbol, body: bytes) -> BookSnapshotDecoded:
         book = wire.decode(wire.SNAPSHOTS, body, "an order book", symbol=symbol)

@@ -42,6 +42,10 @@ class TrackedBook:
         return self.synchroniser.symbol
 
     @property
+    def is_open(self) -> bool:
+        return self.synchroniser.state is not BookState.CLOSED
+
+    @property
     def is_whole(self) -> bool:
         return self.synchroniser.state is BookState.SYNCHRONISED
 
