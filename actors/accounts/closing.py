@@ -8,10 +8,14 @@ and on nothing else: not on the private stream, nor on strategy or PnL code.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 import trio
 
+from actors.accounts.bookkeeper import Bookkeeper
 from actors.accounts.codec import ProtocolError
+from actors.accounts.events import ClosingProgressed
+from actors.accounts.gate import OrderGate
 from actors.accounts.resolution import fetch_missing_fills, resolve
 from actors.accounts.session import AccountSession
 from network.errors import NetworkError
@@ -103,3 +107,48 @@ async def _cancel_listed(session: AccountSession, ledger: AccountLedger, publish
 
 def _unsettled(ledger: AccountLedger, owner: str | None) -> list[Order]:
     return [order for order in ledger.unsettled_orders() if owner is None or order.request.owner == owner]
+
+
+class AccountCloser:
+    """Closes one account over a connection of its own, whenever asked; the supervisor's cleanup and a stop share it.
+
+    `open_session` gives a session that is closed again on leaving.
+    """
+
+    def __init__(
+        self,
+        *,
+        open_session: Callable[[], AbstractAsyncContextManager[AccountSession]],
+        bookkeeper: Bookkeeper,
+        gate: OrderGate,
+    ) -> None:
+        self._open_session = open_session
+        self._books = bookkeeper
+        self._gate = gate
+        self._is_closed_for_good = False
+        self.standing = ""
+        """How the last closing stands, for people; empty when there is nothing to wait for."""
+
+    async def close(self) -> None:
+        """Cancel and confirm every order of ours. The caller sets the deadline; `live_orders` says what is left then.
+
+        Returns at once where nothing can be live: no order was ever recorded, or the gate was closed and all was confirmed
+        since. Cancelled: what was confirmed stays confirmed.
+        """
+        ledger = self._books.ledger
+        if self._is_closed_for_good or next(ledger.orders(), None) is None:
+            return
+        gate_was_closed = self._gate.closed_reason is not None
+        async with self._open_session() as session:
+            self._tell(f"closing {ledger.account}: {len(ledger.live_orders())} order(s) may be live")
+            await close_orders(session=session, ledger=ledger, publish=self._books.publish, progress=self._tell)
+        self._is_closed_for_good = gate_was_closed
+        self.standing = ""
+
+    def give_up(self) -> None:
+        """The stop's time is over: what was not confirmed by now is not tried again."""
+        self._is_closed_for_good = True
+
+    def _tell(self, text: str) -> None:
+        self.standing = text
+        self._books.report(ClosingProgressed(self._books.account, text))

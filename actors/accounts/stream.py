@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import trio
@@ -75,7 +75,7 @@ class PrivateStream:
 @asynccontextmanager
 async def open_private_stream(
     url: str, *, codec: AccountCodec, credential: Credential, exchange_time_milliseconds: Callable[[], int]
-) -> AsyncIterator[tuple[PrivateStream, list[PrivateReport]]]:
+) -> AsyncGenerator[tuple[PrivateStream, list[PrivateReport]]]:
     """Connect, subscribe to every private channel, and wait until all are confirmed.
 
     Gives the stream and the reports that came in between. Leaving the block closes the connection.

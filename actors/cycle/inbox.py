@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from market.events import BookChanged, BookLost, InstrumentListed, TickerChanged, TradeHappened
+from market.events import BookChanged, BookLost, InstrumentListed, MarketEvent
 from orders.events import AccountLost, AccountReady, BalanceChanged, OrderChanged
 
-CycleMarketInput = BookChanged | BookLost | TickerChanged | TradeHappened | InstrumentListed
-CycleAccountInput = OrderChanged | BalanceChanged | AccountReady | AccountLost
-CycleInput = CycleMarketInput | CycleAccountInput
+CycleInput = MarketEvent | OrderChanged | BalanceChanged | AccountReady | AccountLost
 
 
-def inbox_key(item: object) -> Hashable:
+def inbox_key(item: CycleInput) -> Hashable:
     """What `item` is about: a newer item about the same thing replaces it.
 
     A book and its loss share a key, and so do an account's readiness and its loss: the last word counts.
@@ -20,8 +18,6 @@ def inbox_key(item: object) -> Hashable:
     match item:
         case BookChanged() | BookLost():
             return ("book", item.exchange, item.symbol)
-        case TickerChanged() | TradeHappened():
-            return (type(item).__name__, item.exchange, item.symbol)
         case InstrumentListed():
             return ("instrument", item.instrument.exchange, item.instrument.symbol)
         case OrderChanged():
@@ -31,4 +27,4 @@ def inbox_key(item: object) -> Hashable:
         case AccountReady() | AccountLost():
             return ("account", item.account)
         case _:
-            return type(item)
+            return (type(item), item.exchange, item.symbol)

@@ -1,0 +1,159 @@
+"""The pieces of a run that outlive every actor: endpoints, limits, ledgers, gates, memories and channels.
+
+Actors are made anew on each start and are given these; a crash loses none of them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+from actors.accounts.bookkeeper import Bookkeeper
+from actors.accounts.closing import AccountCloser
+from actors.accounts.credential import Credential
+from actors.accounts.gate import OrderGate
+from actors.accounts.session import AccountSession, ClockOffset
+from actors.channels.bounded import open_bounded
+from actors.channels.latest import LatestReceiver, LatestSender, open_latest
+from actors.cycle.inbox import CycleInput, inbox_key
+from actors.cycle.memory import CycleMemory
+from assembly.registry import EXCHANGES, ExchangeEntry
+from assembly.settings import AccountSettings, CycleSettings, ExchangeMode, ExchangeSettings
+from market.clock import WallClock
+from market.events import InstrumentListed, MarketEvent
+from market.symbol import Symbol
+from network.breaker import CircuitBreaker
+from network.http import HttpClient, HttpResponse
+from network.rate_limit import RateLimit, RateLimiter
+from network.rest import ExchangeLimits, RestClient, RetryPolicy, retry_after_seconds
+from network.url import parse_url
+from orders.commands import AccountCommand
+from orders.identity import ClientOrderIds
+from orders.ledger import AccountLedger
+
+COMMANDS_CAPACITY = 64
+INBOX_KEYS_MAX = 20_000
+INSTRUMENTS_MAX = 1_000
+
+Report = Callable[[object], None]
+
+
+class ExchangeParts:
+    """One exchange: where it is, and the limits that all its actors share. URLs of an embedded one are known once it runs."""
+
+    def __init__(self, name: str, settings: ExchangeSettings, *, wall_clock: WallClock, report: Report) -> None:
+        self.name = name
+        self.settings = settings
+        self.entry: ExchangeEntry = EXCHANGES[name]
+        self.feed_codec = self.entry.feed_codec()
+        self.account_codec = self.entry.account_codec()
+        self.rest_url = settings.rest_url or ""
+        self.websocket_url = settings.websocket_url or ""
+        if settings.mode is not ExchangeMode.SIMULATED:
+            mode = "testnet" if settings.mode is ExchangeMode.TESTNET else "live"
+            self.rest_url = self.rest_url or self.account_codec.rest_url(mode)
+            self.websocket_url = self.websocket_url or self.account_codec.websocket_url(mode)
+        self.limits = ExchangeLimits(
+            RateLimiter(self._rate_limits()),
+            CircuitBreaker(name, on_change=report),
+            penalty_seconds=lambda response: self._penalty_seconds(response, wall_clock),
+        )
+
+    def open_http(self) -> HttpClient:
+        """A client of its own for whoever enters it. Codecs write whole paths, so only the URL's origin counts."""
+        return HttpClient(parse_url(self.rest_url).origin)
+
+    def _rate_limits(self) -> dict[str, RateLimit]:
+        return dict(self.feed_codec.rate_limits) | dict(self.account_codec.rate_limits)
+
+    def _penalty_seconds(self, response: HttpResponse, wall_clock: WallClock) -> float | None:
+        asked = retry_after_seconds(response)
+        if asked is not None:
+            return asked
+        return self.account_codec.penalty_seconds(response, now_milliseconds=wall_clock.milliseconds())
+
+
+class CycleParts:
+    """One cycle: what it remembers, its inbox, and its order ids."""
+
+    def __init__(self, name: str, settings: CycleSettings, *, exchange: str, installation: str, wall_clock: WallClock) -> None:
+        self.name = name
+        self.settings = settings
+        self.exchange = exchange
+        self.memory = CycleMemory()
+        self.ids = ClientOrderIds(installation=installation, owner=name, run_started_seconds=wall_clock.milliseconds() // 1000)
+        ends: tuple[LatestSender[CycleInput], LatestReceiver[CycleInput]] = open_latest(inbox_key, INBOX_KEYS_MAX)
+        self.inbox_sender, self.inbox = ends
+
+
+class AccountParts:
+    """One account: its ledger, its gate, its channels, and the way to close it."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: AccountSettings,
+        *,
+        exchange: ExchangeParts,
+        credential: Credential,
+        installation: str,
+        inboxes: dict[str, LatestSender[CycleInput]],
+        wall_clock: WallClock,
+        rng: random.Random,
+        report: Report,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.exchange = exchange
+        self.credential = credential
+        self.inboxes = inboxes
+        self.ledger = AccountLedger(account=name, installation=installation)
+        self.gate = OrderGate()
+        self.commands_sender, self.commands = open_bounded[AccountCommand](COMMANDS_CAPACITY)
+        self.instruments_sender, self.instruments = open_latest(_instrument_key, INSTRUMENTS_MAX)
+        self._wall_clock = wall_clock
+        self._offset = ClockOffset()
+        self._rng = rng
+        bookkeeper = Bookkeeper(ledger=self.ledger, inboxes=inboxes, report=report)
+        self.closer = AccountCloser(open_session=self.open_session, bookkeeper=bookkeeper, gate=self.gate)
+
+    @asynccontextmanager
+    async def open_session(self) -> AsyncGenerator[AccountSession]:
+        """A session on a connection of its own, within the exchange's shared limits."""
+        async with self.exchange.open_http() as http:
+            yield AccountSession(
+                codec=self.exchange.account_codec,
+                rest=RestClient(http, self.exchange.limits, rng=self._rng),
+                credential=self.credential,
+                wall_clock=self._wall_clock,
+                offset=self._offset,
+                retry=RetryPolicy(),
+            )
+
+
+class InstrumentsOnly:
+    """A feed's subscriber that passes on instruments alone: the one public fact that crosses into the private domain."""
+
+    def __init__(self, sender: LatestSender[InstrumentListed]) -> None:
+        self._sender = sender
+
+    def send_nowait(self, event: MarketEvent) -> None:
+        if isinstance(event, InstrumentListed):
+            self._sender.send_nowait(event)
+
+
+class Reporting:
+    """A feed's subscriber that shows what the market does."""
+
+    def __init__(self, report: Report) -> None:
+        self.send_nowait: Callable[[MarketEvent], None] = report
+
+
+def _instrument_key(listed: InstrumentListed) -> Symbol:
+    return listed.instrument.symbol
+
+
+def random_source(seed: int | str, name: str) -> random.Random:
+    """Randomness of one part of the program: the same for the same seed, whatever the other parts draw."""
+    return random.Random(f"{seed}:{name}")  # noqa: S311 - jitter, not secrets; must be replayable

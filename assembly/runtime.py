@@ -1,0 +1,154 @@
+"""One run of the program: the tree, its stop, and what it has to say at the end.
+
+Theory of operation of a stop, whatever asks for it (Ctrl-C, a time limit, a failure). First every account's gate is closed:
+from then on no new order can leave, whoever wants it. Then all accounts are closed at once, each over a connection of its
+own and all under one deadline, while the actors still live and listen. Only then is the tree stopped, in reverse order.
+What the ledgers say at the very end decides the exit status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from actors.accounts.timing import AccountTiming
+from assembly.presenter.report import ExitStatus, RunReport, RuntimeStopping, StopAwaited
+from assembly.settings import ExchangeMode, Settings
+from assembly.tree import Tree
+from market.clock import WallClock
+from supervision.errors import SupervisionError, one_line
+from supervision.events import SupervisorStopping
+
+# Of the stop deadline, so much is kept for stopping the tree once the accounts are closed.
+TREE_STOP_SECONDS = 1.0
+HOW_TO_FORCE = "press Ctrl-C once more to force the stop; orders listed as live must then be cancelled at the exchange"
+
+
+class Runtime:
+    """One run. `report` takes every event, synchronously, and never blocks."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        wall_clock: WallClock,
+        seed: int | str,
+        report: Callable[[object], None],
+        timing: AccountTiming | None = None,
+    ) -> None:
+        self._settings = settings
+        self._wall_clock = wall_clock
+        self._outer_report = report
+        self._status = ExitStatus.CLEAN
+        self._reason = "all cycles are done"
+        self._stop_requested = trio.Event()
+        self._is_stopping = False
+        self._started_at = 0.0
+        self.tree = Tree(
+            settings,
+            wall_clock=wall_clock,
+            seed=seed,
+            timing=timing or AccountTiming(),
+            report=self._report,
+            fail=self._fail,
+        )
+
+    async def run(self) -> RunReport:
+        """Run until the cycles are done, a stop is asked for, or the tree gives up.
+
+        Cancelled from outside, the tree stops in order too, with every account closed, before the cancellation goes on.
+        """
+        self._started_at = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._stop_when_asked)
+            if self._settings.runtime.run_for_seconds is not None:
+                nursery.start_soon(self._stop_after, self._settings.runtime.run_for_seconds)
+            try:
+                await self.tree.root.run()
+            except SupervisionError as error:
+                cause = f": {one_line(error.__cause__)}" if error.__cause__ is not None else ""
+                self._end(ExitStatus.FAILED, f"{error}{cause}")
+            nursery.cancel_scope.cancel()
+        return self.statement()
+
+    def request_stop(self, reason: str) -> None:
+        """Stop in order; the first reason stands. Gates are closed before this returns."""
+        self._close_gates(reason)
+        if not self._stop_requested.is_set():
+            if self._status is ExitStatus.CLEAN:
+                self._reason = reason
+            self._stop_requested.set()
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._is_stopping
+
+    def tell_what_is_awaited(self) -> None:
+        """Report what the stop is waiting for, and how it can be forced."""
+        self._outer_report(StopAwaited(awaited=self.awaited(), how_to_force=HOW_TO_FORCE))
+
+    def awaited(self) -> tuple[str, ...]:
+        """What a stop still waits for, in words."""
+        closings = [parts.closer.standing for parts in self.tree.accounts.values() if parts.closer.standing]
+        children = [f"{child.path} {child.doing} for {child.seconds:.1f} s" for child in self.tree.root.waiting_for()]
+        return (*closings, *children)
+
+    def statement(self, *, forced: bool = False) -> RunReport:
+        """How things stand: every order by account, and the exit status that follows from them."""
+        orders = {name: tuple(parts.ledger.orders()) for name, parts in self.tree.accounts.items()}
+        may_be_live = any(parts.ledger.live_orders() for parts in self.tree.accounts.values())
+        return RunReport(
+            time_milliseconds=self._wall_clock.milliseconds(),
+            exit_status=ExitStatus.MAY_BE_LIVE if may_be_live or forced else self._status,
+            reason="the stop was forced" if forced else self._reason,
+            seconds=trio.current_time() - self._started_at,
+            orders=orders,
+        )
+
+    def modes(self) -> dict[str, str]:
+        """Each exchange in use and its mode."""
+        return {name: _mode(parts.settings.mode, embedded=parts.settings.is_embedded) for name, parts in self.tree.exchanges.items()}
+
+    async def _stop_when_asked(self) -> None:
+        await self._stop_requested.wait()
+        deadline_seconds = self._settings.runtime.stop_deadline_seconds
+        self._outer_report(RuntimeStopping(reason=self._reason, deadline_seconds=deadline_seconds))
+        with trio.move_on_after(max(deadline_seconds - TREE_STOP_SECONDS, deadline_seconds / 2)):
+            async with trio.open_nursery() as nursery:
+                for parts in self.tree.accounts.values():
+                    nursery.start_soon(parts.closer.close)
+        for parts in self.tree.accounts.values():
+            parts.closer.give_up()
+        self.tree.root.request_stop(self._reason)
+
+    async def _stop_after(self, seconds: float) -> None:
+        await trio.sleep(seconds)
+        self.request_stop(f"{seconds:g} s are over")
+
+    def _report(self, event: object) -> None:
+        # Whatever makes the root stop, gates come first.
+        if isinstance(event, SupervisorStopping) and event.supervisor == self.tree.root.name:
+            self._close_gates(event.reason)
+        self._outer_report(event)
+
+    def _close_gates(self, reason: str) -> None:
+        self._is_stopping = True
+        for parts in self.tree.accounts.values():
+            parts.gate.close(reason)
+
+    def _fail(self, status: ExitStatus, message: str) -> None:
+        """An actor met what no restart can mend."""
+        if self._is_stopping:
+            return  # what an actor meets while it is being stopped is no failure of the run
+        self._end(status, message)
+        if status is ExitStatus.USAGE:
+            self.request_stop(message)
+
+    def _end(self, status: ExitStatus, reason: str) -> None:
+        if self._status is ExitStatus.CLEAN:
+            self._status, self._reason = status, reason
+
+
+def _mode(mode: ExchangeMode, *, embedded: bool) -> str:
+    return f"{mode.value}, embedded" if embedded else mode.value

@@ -1,0 +1,311 @@
+"""The tree of actors: who supervises whom, who starts after whom, who is cleaned up how.
+
+root                  rest_for_one
+├─ exchanges          the simulated exchanges that this program embeds
+├─ feeds              one per exchange
+├─ accounts           one per credential; cleaned up by closing: every order of ours cancelled and confirmed
+└─ cycles             one per cycle; cleaned up by having the account close what the cycle owns
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+import msgspec
+import trio
+
+from actors.accounts.actor import AccountActor
+from actors.accounts.checks import AccountLimits
+from actors.accounts.timing import AccountTiming
+from actors.channels.reply import Reply
+from actors.cycle.actor import BalancesDisagree, CycleActor, InsufficientFunds, QuantityTooSmall
+from actors.cycle.controller import RoundFailed
+from actors.feeds.actor import UnknownSymbol, run_feed
+from actors.feeds.publisher import FeedSubscriber
+from actors.feeds.settings import FeedSettings
+from assembly.parts import AccountParts, CycleParts, ExchangeParts, InstrumentsOnly, Report, Reporting, random_source
+from assembly.presenter.report import ExitStatus
+from assembly.registry import STRATEGIES
+from assembly.settings import Settings
+from market.clock import WallClock
+from network.backoff import Backoff as NetworkBackoff
+from network.rest import RestClient
+from network.websocket import open_websocket
+from orders.commands import CloseOwner
+from orders.errors import ErrorKind, ExchangeError
+from orders.order import Order
+from orders.reconciliation import CycleFinished
+from supervision.child import Child, ChildContext, CleanupCause, DeathKind, Restart
+from supervision.errors import leaf_errors
+from supervision.intensity import Intensity
+from supervision.policy import AutoShutdown, Strategy, WhenStartFails
+from supervision.supervisor import Supervisor
+
+LOOPBACK = "127.0.0.1"
+# An actor that answers nothing for so long hangs. An account may wait for the exchange through several retries.
+FEED_LIVENESS_SECONDS = 30.0
+ACCOUNT_LIVENESS_SECONDS = 60.0
+CYCLE_LIVENESS_SECONDS = 30.0
+CHILD_STOP_DEADLINE_SECONDS = 2.0
+
+Fail = Callable[[ExitStatus, str], None]
+
+
+class OrdersLeft(Exception):
+    """A cleanup could not confirm the end of every order."""
+
+
+class Tree:
+    """Everything of one run: its parts and its supervisors.
+
+    `fail` is called when an actor meets what no restart can mend: with a status of USAGE the whole program is to stop,
+    otherwise only what met it has ended.
+    """
+
+    def __init__(
+        self, settings: Settings, *, wall_clock: WallClock, seed: int | str, timing: AccountTiming, report: Report, fail: Fail
+    ) -> None:
+        self._settings = settings
+        self._wall_clock = wall_clock
+        self._seed = seed
+        self._timing = timing
+        self._report = report
+        self._fail = fail
+        used_exchanges = dict.fromkeys(settings.accounts[cycle.account].exchange for cycle in settings.cycles.values())
+        used_accounts = dict.fromkeys(cycle.account for cycle in settings.cycles.values())
+        self.exchanges = {
+            name: ExchangeParts(name, settings.exchanges[name], wall_clock=wall_clock, report=report) for name in used_exchanges
+        }
+        self.cycles = {
+            name: CycleParts(
+                name,
+                cycle,
+                exchange=settings.exchange_of(name),
+                installation=settings.runtime.installation,
+                wall_clock=wall_clock,
+            )
+            for name, cycle in settings.cycles.items()
+        }
+        self.accounts = {name: self._account_parts(name) for name in used_accounts}
+        self.root = self._root()
+
+    def _account_parts(self, name: str) -> AccountParts:
+        account = self._settings.accounts[name]
+        return AccountParts(
+            name,
+            account,
+            exchange=self.exchanges[account.exchange],
+            credential=self._settings.credentials[name],
+            installation=self._settings.runtime.installation,
+            inboxes={cycle.name: cycle.inbox_sender for cycle in self.cycles.values() if cycle.settings.account == name},
+            wall_clock=self._wall_clock,
+            rng=self._rng(f"session:{name}"),
+            report=self._report,
+        )
+
+    def _rng(self, name: str) -> random.Random:
+        return random_source(self._seed, name)
+
+    # Supervisors
+
+    def _root(self) -> Supervisor:
+        embedded = [self._exchange_child(parts) for parts in self.exchanges.values() if parts.settings.is_embedded]
+        feeds = [self._feed_child(parts) for parts in self.exchanges.values()]
+        accounts = [self._account_child(parts) for parts in self.accounts.values()]
+        cycles = [self._cycle_child(parts) for parts in self.cycles.values()]
+        groups = [
+            *([self._group("exchanges", embedded, Intensity(restarts_max=0)).as_child()] if embedded else []),
+            self._group("feeds", feeds, Intensity()).as_child(),
+            self._group("accounts", accounts, Intensity()).as_child(),
+            self._group("cycles", cycles, Intensity(), AutoShutdown.ALL_SIGNIFICANT).as_child(restart=Restart.TRANSIENT, significant=True),
+        ]
+        # A group that gave up is not tried again: whatever it is, it did not get better by restarting its members.
+        return Supervisor(
+            "root",
+            groups,
+            strategy=Strategy.REST_FOR_ONE,
+            intensity=Intensity(restarts_max=0),
+            auto_shutdown=AutoShutdown.ANY_SIGNIFICANT,
+            report=self._report,
+            rng=self._rng("root"),
+        )
+
+    def _group(
+        self, name: str, children: Sequence[Child], intensity: Intensity, auto_shutdown: AutoShutdown = AutoShutdown.NEVER
+    ) -> Supervisor:
+        return Supervisor(
+            name,
+            children,
+            strategy=Strategy.ONE_FOR_ONE,
+            intensity=intensity,
+            auto_shutdown=auto_shutdown,
+            when_start_fails=WhenStartFails.RETRY,
+            start_concurrently=True,
+            report=self._report,
+            rng=self._rng(name),
+        )
+
+    # Children
+
+    def _exchange_child(self, parts: ExchangeParts) -> Child:
+        simulated = parts.entry.simulate(parts.settings.simulation, self._wall_clock, self._rng(f"exchange:{parts.name}"))
+
+        async def run(context: ChildContext) -> None:
+            async with trio.open_nursery() as nursery:
+                port = await nursery.start(simulated.run, LOOPBACK, 0)
+                parts.rest_url = simulated.rest_url(LOOPBACK, port)
+                parts.websocket_url = simulated.websocket_url(LOOPBACK, port)
+                context.started()
+
+        return Child(f"exchange:{parts.name}", run, stop_deadline_seconds=CHILD_STOP_DEADLINE_SECONDS)
+
+    def _feed_child(self, parts: ExchangeParts) -> Child:
+        cycles = [cycle for cycle in self.cycles.values() if cycle.exchange == parts.name]
+        subscribers = [
+            *(
+                FeedSubscriber(name=f"cycle:{cycle.name}", sender=cycle.inbox_sender, symbols=frozenset({cycle.settings.symbol}))
+                for cycle in cycles
+            ),
+            *(
+                FeedSubscriber(name=f"account:{account.name}", sender=InstrumentsOnly(account.instruments_sender))
+                for account in self.accounts.values()
+                if account.exchange is parts
+            ),
+            FeedSubscriber(name="report", sender=Reporting(self._report)),
+        ]
+
+        async def run(context: ChildContext) -> None:
+            async with parts.open_http() as http:
+                await run_feed(
+                    codec=parts.feed_codec,
+                    rest=RestClient(http, parts.limits, rng=self._rng(f"feed:{parts.name}")),
+                    open_stream=partial(open_websocket, parts.websocket_url),
+                    symbols=list(dict.fromkeys(cycle.settings.symbol for cycle in cycles)),
+                    subscribers=subscribers,
+                    wall_clock=self._wall_clock,
+                    rng=self._rng(f"feed:{parts.name}:{context.incarnation}"),
+                    settings=FeedSettings(max_age_seconds=parts.settings.book_max_age_seconds),
+                    context=context,
+                    report=self._report,
+                )
+
+        return Child(
+            f"feed:{parts.name}",
+            self._failing_for_good(run),
+            stop_deadline_seconds=CHILD_STOP_DEADLINE_SECONDS,
+            liveness_timeout_seconds=FEED_LIVENESS_SECONDS,
+        )
+
+    def _account_child(self, parts: AccountParts) -> Child:
+        limits = parts.settings.limits
+
+        async def run(context: ChildContext) -> None:
+            async with parts.open_session() as session:
+                actor = AccountActor(
+                    session=session,
+                    credential=parts.credential,
+                    websocket_url=parts.exchange.websocket_url,
+                    ledger=parts.ledger,
+                    gate=parts.gate,
+                    commands=parts.commands,
+                    instruments=parts.instruments,
+                    inboxes=parts.inboxes,
+                    limits=AccountLimits(
+                        max_order_notional=limits.max_order_notional,
+                        max_position_notional=limits.max_position_notional,
+                        max_open_orders=limits.max_open_orders,
+                    ),
+                    timing=self._timing,
+                    backoff=NetworkBackoff(0.25, 2.0, 20.0, 0.5, self._rng(f"account:{parts.name}:{context.incarnation}")),
+                    report=self._report,
+                )
+                await actor.run(context)
+
+        async def clean_up(_: CleanupCause) -> None:
+            await parts.closer.close()
+
+        return Child(
+            f"account:{parts.name}",
+            self._failing_for_good(run),
+            stop_deadline_seconds=CHILD_STOP_DEADLINE_SECONDS,
+            cleanup=clean_up,
+            cleanup_deadline_seconds=self._settings.runtime.stop_deadline_seconds,
+            liveness_timeout_seconds=ACCOUNT_LIVENESS_SECONDS,
+        )
+
+    def _cycle_child(self, parts: CycleParts) -> Child:
+        settings = parts.settings
+        account = self.accounts[settings.account]
+        strategy = STRATEGIES[settings.strategy]
+
+        async def run(context: ChildContext) -> None:
+            actor = CycleActor(
+                name=parts.name,
+                account=account.name,
+                symbol=settings.symbol,
+                quote_quantity=settings.quantity,
+                rounds_max=settings.cycles,
+                tick_seconds=settings.tick_seconds,
+                book_age_seconds_max=account.exchange.settings.book_max_age_seconds,
+                controller=strategy.make(msgspec.convert(settings.parameters, strategy.parameters, from_attributes=True)),
+                memory=parts.memory,
+                ids=parts.ids,
+                inbox=parts.inbox,
+                commands=account.commands_sender,
+                wall_clock=self._wall_clock,
+                report=self._report,
+            )
+            try:
+                await actor.run(context)
+            except (InsufficientFunds, RoundFailed, BalancesDisagree) as error:
+                # No restart mends this. The cycle ends; the others go on, and the exit status says it.
+                completed = parts.memory.rounds_completed
+                self._report(CycleFinished(account=account.name, cycle=parts.name, cycles_completed=completed, reason=str(error)))
+                self._fail(ExitStatus.FAILED, str(error))
+
+        async def clean_up(cause: CleanupCause) -> None:
+            if cause.kind is DeathKind.STOPPED:
+                return  # the program stops: its accounts are being closed, with all that is in them
+            reply = Reply[tuple[Order, ...]]()
+            await account.commands_sender.send(CloseOwner(parts.name, reply))
+            left = await reply.wait()
+            if left:
+                raise OrdersLeft(f"cycle {parts.name}: {', '.join(order.client_order_id for order in left)}")
+
+        return Child(
+            f"cycle:{parts.name}",
+            self._failing_for_good(run),
+            restart=Restart.TRANSIENT,
+            significant=True,
+            stop_deadline_seconds=CHILD_STOP_DEADLINE_SECONDS,
+            cleanup=clean_up,
+            cleanup_deadline_seconds=self._settings.runtime.stop_deadline_seconds,
+            liveness_timeout_seconds=CYCLE_LIVENESS_SECONDS,
+        )
+
+    def _failing_for_good(self, run: Callable[[ChildContext], Awaitable[None]]) -> Callable[[ChildContext], Awaitable[None]]:
+        """`run`, but what only a person can mend stops the program instead of being restarted."""
+
+        async def start(context: ChildContext) -> None:
+            try:
+                await run(context)
+            except (UnknownSymbol, QuantityTooSmall, ExchangeError, ExceptionGroup) as error:
+                message = _only_a_person_can_mend(error)
+                if message is None:
+                    raise
+                self._fail(ExitStatus.USAGE, message)
+                await trio.sleep_forever()  # until the stop that this has caused
+
+        return start
+
+
+def _only_a_person_can_mend(error: BaseException) -> str | None:
+    """What to tell the person; None if a restart may help."""
+    for leaf in leaf_errors(error):
+        if isinstance(leaf, UnknownSymbol | QuantityTooSmall):
+            return str(leaf)
+        if isinstance(leaf, ExchangeError) and leaf.kind is ErrorKind.AUTHENTICATION:
+            return f"the exchange refuses the credential: {leaf}; check the key, its secret, its permissions and its IP whitelist"
+    return None
