@@ -1,0 +1,216 @@
+"""What the live view knows: every event folded into a bounded picture, synchronously."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from assembly.presenter.cycle_memory import CycleMemory
+from assembly.presenter.phrases import phrase, printable
+from assembly.presenter.report import LogLine, Notice, RuntimeStopping, StopAwaited
+from assembly.presenter.vocabulary import Told, tell
+from market.events import BookChanged, BookLost, TickerChanged, TradeHappened
+from market.symbol import Symbol
+from orders import events as order_events
+from orders.order import Order
+from orders.reconciliation import CycleFinished, CyclePhaseChanged, CycleReconciled, CycleStarted
+
+FILLS_KEPT = 8
+NEWS_KEPT = 20
+ENDED_ORDERS_KEPT = 3
+LIVE_ORDERS_KEPT_MAX = 200
+
+
+class CycleProgress(msgspec.Struct):
+    """Where a cycle stands."""
+
+    account: str = ""
+    symbol: Symbol | None = None
+    number: int = 0
+    phase: str = ""
+    reconciled: int = 0
+    disagreed: int = 0
+
+
+class NewsLine(msgspec.Struct, frozen=True):
+    """A line of the log section."""
+
+    time_milliseconds: int
+    level: str
+    text: str
+
+
+class LiveState:
+    """Change it with `fold` only. Every collection in it is bounded."""
+
+    def __init__(self, redact: Callable[[str], str] = str) -> None:
+        self._redact = redact
+        self.books: dict[tuple[str, Symbol], BookChanged] = {}
+        self.lost_books: dict[tuple[str, Symbol], str] = {}
+        self.orders: dict[str, Order] = {}
+        self.ended_orders: deque[Order] = deque(maxlen=ENDED_ORDERS_KEPT)
+        self.fills: deque[tuple[int, order_events.OrderFilled]] = deque(maxlen=FILLS_KEPT)
+        self.balances: dict[str, dict[str, tuple[Decimal, Decimal]]] = {}
+        self.accounts: dict[str, str] = {}
+        self.cycles: dict[str, CycleProgress] = {}
+        self.memory = CycleMemory()
+        self.news: deque[NewsLine] = deque(maxlen=NEWS_KEPT)
+        self.stopping: str = ""
+
+    def fold(self, time_milliseconds: int, event: object) -> None:
+        """Take in an event."""
+        kind = type(event)
+        change = _CHANGES.get(kind)
+        if change is not None:
+            change(self, time_milliseconds, event)
+        if kind in _NO_NEWS:
+            return
+        told = tell(event)
+        if told is not None and not told.quiet:
+            self._report(time_milliseconds, told)
+
+    def cycle(self, name: str) -> CycleProgress:
+        return self.cycles.setdefault(name, CycleProgress())
+
+    def _report(self, time_milliseconds: int, told: Told) -> None:
+        level = "ERROR" if told.name in _BAD_NEWS else "INFO"
+        self.say(time_milliseconds, level, f"{told.name} {phrase(told)}")
+
+    def say(self, time_milliseconds: int, level: str, text: str) -> None:
+        """Add a line to the log section."""
+        self.news.append(NewsLine(time_milliseconds, level, printable(self._redact(text))))
+
+
+def _book_changed(state: LiveState, _: int, event: BookChanged) -> None:
+    market = (event.exchange, event.symbol)
+    state.books[market] = event
+    state.lost_books.pop(market, None)
+
+
+def _book_lost(state: LiveState, _: int, event: BookLost) -> None:
+    state.lost_books[event.exchange, event.symbol] = event.reason
+
+
+def _order(state: LiveState, _: int, event: Any) -> None:
+    order: Order = event.order
+    if order.is_terminal:
+        if state.orders.pop(order.client_order_id, None) is not None:
+            state.ended_orders.append(order)
+        return
+    state.orders[order.client_order_id] = order
+    if len(state.orders) > LIVE_ORDERS_KEPT_MAX:
+        del state.orders[next(iter(state.orders))]
+
+
+def _order_filled(state: LiveState, time: int, event: order_events.OrderFilled) -> None:
+    _order(state, time, event)
+    state.fills.append((time, event))
+
+
+def _balance_changed(state: LiveState, _: int, event: order_events.BalanceChanged) -> None:
+    state.balances.setdefault(event.account, {})[event.asset] = (event.total, event.available)
+
+
+def _account_ready(state: LiveState, _: int, event: order_events.AccountReady) -> None:
+    state.accounts[event.account] = "ready"
+
+
+def _account_lost(state: LiveState, _: int, event: order_events.AccountLost) -> None:
+    state.accounts[event.account] = f"LOST: {event.reason}"
+
+
+def _cycle_started(state: LiveState, _: int, event: CycleStarted) -> None:
+    progress = state.cycle(event.cycle)
+    progress.account, progress.symbol, progress.number = event.account, event.symbol, event.number
+
+
+def _cycle_phase_changed(state: LiveState, _: int, event: CyclePhaseChanged) -> None:
+    progress = state.cycle(event.cycle)
+    progress.account, progress.number, progress.phase = event.account, event.number, event.phase
+
+
+def _cycle_reconciled(state: LiveState, time: int, event: CycleReconciled) -> None:
+    progress = state.cycle(event.cycle)
+    progress.reconciled += 1
+    progress.disagreed += not event.agrees
+    state.memory.remember(time, event)
+
+
+def _cycle_finished(state: LiveState, _: int, event: CycleFinished) -> None:
+    progress = state.cycle(event.cycle)
+    progress.phase = f"finished{': ' + event.reason if event.reason else ''}"
+
+
+def _log(state: LiveState, time: int, event: LogLine) -> None:
+    actor = f"{event.actor}: " if event.actor else ""
+    state.say(time, event.level, f"{actor}{event.message}")
+
+
+def _notice(state: LiveState, time: int, event: Notice) -> None:
+    state.say(time, "WARNING", event.text)
+
+
+def _stopping(state: LiveState, _: int, event: RuntimeStopping) -> None:
+    state.stopping = f"STOPPING: {event.reason}"
+
+
+def _stop_awaited(state: LiveState, _: int, event: StopAwaited) -> None:
+    state.stopping = f"STOPPING, waiting for {', '.join(event.awaited) or 'nothing'}; {event.how_to_force}"
+
+
+_CHANGES: dict[type, Callable[[LiveState, int, Any], None]] = {
+    BookChanged: _book_changed,
+    BookLost: _book_lost,
+    order_events.OrderChanged: _order,
+    order_events.OrderSubmitted: _order,
+    order_events.OrderPlaced: _order,
+    order_events.OrderFilled: _order_filled,
+    order_events.OrderCancelRequested: _order,
+    order_events.OrderFateUnknown: _order,
+    order_events.OrderEnded: _order,
+    order_events.BalanceChanged: _balance_changed,
+    order_events.AccountReady: _account_ready,
+    order_events.AccountLost: _account_lost,
+    CycleStarted: _cycle_started,
+    CyclePhaseChanged: _cycle_phase_changed,
+    CycleReconciled: _cycle_reconciled,
+    CycleFinished: _cycle_finished,
+    LogLine: _log,
+    Notice: _notice,
+    RuntimeStopping: _stopping,
+    StopAwaited: _stop_awaited,
+}
+# Shown in a section of their own.
+_NO_NEWS = frozenset(
+    {
+        BookChanged,
+        TradeHappened,
+        TickerChanged,
+        order_events.OrderChanged,
+        order_events.OrderFilled,
+        order_events.BalanceChanged,
+        CyclePhaseChanged,
+        LogLine,
+        Notice,
+    }
+)
+_BAD_NEWS = frozenset(
+    {
+        "actor_crashed",
+        "actor_hung",
+        "actor_quarantined",
+        "intensity_exceeded",
+        "order_unknown",
+        "order_rejected",
+        "account_lost",
+        "book_lost",
+        "cleanup_failed",
+        "cleanup_timed_out",
+        "stop_deadline_exceeded",
+        "impossible_transition",
+    }
+)

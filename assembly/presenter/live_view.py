@@ -1,0 +1,259 @@
+"""The live view as lines of styled text: a pure function of what is known, the time and the size of the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from assembly.presenter.live_state import LiveState
+from assembly.presenter.phrases import printable, time_of_day
+from assembly.presenter.tables import columns, shorten
+from market.instrument import decimal_from_book, format_decimal
+from orders.life_cycle import OrderState
+from orders.order import ZERO, Order
+from supervision.snapshot import ChildState, Snapshot
+
+TWO_COLUMNS_WIDTH = 120
+ORDERS_SHOWN_MAX = 6
+
+Line = list[tuple[str, str]]  # text and its Rich style
+
+TITLE, GOOD, BAD, DIM, PLAIN = "bold cyan", "green", "bold red", "dim", ""
+_STYLE_BY_LEVEL = {"WARNING": "yellow", "ERROR": BAD, "CRITICAL": BAD, "DEBUG": DIM, "TRACE": DIM}
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the view shows besides what events told. Times are Trio's, seconds."""
+
+    title: str
+    now: float
+    started_at: float
+    actors: Snapshot | None
+    book_max_age_seconds_by_exchange: Mapping[str, float]
+    cycles_wanted: Mapping[str, int]
+
+
+def draw(state: LiveState, around: Surroundings, *, width: int, height: int) -> list[Line]:
+    """At most `height` lines of at most `width` characters. What matters most comes first and is kept longest."""
+    head = _header(state, around, width)
+    left = [_books(state, around), _cycles(state, around), _orders(state)]
+    right = [_balances(state), _actors(around)]
+    if width >= TWO_COLUMNS_WIDTH:
+        left_width = width * 5 // 8
+        body = _side_by_side([*left, _fills(state, 8)], right, left_width, width - left_width - 2)
+        return _cropped([*head, *body, *_news(state, height - len(head) - len(body) - 1)], width, height)
+    right = [_wrapped(section, width) for section in right]
+    body = [line for section in (*left, *right) for line in section]
+    room = height - len(head) - len(body)
+    fills = _fills(state, max(1, min(4, room // 2 - 1)))
+    return _cropped([*head, *body, *fills, *_news(state, room - len(fills) - 1)], width, height)
+
+
+# Sections: a title line, then rows
+
+
+def _header(state: LiveState, around: Surroundings, width: int) -> list[Line]:
+    seconds = int(around.now - around.started_at)
+    running = f"running {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    lines: list[Line] = [[(f"{shorten(around.title, width - len(running) - 2):<{width - len(running) - 2}}  ", "bold"), (running, DIM)]]
+    if state.stopping:
+        lines.append([(printable(state.stopping), BAD)])
+    return lines
+
+
+def _books(state: LiveState, around: Surroundings) -> list[Line]:
+    rows: list[tuple[str, ...]] = []
+    styles: list[str] = []
+    for market, book in state.books.items():
+        (bid, bid_quantity), (ask, ask_quantity) = book.bids[0], book.asks[0]
+        age = around.now - book.received_at
+        stale = age > around.book_max_age_seconds_by_exchange.get(book.exchange, float("inf"))
+        lost = state.lost_books.get(market)
+        freshness = f"LOST {printable(lost)}" if lost is not None else f"{'STALE ' if stale else ''}{age:.1f} s"
+        spread = decimal_from_book(ask) - decimal_from_book(bid)
+        rows.append(
+            (
+                f"{book.exchange} {book.symbol}",
+                _book_number(bid_quantity),
+                _book_number(bid),
+                _book_number(ask),
+                _book_number(ask_quantity),
+                format_decimal(spread),
+                freshness,
+            )
+        )
+        styles.append(BAD if lost is not None or stale else PLAIN)
+    for (exchange, symbol), reason in state.lost_books.items():
+        if (exchange, symbol) not in state.books:
+            rows.append((f"{exchange} {symbol}", "", "", "", "", "", f"LOST {printable(reason)}"))
+            styles.append(BAD)
+    return _table(("Book", "quantity", "bid", "ask", "quantity", "spread", "age"), rows, styles, "<>>>>><", empty="no book yet")
+
+
+def _cycles(state: LiveState, around: Surroundings) -> list[Line]:
+    rows: list[tuple[str, ...]] = []
+    styles: list[str] = []
+    for name in {**around.cycles_wanted, **state.cycles}:
+        progress = state.cycle(name)
+        wanted = around.cycles_wanted.get(name, 0)
+        profit, quote = state.memory.profit_by_cycle.get(name, (ZERO, progress.symbol.quote if progress.symbol else ""))
+        rows.append(
+            (
+                name,
+                str(progress.symbol or ""),
+                f"#{progress.number}{f' of {wanted}' if wanted else ''}" if progress.number else "-",
+                f"{progress.reconciled} reconciled" + (f", {progress.disagreed} DISAGREE" if progress.disagreed else ""),
+                f"{_signed(profit)} {quote}",
+                shorten(printable(progress.phase), 24),
+            )
+        )
+        styles.append(BAD if progress.disagreed else PLAIN)
+    return _table(("Cycle", "market", "round", "done", "PnL", "phase"), rows, styles, "<<<<><", empty="none")
+
+
+def _orders(state: LiveState) -> list[Line]:
+    current = list(state.orders.values())
+    shown = current[-ORDERS_SHOWN_MAX:] or list(state.ended_orders)[-1:]
+    rows = [_order_cells(order) for order in shown]
+    styles = [BAD if order.state is OrderState.UNKNOWN else DIM if order.is_terminal else PLAIN for order in shown]
+    lines = _table(("Order", "side", "quantity", "price", "filled", "state"), rows, styles, "<<>>><", empty="none")
+    if len(current) > len(shown):
+        lines.append([(f"and {len(current) - len(shown)} more", DIM)])
+    return lines
+
+
+def _order_cells(order: Order) -> tuple[str, ...]:
+    request = order.request
+    quantity = f"{request.quantity:f}" if request.quantity is not None else f"for {request.quote_quantity:f} {request.symbol.quote}"
+    price = f"{request.price:f}" if request.price is not None else "market"
+    return (request.client_order_id, request.side.value, quantity, price, format_decimal(order.filled_quantity), order.state.value)
+
+
+def _fills(state: LiveState, count: int) -> list[Line]:
+    rows: list[tuple[str, ...]] = []
+    for time, event in list(state.fills)[-count:]:
+        fill = event.fill
+        rows.append(
+            (
+                time_of_day(time)[:-4],
+                f"{event.order.request.owner} {fill.symbol}",
+                fill.side.value,
+                format_decimal(fill.quantity),
+                format_decimal(fill.price),
+                f"{format_decimal(fill.fee)} {fill.fee_asset}",
+            )
+        )
+    return _table(("Fill", "cycle", "side", "quantity", "price", "fee"), rows, [PLAIN] * len(rows), "<<<>>>", empty="none")
+
+
+def _balances(state: LiveState) -> list[Line]:
+    lines: list[Line] = [[("Balance", TITLE)]]
+    for account in {**state.accounts, **state.balances}:
+        standing = state.accounts.get(account, "connecting")
+        line: Line = [(account, PLAIN), (f" {printable(standing)}", GOOD if standing == "ready" else BAD)]
+        for asset, (total, available) in state.balances.get(account, {}).items():
+            held = f" ({_number(total - available)} held)" if total != available else ""
+            line.append((f"  {asset} {_number(total)}{held}", PLAIN))
+        lines.append(line)
+    return lines if len(lines) > 1 else [*lines, [("not known yet", DIM)]]
+
+
+def _actors(around: Surroundings) -> list[Line]:
+    line: Line = []
+    troubles: list[Line] = []
+    for child in _leaves(around.actors) if around.actors is not None else ():
+        restarts = f" {child.restarts}x restarted" if child.restarts else ""
+        ready = child.state is ChildState.READY
+        style = (GOOD if not child.restarts else "yellow") if ready else BAD if child.state is ChildState.QUARANTINED else "yellow"
+        line.append((f"{'  ' if line else ''}{child.name} ", PLAIN))
+        line.append((f"{child.state.value}{restarts}", style))
+        if child.last_error and not ready:
+            troubles.append([(f"{child.name}: {printable(child.last_error)}", BAD)])
+    return [[("Actors", TITLE)], line or [("not started yet", DIM)], *troubles]
+
+
+def _news(state: LiveState, count: int) -> list[Line]:
+    if count <= 0:
+        return []
+    lines: list[Line] = [[("Log", TITLE)]]
+    for news in list(state.news)[-count:]:
+        lines.append([(f"{time_of_day(news.time_milliseconds)} ", DIM), (news.text, _STYLE_BY_LEVEL.get(news.level, PLAIN))])
+    return lines
+
+
+# Lines
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str], alignment: str, *, empty: str) -> list[Line]:
+    if not rows:
+        return [[(headings[0], TITLE), (f"  {empty}", DIM)]]
+    head, *body = columns([headings, *rows], alignment)
+    first = len(headings[0])
+    return [[(head[:first], TITLE), (head[first:], DIM)], *([(line, style)] for line, style in zip(body, styles, strict=True))]
+
+
+def _wrapped(section: list[Line], width: int) -> list[Line]:
+    """A section whose long lines of pieces are broken between pieces."""
+    lines: list[Line] = []
+    for line in section:
+        used = 0
+        lines.append([])
+        pieces = iter(line)
+        for text, style in pieces:
+            if used + len(text) > width and lines[-1]:
+                lines.append([("  ", PLAIN)])
+                used, text = 2, text.lstrip()
+            lines[-1].append((text, style))
+            used += len(text)
+    return lines
+
+
+def _side_by_side(left: list[list[Line]], right: list[list[Line]], left_width: int, right_width: int) -> list[Line]:
+    left_lines = [line for section in left for line in section]
+    right_lines = [line for section in right for line in _wrapped(section, right_width)]
+    lines: list[Line] = []
+    for number in range(max(len(left_lines), len(right_lines))):
+        line = _fitted(left_lines[number] if number < len(left_lines) else [], left_width)
+        if number < len(right_lines):
+            padding = left_width + 2 - sum(len(text) for text, _ in line)
+            line = [*line, (" " * padding, PLAIN), *_fitted(right_lines[number], right_width)]
+        lines.append(line)
+    return lines
+
+
+def _cropped(lines: list[Line], width: int, height: int) -> list[Line]:
+    return [_fitted(line, width) for line in lines[:height]]
+
+
+def _fitted(line: Line, width: int) -> Line:
+    fitted: Line = []
+    for text, style in line:
+        if len(text) > width:
+            fitted.append((shorten(text, width), style))
+            break
+        fitted.append((text, style))
+        width -= len(text)
+    return fitted
+
+
+def _leaves(tree: Snapshot) -> Iterator[Snapshot]:
+    if tree.children is None:
+        yield tree
+    else:
+        for child in tree.children:
+            yield from _leaves(child)
+
+
+def _book_number(value: float) -> str:
+    return format_decimal(decimal_from_book(value))
+
+
+def _number(value: Decimal) -> str:
+    """At most eight decimals: enough to watch; the tables at the end are exact."""
+    return format_decimal(round(value, 8).normalize() if value else ZERO)
+
+
+def _signed(value: Decimal) -> str:
+    return f"{round(value, 6).normalize():+f}" if value else "0"

@@ -1,0 +1,174 @@
+"""Events as one line of text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from assembly.presenter.vocabulary import Fields, Told
+
+NAME_WIDTH = 20
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_MILLISECONDS = 86_400_000
+# What an exchange says may hold anything; nothing of it may steer a terminal or begin a new line.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
+
+
+def line(time_milliseconds: int, told: Told) -> str:
+    """``12:00:01.123 order_placed  cycle=btc sell 0.0016 BTC @ 61234.5 (mm-btc-…)``, without a line break. Times are UTC."""
+    return f"{time_of_day(time_milliseconds)} {told.name:<{NAME_WIDTH}} {phrase(told)}".rstrip()
+
+
+def phrase(told: Told) -> str:
+    """What an event says besides its name."""
+    return printable(_PHRASES.get(told.name, _all_fields)(told.fields))
+
+
+def time_of_day(time_milliseconds: int) -> str:
+    """``12:00:01.123``, UTC."""
+    seconds, milliseconds = divmod(time_milliseconds % _DAY_MILLISECONDS, 1000)
+    minutes, second = divmod(seconds, 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}.{milliseconds:03}"
+
+
+def iso_time(time_milliseconds: int) -> str:
+    """``2026-11-20T12:00:01.123Z``."""
+    return (_EPOCH + timedelta(milliseconds=time_milliseconds)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def printable(text: str) -> str:
+    """`text` with every control character written out."""
+    return text if text.isprintable() else text.translate(_CONTROLS)
+
+
+def order_phrase(fields: Mapping[str, Any]) -> str:
+    """``sell 0.0016 BTC @ 61234.5`` or ``buy for 100 USDT``."""
+    base, _, quote = str(fields["symbol"]).partition("/")
+    amount = f"{fields['quantity']} {base}" if "quantity" in fields else f"for {fields['quote_quantity']} {quote}"
+    return f"{fields['side']} {amount} {'@ ' + fields['price'] if 'price' in fields else 'at market'}"
+
+
+def _order(fields: Fields) -> str:
+    filled = f", filled {fields['filled_quantity']}" if fields["filled_quantity"] not in ("0", "0.0") else ""
+    at = f" at {fields['average_price']}" if filled and "average_price" in fields else ""
+    reason = f": {fields['reason']}" if "reason" in fields else ""
+    return f"cycle={fields['cycle']} {order_phrase(fields)}{filled}{at} ({fields['client_order_id']}){reason}"
+
+
+def _order_filled(fields: Fields) -> str:
+    fill = cast(dict[str, Any], fields["fill"])
+    base = str(fields["symbol"]).partition("/")[0]
+    whole = f" of {fields['quantity']}" if "quantity" in fields else ""
+    role = "maker" if fill["maker"] else "taker"
+    return (
+        f"cycle={fields['cycle']} {fields['side']} {fill['quantity']} {base} @ {fill['price']} {role}, "
+        f"fee {fill['fee']} {fill['fee_asset']}, filled {fields['filled_quantity']}{whole} ({fields['client_order_id']})"
+    )
+
+
+def _book_top(fields: Fields) -> str:
+    return (
+        f"{fields['exchange']} {fields['symbol']} {fields['bid']} x {fields['bid_quantity']} | {fields['ask']} x {fields['ask_quantity']}, "
+        f"spread {fields['spread']}"
+    )
+
+
+def _balance_changed(fields: Fields) -> str:
+    return f"{fields['account']} {fields['asset']} {fields['total']}, available {fields['available']}"
+
+
+def _cycle_started(fields: Fields) -> str:
+    quote = str(fields["symbol"]).partition("/")[2]
+    return f"cycle={fields['cycle']} #{fields['number']} {fields['symbol']} for {fields['quote_quantity']} {quote} on {fields['account']}"
+
+
+def _cycle_phase_changed(fields: Fields) -> str:
+    return f"cycle={fields['cycle']} #{fields['number']} {fields['phase']}"
+
+
+def _cycle_reconciled(fields: Fields) -> str:
+    base, _, quote = str(fields["symbol"]).partition("/")
+    fees = ", ".join(f"{amount} {asset}" for asset, amount in cast(dict[str, str], fields["fees"]).items()) or "none"
+    verdict = "balances agree" if fields["agrees"] else f"BALANCES DISAGREE by {fields['differences']}"
+    return (
+        f"cycle={fields['cycle']} #{fields['number']} bought {fields['bought_quantity']} {base} for {fields['bought_quote']} {quote}, "
+        f"sold {fields['sold_quantity']} {base} for {fields['sold_quote']} {quote}, fees {fees}, "
+        f"profit {fields['profit_quote']} {quote}, {verdict}"
+    )
+
+
+def _actor(fields: Fields) -> str:
+    path = f"{fields['supervisor']}/{fields['actor']} #{fields['incarnation']}"
+    rest = {key: value for key, value in fields.items() if key not in ("supervisor", "actor", "incarnation") and value is not None}
+    return f"{path} {_all_fields(rest)}"
+
+
+def _log(fields: Fields) -> str:
+    actor = f"{fields['actor']}: " if fields["actor"] else ""
+    return f"{fields['level']} {actor}{fields['message']}"
+
+
+def _text(fields: Fields) -> str:
+    return str(fields["text"])
+
+
+def _all_fields(fields: Fields) -> str:
+    return " ".join(f"{key}={_value(value)}" for key, value in fields.items() if value is not None)
+
+
+def _value(value: object) -> str:
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{key}: {_value(item)}" for key, item in cast(dict[str, object], value).items()) + "}"
+        case list():
+            return "[" + ", ".join(_value(item) for item in cast(list[object], value)) + "]"
+        case str() if " " in value:
+            return f'"{value}"'
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(value)
+
+
+_PHRASES: dict[str, Callable[[Fields], str]] = {
+    "book_top": _book_top,
+    "balance_changed": _balance_changed,
+    "cycle_started": _cycle_started,
+    "cycle_phase_changed": _cycle_phase_changed,
+    "cycle_reconciled": _cycle_reconciled,
+    "order_filled": _order_filled,
+    "log": _log,
+    "notice": _text,
+    **dict.fromkeys(
+        (
+            "order_submitted",
+            "order_placed",
+            "order_cancel_requested",
+            "order_unknown",
+            "order_completed",
+            "order_cancelled",
+            "order_expired",
+            "order_rejected",
+        ),
+        _order,
+    ),
+    **dict.fromkeys(
+        (
+            "actor_starting",
+            "actor_started",
+            "actor_start_failed",
+            "actor_hung",
+            "actor_crashed",
+            "actor_finished",
+            "actor_ended",
+            "actor_restarting",
+            "actor_restarted",
+            "actor_stopping",
+            "actor_stopped",
+            "actor_quarantined",
+        ),
+        _actor,
+    ),
+}

@@ -1,0 +1,76 @@
+"""What only the runtime knows and the presenters show: that it started, stops, and how it ended."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from orders.order import Order
+
+
+class ExitStatus(enum.IntEnum):
+    """The process's exit status."""
+
+    CLEAN = 0
+    FAILED = 1
+    USAGE = 2
+    MAY_BE_LIVE = 3
+
+    @property
+    def meaning(self) -> str:
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitStatus.CLEAN: "clean: no order of ours is live",
+    ExitStatus.FAILED: "failed, but no order of ours is live",
+    ExitStatus.USAGE: "the command line or the settings cannot be used; nothing was sent",
+    ExitStatus.MAY_BE_LIVE: "ORDERS OF OURS MAY STILL BE LIVE: look at the exchange and cancel what is listed above",
+}
+
+
+class RuntimeStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """The program runs. `exchanges` says the mode of each by its name."""
+
+    version: str
+    installation: str
+    exchanges: dict[str, str]
+
+
+class RuntimeStopping(msgspec.Struct, frozen=True, kw_only=True):
+    """The gate is closed: no new order can leave; open ones are being cancelled."""
+
+    reason: str
+    deadline_seconds: float
+
+
+class StopAwaited(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stop still waits for, and how it can be forced."""
+
+    awaited: tuple[str, ...]
+    how_to_force: str
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """Something that a person must have been told, such as what a live run may do."""
+
+    text: str
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """A diagnostic, as the logs have it. `actor` may be empty."""
+
+    level: str
+    actor: str
+    message: str
+
+
+class RunReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended: `orders` are all that are remembered, by account, oldest first."""
+
+    time_milliseconds: int
+    exit_status: ExitStatus
+    reason: str
+    seconds: float
+    orders: dict[str, tuple[Order, ...]]

@@ -1,0 +1,138 @@
+"""One line per event, for people or as JSON: what standard output holds when it is not a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+import trio
+
+from assembly.output import Pump, Sink
+from assembly.presenter.cycle_memory import CycleMemory, Event
+from assembly.presenter.phrases import iso_time, line
+from assembly.presenter.report import RunReport
+from assembly.presenter.statement import closing_text
+from assembly.presenter.vocabulary import Fields, Told, statement_fields, tell
+from market.events import BookChanged
+from market.symbol import Symbol
+from orders.reconciliation import CycleReconciled
+
+BOOK_TOP_INTERVAL_MILLISECONDS = 1000
+
+
+class Renderer(Protocol):
+    """How lines look."""
+
+    def event(self, time_milliseconds: int, told: Told) -> str:
+        """One line with its line break."""
+        ...
+
+    def end(self, report: RunReport, memory: CycleMemory) -> str:
+        """The end of the run."""
+        ...
+
+
+class LineRenderer:
+    """For people."""
+
+    def event(self, time_milliseconds: int, told: Told) -> str:
+        return f"{line(time_milliseconds, told)}\n"
+
+    def end(self, report: RunReport, memory: CycleMemory) -> str:
+        return closing_text(report, memory, width=None, color=False)
+
+
+class JsonRenderer:
+    """For programs: an object per line, `event` and `time` first."""
+
+    def event(self, time_milliseconds: int, told: Told) -> str:
+        found = {"event": told.name, "time": iso_time(time_milliseconds), **told.fields}
+        return f"{msgspec.json.encode(found).decode()}\n"
+
+    def end(self, report: RunReport, memory: CycleMemory) -> str:
+        now = report.time_milliseconds
+        lines = [self.event(time, told) for time, event in memory.untold if (told := tell(event)) is not None]
+        lines += [
+            self.event(now, Told("order_statement", statement_fields(account, order)))
+            for account, orders in report.orders.items()
+            for order in orders
+        ]
+        may_be_live = [order.client_order_id for orders in report.orders.values() for order in orders if not order.is_terminal]
+        stopped: Fields = {
+            "exit_status": report.exit_status.value,
+            "meaning": report.exit_status.meaning,
+            "reason": report.reason,
+            "seconds": round(report.seconds, 3),
+            "cycles_reconciled": memory.count,
+            "orders": sum(len(orders) for orders in report.orders.values()),
+            "may_be_live": may_be_live,
+        }
+        return "".join(lines) + self.event(now, Told("stopped", stopped))
+
+
+line_renderer = LineRenderer()
+json_renderer = JsonRenderer()
+
+
+class StreamPresenter:
+    """See `presenter.Presenter`. Book tops are told at most once a second for each market, unless quiet events are told."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        renderer: Renderer,
+        tells_quiet: bool,
+        redact: Callable[[str], str],
+        on_output_lost: Callable[[str], None],
+        finish_deadline_seconds: float,
+        capacity: int = 4096,
+    ) -> None:
+        self._renderer = renderer
+        self._tells_quiet = tells_quiet
+        self._redact = redact
+        self._finish_deadline_seconds = finish_deadline_seconds
+        self._pump: Pump[Event] = Pump(sink, render=self._render, on_lost=on_output_lost, capacity=capacity)
+        self._book_told_at: dict[tuple[str, Symbol], int] = {}
+        self._cycles = CycleMemory()
+
+    @property
+    def is_live(self) -> bool:
+        return False
+
+    @property
+    def dropped(self) -> int:
+        return self._pump.dropped
+
+    def event(self, time_milliseconds: int, event: object) -> None:
+        if type(event) is BookChanged and not self._tells_quiet:
+            market = (event.exchange, event.symbol)
+            told_at = self._book_told_at.get(market)
+            # Not before the interval is over; a wall clock that was set back does not silence the book.
+            if told_at is not None and 0 <= time_milliseconds - told_at < BOOK_TOP_INTERVAL_MILLISECONDS:
+                return
+            self._book_told_at[market] = time_milliseconds
+        elif type(event) is CycleReconciled:
+            self._cycles.remember(time_milliseconds, event)
+        self._pump.put((time_milliseconds, event))
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        await self._pump.run(task_status=task_status)
+
+    async def finish(self, report: RunReport) -> bool:
+        return await self._pump.finish(
+            lambda: self._redact(self._renderer.end(report, self._cycles)), deadline_seconds=self._finish_deadline_seconds
+        )
+
+    def _render(self, items: Sequence[Event], dropped: int) -> str:
+        lines: list[str] = []
+        if dropped:
+            lines.append(self._renderer.event(items[0][0], Told("output_dropped", {"count": dropped})))
+        for time, event in items:
+            told = tell(event)
+            if told is not None and (self._tells_quiet or not told.quiet):
+                lines.append(self._renderer.event(time, told))
+            if type(event) is CycleReconciled:
+                self._cycles.mark_told(event)
+        return self._redact("".join(lines))

@@ -1,0 +1,25 @@
+"""Known secrets taken out of text: the last line of defence behind code that never writes them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from urllib.parse import quote
+
+from actors.accounts.credential import Credential
+
+LENGTH_MIN = 6  # shorter ones would take ordinary words out of the text
+
+
+def redactor(credentials: Iterable[Credential]) -> Callable[[str], str]:
+    """A function that replaces every key, secret and passphrase, however they are escaped, by ``***``."""
+    secrets = {text for each in credentials for text in (each.key, each.secret, each.passphrase) if len(text) >= LENGTH_MIN}
+    spellings = {
+        spelling for secret in secrets for spelling in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1])
+    }
+    if not spellings:
+        return str
+    # Longest first, so that a secret that begins another does not leave the other's end behind.
+    pattern = re.compile("|".join(re.escape(spelling) for spelling in sorted(spellings, key=len, reverse=True)))
+    return lambda text: pattern.sub("***", text)
