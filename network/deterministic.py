@@ -1,0 +1,74 @@
+"""Runs that repeat bit for bit: one seed decides the scheduler, the websocket masks and, with `SimulatedNetwork`, the wire."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import trio
+import trio._core._run as trio_scheduler
+import wsproto.frame_protocol
+import wsproto.utilities
+from trio.testing import MockClock
+
+Result = TypeVar("Result")
+
+
+def run_deterministically(async_fn: Callable[..., Awaitable[Result]], *args: Any, seed: int, clock: trio.abc.Clock | None = None) -> Result:
+    """`trio.run` under a virtual clock that jumps whenever every task waits, with all the randomness underneath drawn from `seed`.
+
+    The program's own randomness is its own: pass it a seeded `random.Random`. `clock` replaces the jumping one. What was changed in
+    the libraries is put back afterwards. Threads, real sockets and TLS (its keys are random) are not repeatable.
+    """
+    with _seeded_scheduler(seed), _seeded_websockets(seed):
+        return trio.run(async_fn, *args, clock=MockClock(autojump_threshold=0) if clock is None else clock)
+
+
+@contextmanager
+def _seeded_scheduler(seed: int) -> Generator[None]:
+    """Trio shuffles the tasks of each step on purpose, with an unseeded generator of its own.
+
+    Hypothesis needs it repeatable too, and these two private names are how Trio serves it (`_hypothesis_plugin_setup` in
+    trio/_core/_run.py): with the flag, the tasks of a step are sorted before they are shuffled.
+    """
+    scheduler: Any = trio_scheduler  # the flag is declared Final, for users other than the test plugins
+    flag = scheduler._ALLOW_DETERMINISTIC_SCHEDULING
+    state = scheduler._r.getstate()
+    scheduler._ALLOW_DETERMINISTIC_SCHEDULING = True
+    scheduler._r.seed(seed)
+    try:
+        yield
+    finally:
+        scheduler._ALLOW_DETERMINISTIC_SCHEDULING = flag
+        scheduler._r.setstate(state)
+
+
+@contextmanager
+def _seeded_websockets(seed: int) -> Generator[None]:
+    """A client masks every websocket frame with four bytes from `os.urandom`, as RFC 6455 asks (section 5.3), and a handshake has a nonce.
+
+    In simulation no proxy is there to be fooled, and the bytes on the wire should repeat: wsproto gets a seeded source for the time of
+    the run.
+    """
+    modules: list[Any] = [wsproto.frame_protocol, wsproto.utilities]
+    real = [module.os for module in modules]
+    entropy = _SeededEntropy(seed)
+    for module in modules:
+        module.os = entropy
+    try:
+        yield
+    finally:
+        for module, os_module in zip(modules, real, strict=True):
+            module.os = os_module
+
+
+class _SeededEntropy:
+    """Stands in for the one function of `os` that wsproto uses."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = random.Random(seed)  # noqa: S311 - repeatable is the purpose
+
+    def urandom(self, size: int) -> bytes:
+        return self._rng.randbytes(size)

@@ -1,0 +1,186 @@
+"""REST requests to one exchange, within its limits: signed when they are sent, repeated only where that is safe."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from math import inf
+
+import msgspec
+import trio
+
+from network.backoff import Backoff
+from network.breaker import CircuitBreaker
+from network.errors import BreakerOpen, RateLimited, RequestNotSent, ResponseLost, ResponseTooLarge
+from network.http import HttpClient, HttpRequest, HttpResponse
+from network.rate_limit import RateLimiter
+
+_TOO_MANY_REQUESTS = 429
+_BANNED = 418
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """For requests that may be carried out twice without harm: queries and cancels.
+
+    At most `attempts_max` sends, with an exponential back-off with jitter between them, and at most `total_seconds` for everything. Give
+    none for a request that changes anything else: it is then sent at most once.
+    """
+
+    attempts_max: int = 4
+    total_seconds: float = 15.0
+    initial_seconds: float = 0.2
+    factor: float = 2.0
+    seconds_max: float = 3.0
+    jitter: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.attempts_max < 1:
+            raise ValueError(f"a retry policy allows at least one attempt, not {self.attempts_max}")
+
+
+def retry_after_seconds(response: HttpResponse) -> float | None:
+    """The `Retry-After` header, as seconds or as a date measured against the answer's own `Date`; None where it says nothing."""
+    text = response.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - parsedate_to_datetime(response.headers.get("date", ""))).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+class ExchangeLimits:
+    """What all connections to one exchange share: its rate limiter, its circuit breaker, and how it says for how long to stop.
+
+    `penalty_seconds` reads that from a 429 or 418; where it finds nothing, `penalty_seconds_default` and `ban_seconds_default` hold.
+    """
+
+    def __init__(
+        self,
+        limiter: RateLimiter,
+        breaker: CircuitBreaker,
+        *,
+        penalty_seconds: Callable[[HttpResponse], float | None] = retry_after_seconds,
+        penalty_seconds_default: float = 1.0,
+        ban_seconds_default: float = 120.0,
+    ) -> None:
+        self.limiter = limiter
+        self.breaker = breaker
+        self._penalty_seconds = penalty_seconds
+        self._penalty_seconds_default = penalty_seconds_default
+        self._ban_seconds_default = ban_seconds_default
+
+    def note(self, response: HttpResponse, group: str) -> None:
+        """Heed an answer that says to stop: 429 closes its group, 418 everything."""
+        if response.status not in (_TOO_MANY_REQUESTS, _BANNED):
+            return
+        is_ban = response.status == _BANNED
+        seconds = self._penalty_seconds(response)
+        if seconds is None:
+            seconds = self._ban_seconds_default if is_ban else self._penalty_seconds_default
+        until = trio.current_time() + seconds
+        self.limiter.penalise(None if is_ban else group, until)
+        if is_ban:
+            self.breaker.open_until(until, f"banned for {seconds:g} s (status {_BANNED})")
+
+
+class RestClient:
+    """An `HttpClient` under an exchange's shared limits. Owns neither: whoever opened the client closes it."""
+
+    def __init__(self, http: HttpClient, limits: ExchangeLimits, *, rng: random.Random) -> None:
+        self._http = http
+        self._limits = limits
+        self._rng = rng
+
+    async def send(
+        self,
+        build: Callable[[], HttpRequest],
+        *,
+        group: str,
+        weight: int = 1,
+        urgent: bool = False,
+        retry: RetryPolicy | None = None,
+        timeout_seconds: float,
+        wait_seconds_max: float = inf,
+    ) -> HttpResponse:
+        """Wait for the limits, then build the request, send it and return the answer, whatever its status.
+
+        `build` is called when there is leave to send, and the sending begins in the same step, without a checkpoint between: this is
+        where a timestamp and a signature belong, and a last look at whether the request is still wanted. What it raises comes out
+        unchanged, and nothing has been sent. Each repeat builds anew.
+
+        `timeout_seconds` is for each exchange of bytes; `wait_seconds_max` for the wait before each, for the rate limiter and a free
+        connection. `urgent` requests use the limiter's reserve and connections of their own, and pass an open breaker. With a policy,
+        `RequestNotSent`, `ResponseLost`, 5xx and 429 are tried again, and the last outcome is what counts. Cancelled, the call says
+        nothing about whether its request arrived.
+
+        Raises:
+            RateLimited: no leave in time; nothing was sent.
+            BreakerOpen: the circuit breaker is open; never waited for, never tried again.
+            RequestNotSent, ResponseLost: as `HttpClient.send`.
+        """
+        if retry is None:
+            return await self._attempt(build, group, weight, urgent, timeout_seconds, trio.current_time() + wait_seconds_max, inf)
+        give_up_at = trio.current_time() + retry.total_seconds
+        backoff = Backoff(retry.initial_seconds, retry.factor, retry.seconds_max, retry.jitter, self._rng)
+        outcome: HttpResponse | RequestNotSent | ResponseLost | None = None
+        for attempt in range(1, retry.attempts_max + 1):
+            wait_until = min(trio.current_time() + wait_seconds_max, give_up_at)
+            try:
+                outcome = await self._attempt(build, group, weight, urgent, timeout_seconds, wait_until, give_up_at)
+            except (BreakerOpen, ResponseTooLarge):
+                raise
+            except RateLimited as error:
+                outcome = outcome or error  # what the exchange last said tells more
+                break
+            except (RequestNotSent, ResponseLost) as error:
+                outcome = error
+            if isinstance(outcome, HttpResponse) and not (outcome.status >= 500 or outcome.status == _TOO_MANY_REQUESTS):
+                return outcome
+            delay_seconds = backoff.next_delay_seconds()
+            if attempt == retry.attempts_max or trio.current_time() + delay_seconds >= give_up_at:
+                break
+            await trio.sleep(delay_seconds)
+        if isinstance(outcome, HttpResponse):
+            return outcome
+        assert outcome is not None  # noqa: S101 - a policy has at least one attempt
+        raise outcome
+
+    async def _attempt(
+        self,
+        build: Callable[[], HttpRequest],
+        group: str,
+        weight: int,
+        urgent: bool,
+        timeout_seconds: float,
+        wait_until: float,
+        give_up_at: float,
+    ) -> HttpResponse:
+        limits = self._limits
+        limits.breaker.check(urgent=urgent)  # before a token is spent on a request that will not go
+        lane = self._http.lane(urgent=urgent)
+        with trio.move_on_at(wait_until) as scope:
+            await limits.limiter.acquire(group, weight, urgent=urgent)
+            await lane.acquire()
+        if scope.cancelled_caught:
+            raise RateLimited(f"{self._http.host}: no leave for a request of {group!r} in time")
+        try:
+            with limits.breaker.admit(urgent=urgent) as permit:
+                request = build()
+                try:
+                    response = await self._http.send(request, timeout_seconds=min(timeout_seconds, give_up_at - trio.current_time()))
+                except ResponseTooLarge:
+                    permit.succeeded()  # it did answer
+                    raise
+                except (RequestNotSent, ResponseLost) as error:
+                    permit.failed(str(error))
+                    raise
+                if response.status >= 500:
+                    permit.failed(f"{request.method} {self._http.host}{request.path} answered {response.status}")
+                else:
+                    permit.succeeded()
+        finally:
+            lane.release()
+        limits.note(response, group)
+        return response
