@@ -82,7 +82,7 @@ class LiveState:
 
     def say(self, time_milliseconds: int, level: str, text: str) -> None:
         """Add a line to the log section."""
-        self.news.append(NewsLine(time_milliseconds, level, printable(self._redact(text))))
+        self.news.append(NewsLine(time_milliseconds, level, printable(self._redact(text)).rstrip()))
 
 
 def _book_changed(state: LiveState, _: int, event: BookChanged) -> None:

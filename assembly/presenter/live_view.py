@@ -41,7 +41,7 @@ def draw(state: LiveState, around: Surroundings, *, width: int, height: int) -> 
     left = [_books(state, around), _cycles(state, around), _orders(state)]
     right = [_balances(state), _actors(around)]
     if width >= TWO_COLUMNS_WIDTH:
-        left_width = width * 5 // 8
+        left_width = width * 2 // 3
         body = _side_by_side([*left, _fills(state, 8)], right, left_width, width - left_width - 2)
         return _cropped([*head, *body, *_news(state, height - len(head) - len(body) - 1)], width, height)
     right = [_wrapped(section, width) for section in right]
@@ -71,25 +71,25 @@ def _books(state: LiveState, around: Surroundings) -> list[Line]:
         age = around.now - book.received_at
         stale = age > around.book_max_age_seconds_by_exchange.get(book.exchange, float("inf"))
         lost = state.lost_books.get(market)
-        freshness = f"LOST {printable(lost)}" if lost is not None else f"{'STALE ' if stale else ''}{age:.1f} s"
+        freshness = f"LOST {shorten(printable(lost), 20)}" if lost is not None else f"{'STALE ' if stale else ''}{age:.1f} s"
         spread = decimal_from_book(ask) - decimal_from_book(bid)
         rows.append(
             (
                 f"{book.exchange} {book.symbol}",
+                freshness,
                 _book_number(bid_quantity),
                 _book_number(bid),
                 _book_number(ask),
                 _book_number(ask_quantity),
                 format_decimal(spread),
-                freshness,
             )
         )
         styles.append(BAD if lost is not None or stale else PLAIN)
     for (exchange, symbol), reason in state.lost_books.items():
         if (exchange, symbol) not in state.books:
-            rows.append((f"{exchange} {symbol}", "", "", "", "", "", f"LOST {printable(reason)}"))
+            rows.append((f"{exchange} {symbol}", f"LOST {printable(reason)}", "", "", "", "", ""))
             styles.append(BAD)
-    return _table(("Book", "quantity", "bid", "ask", "quantity", "spread", "age"), rows, styles, "<>>>>><", empty="no book yet")
+    return _table(("Book", "age", "quantity", "bid", "ask", "quantity", "spread"), rows, styles, "<<>>>>>", empty="no book yet")
 
 
 def _cycles(state: LiveState, around: Surroundings) -> list[Line]:
@@ -179,7 +179,7 @@ def _news(state: LiveState, count: int) -> list[Line]:
         return []
     lines: list[Line] = [[("Log", TITLE)]]
     for news in list(state.news)[-count:]:
-        lines.append([(f"{time_of_day(news.time_milliseconds)} ", DIM), (news.text, _STYLE_BY_LEVEL.get(news.level, PLAIN))])
+        lines.append([(f"{time_of_day(news.time_milliseconds)[:-4]} ", DIM), (news.text, _STYLE_BY_LEVEL.get(news.level, PLAIN))])
     return lines
 
 
@@ -195,16 +195,18 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Seque
 
 
 def _wrapped(section: list[Line], width: int) -> list[Line]:
-    """A section whose long lines of pieces are broken between pieces."""
+    """A section whose long lines are broken where a piece begins with two spaces."""
     lines: list[Line] = []
     for line in section:
-        used = 0
         lines.append([])
-        pieces = iter(line)
-        for text, style in pieces:
-            if used + len(text) > width and lines[-1]:
-                lines.append([("  ", PLAIN)])
-                used, text = 2, text.lstrip()
+        used = 0
+        for number, (text, style) in enumerate(line):
+            if text.startswith("  "):
+                rest = line[number + 1 :]
+                unit = next((index for index, (piece, _) in enumerate(rest) if piece.startswith("  ")), len(rest))
+                if used + len(text) + sum(len(piece) for piece, _ in rest[:unit]) > width:
+                    lines.append([])
+                    used = 0
             lines[-1].append((text, style))
             used += len(text)
     return lines

@@ -8,8 +8,9 @@ from typing import Any, cast
 
 from assembly.presenter.vocabulary import Fields, Told
 
-NAME_WIDTH = 20
+NAME_WIDTH = 22
 
+_NOTHING: tuple[object, ...] = (None, "")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MILLISECONDS = 86_400_000
 # What an exchange says may hold anything; nothing of it may steer a terminal or begin a new line.
@@ -101,7 +102,7 @@ def _cycle_reconciled(fields: Fields) -> str:
 
 def _actor(fields: Fields) -> str:
     path = f"{fields['supervisor']}/{fields['actor']} #{fields['incarnation']}"
-    rest = {key: value for key, value in fields.items() if key not in ("supervisor", "actor", "incarnation") and value is not None}
+    rest = {key: value for key, value in fields.items() if key not in ("supervisor", "actor", "incarnation")}
     return f"{path} {_all_fields(rest)}"
 
 
@@ -115,13 +116,17 @@ def _text(fields: Fields) -> str:
 
 
 def _all_fields(fields: Fields) -> str:
-    return " ".join(f"{key}={_value(value)}" for key, value in fields.items() if value is not None)
+    return " ".join(f"{key}={_value(value)}" for key, value in fields.items() if value not in _NOTHING)
 
 
 def _value(value: object) -> str:
     match value:
         case dict():
-            return "{" + ", ".join(f"{key}: {_value(item)}" for key, item in cast(dict[str, object], value).items()) + "}"
+            return (
+                "{"
+                + ", ".join(f"{key}: {_value(item)}" for key, item in cast(dict[str, object], value).items() if item not in _NOTHING)
+                + "}"
+            )
         case list():
             return "[" + ", ".join(_value(item) for item in cast(list[object], value)) + "]"
         case str() if " " in value:
@@ -168,6 +173,12 @@ _PHRASES: dict[str, Callable[[Fields], str]] = {
             "actor_stopping",
             "actor_stopped",
             "actor_quarantined",
+            "stop_deadline_exceeded",
+            "intensity_exceeded",
+            "cleanup_started",
+            "cleanup_finished",
+            "cleanup_failed",
+            "cleanup_timed_out",
         ),
         _actor,
     ),

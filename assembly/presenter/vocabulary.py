@@ -97,7 +97,8 @@ def statement_fields(account: str, order: Order) -> Fields:
 
 
 def amounts(value: dict[str, Decimal]) -> dict[str, str]:
-    return {asset: format_decimal(amount) for asset, amount in value.items()}
+    """Amounts by asset, zero as a plain 0."""
+    return {asset: format_decimal(amount) if amount else "0" for asset, amount in value.items()}
 
 
 # Values
@@ -169,6 +170,20 @@ def _book_lost(event: market_events.BookLost) -> Told:
     return Told("book_lost", {"exchange": event.exchange, "symbol": str(event.symbol), "reason": event.reason})
 
 
+def _market(name: str, event: msgspec.Struct) -> Told:
+    """A market event's numbers are floats of the exchange's own decimals, which their texts name exactly."""
+    return Told(name, {key: _book_number(value) for key, value in _without(event, "received_at").items()}, quiet=True)
+
+
+def _book_number(value: object) -> object:
+    return format_decimal(decimal_from_book(value)) if isinstance(value, float) else value
+
+
+def _without(event: object, *names: str) -> Fields:
+    """The fields of an event, without those that are Trio's time: the wall time is told with every event."""
+    return {name: value for name, value in fields_of(event).items() if name not in names}
+
+
 def _order(name: str, event: Any) -> Told:
     return Told(name, order_fields(event.account, event.order))
 
@@ -202,8 +217,7 @@ def _cycle_reconciled(event: reconciliation.CycleReconciled) -> Told:
 
 
 def _child(name: str, event: supervision_events.ChildEvent) -> Told:
-    fields = fields_of(event)
-    del fields["time"]  # Trio's; the wall time is told with every event
+    fields = _without(event, "time")
     return Told(name, {"actor": fields.pop("child"), **fields}, quiet=name in _QUIET_CHILD_EVENTS)
 
 
@@ -220,9 +234,7 @@ def _child_died(event: supervision_events.ChildDied) -> Told:
 
 
 def _supervisor(name: str, event: supervision_events.SupervisorStopping) -> Told:
-    fields = fields_of(event)
-    del fields["time"]
-    return Told(name, fields, quiet=True)
+    return Told(name, _without(event, "time"), quiet=True)
 
 
 def _log(event: runtime_events.LogLine) -> Told | None:
@@ -243,11 +255,11 @@ def _named(name: str, *, quiet: bool = False) -> _Teller:
 _TELLERS: dict[type, _Teller] = {
     market_events.BookChanged: _book_top,
     market_events.BookLost: _book_lost,
-    market_events.TradeHappened: _named("trade", quiet=True),
-    market_events.TickerChanged: _named("ticker", quiet=True),
-    market_events.MarkPriceChanged: _named("mark_price", quiet=True),
-    market_events.FundingRateChanged: _named("funding_rate", quiet=True),
-    market_events.LiquidationHappened: _named("liquidation", quiet=True),
+    market_events.TradeHappened: functools.partial(_market, "trade"),
+    market_events.TickerChanged: functools.partial(_market, "ticker"),
+    market_events.MarkPriceChanged: functools.partial(_market, "mark_price"),
+    market_events.FundingRateChanged: functools.partial(_market, "funding_rate"),
+    market_events.LiquidationHappened: functools.partial(_market, "liquidation"),
     market_events.InstrumentListed: _named("instrument_listed", quiet=True),
     feed_reports.FeedConnected: _named("feed_connected"),
     feed_reports.FeedDisconnected: _named("feed_disconnected"),
