@@ -59,6 +59,7 @@ class House:
         """Take every quote away and quote both sides afresh around `fair`."""
         for key in list(self._slots):
             self._cancel(self._slots.pop(key), now_milliseconds)
+        self._sweep(fair, now_milliseconds)
         for level in range(self.settings.maker_levels):
             for side in (Side.BUY, Side.SELL):
                 self.refresh(side, level, fair, now_milliseconds)
@@ -126,6 +127,13 @@ class House:
         """A tradable quantity worth about `notional`, never below the market's minimum."""
         wanted = max(notional, 1.01 * float(self._instrument.notional_min)) / price
         return max(math.ceil(wanted / self._step) * self._instrument.quantity_step, self._instrument.quantity_min)
+
+    def _sweep(self, fair: float, now_milliseconds: int) -> None:
+        """Trade with everything that clients offer through the fair price: whole levels, so that quotes find room."""
+        for side in (Side.BUY, Side.SELL):
+            offered = self._book.side(side.opposite)
+            while (best := offered.best) is not None and (best < fair if side is Side.BUY else best > fair):
+                self.take(side, offered.quantity_at(best), best, now_milliseconds)
 
     def _place(self, new: NewOrder, now_milliseconds: int) -> Order | None:
         try:

@@ -10,8 +10,10 @@ import random
 from collections.abc import Sequence
 from decimal import Decimal
 
+from market.events import Side
 from market.symbol import Symbol
 from simulated.engine.matching import MatchingEngine
+from simulated.engine.order import ZERO
 from simulated.house import House
 from simulated.recording import BookRecorded, LevelsRecorded, Recording, Step, TradeRecorded
 from simulated.settings import MarketSettings
@@ -64,7 +66,7 @@ class Replay:
             recorded = {(side, price) for side, price, _ in step.levels}
             for side, price in house.levels():
                 if (side, price) not in recorded:
-                    house.set_level(side, price, Decimal(0), now_milliseconds)
+                    house.set_level(side, price, ZERO, now_milliseconds)
         if isinstance(step, BookRecorded | LevelsRecorded):
             for side, price, quantity in step.levels:
                 house.set_level(side, price, quantity, now_milliseconds)
@@ -74,13 +76,21 @@ class Replay:
             self._trade_in_built_book(house, step, now_milliseconds)
 
     def _trade_in_recorded_book(self, house: House, step: TradeRecorded, now_milliseconds: int) -> None:
-        """The recorded changes of the book say what a trade left of a level, so the level is made whole again after it."""
+        """The recorded changes of the book say what a trade left of a level, so what stood in its way is put back after it."""
         hit = step.side.opposite
-        before = house.quantity_at(hit, step.price)
-        house.clear_better_than(step.price, hit, now_milliseconds)
-        house.set_level(hit, step.price, max(before, step.quantity), now_milliseconds)
+        there = house.quantity_at(hit, step.price)
+        aside = [
+            (side, price, house.quantity_at(side, price))
+            for side, price in house.levels()
+            if (price <= step.price if side is Side.SELL else price >= step.price)
+        ]
+        for side, price, _ in aside:
+            house.set_level(side, price, ZERO, now_milliseconds)
+        house.set_level(hit, step.price, max(there, step.quantity), now_milliseconds)
         house.take(step.side, step.quantity, step.price, now_milliseconds)
-        house.set_level(hit, step.price, before, now_milliseconds)
+        house.set_level(hit, step.price, ZERO, now_milliseconds)
+        for side, price, quantity in aside:
+            house.set_level(side, price, quantity, now_milliseconds)
 
     def _trade_in_built_book(self, house: House, step: TradeRecorded, now_milliseconds: int) -> None:
         """Quotes follow the price; what is traded stands at the recorded price just for the trade."""
@@ -91,7 +101,7 @@ class Replay:
         house.clear_better_than(step.price, hit, now_milliseconds)
         house.set_level(hit, step.price, step.quantity, now_milliseconds)
         house.take(step.side, step.quantity, step.price, now_milliseconds)
-        house.set_level(hit, step.price, Decimal(0), now_milliseconds)
+        house.set_level(hit, step.price, ZERO, now_milliseconds)
         if not house.is_two_sided:
             house.requote(float(step.price), now_milliseconds)
 
@@ -101,6 +111,6 @@ def _first_of_each(steps: list[Step]) -> list[Step]:
     first: dict[Symbol, Step] = {}
     for step in steps:
         known = first.get(step.symbol)
-        if known is None or (isinstance(known, TradeRecorded) and isinstance(step, BookRecorded)):
+        if known is None or (isinstance(step, BookRecorded) and not isinstance(known, BookRecorded)):
             first[step.symbol] = step
     return list(first.values())
