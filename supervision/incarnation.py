@@ -19,7 +19,6 @@ from supervision.events import (
     ChildHung,
     ChildReady,
     ChildStartFailed,
-    ChildStarting,
     ChildStopped,
     ChildStopping,
     CleanupFailed,
@@ -99,7 +98,6 @@ class Incarnation:
 
     async def live(self) -> None:
         """Run the child until it is dead and cleaned up. Never raises; what went wrong is in the events and in `error`."""
-        self._observer.report(ChildStarting(*self.where()))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._guard)
             raised = await self._run_start()
@@ -116,6 +114,7 @@ class Incarnation:
     async def _run_start(self) -> BaseException | None:
         try:
             with self._scope:
+                await trio.lowlevel.checkpoint_if_cancelled()  # asked to stop before it began: it does not begin
                 await self.child.start(self.context)
         except (trio.Cancelled, GeneratorExit):
             raise  # not of our scope, which has already taken out its own

@@ -15,6 +15,7 @@ import trio
 from supervision.child import Child, DeathKind
 from supervision.errors import RestartIntensityExceeded, StartFailed, one_line
 from supervision.events import (
+    ChildStarting,
     IntensityExceeded,
     SupervisionEvent,
     SupervisorReady,
@@ -106,6 +107,8 @@ class Run:
     def launch(self, slot: Slot) -> None:
         assert self._lives is not None  # noqa: S101  keepers run only inside of it
         life = slot.new_life()
+        # Said here, where it is decided, and not by the task, which a stop may overtake.
+        self.report(ChildStarting(*life.where()))
         self._lives.start_soon(life.live, name=slot.path)
 
     def intensity_exceeded(self, slot: Slot, life: Incarnation) -> None:
