@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import enum
 import re
+import sys
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
-import tomli
 
 from assembly.settings import Overrides
+from assembly.version import version
 from market.symbol import Symbol, SymbolError, parse_symbol
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
@@ -146,9 +147,8 @@ def _parser() -> argparse.ArgumentParser:
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        project = Path(__file__).parent.parent / "pyproject.toml"
-        version = tomli.loads(project.read_text(encoding="utf-8"))["project"]["version"]
-        parser.exit(0, f"mm-runtime {version}\n")
+        sys.stdout.write(f"mm-runtime {version()}\n")
+        parser.exit()
 
 
 def _symbol(text: str) -> Symbol:

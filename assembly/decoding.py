@@ -44,7 +44,8 @@ def decode(table: object, kind: type[T], path: str) -> T:
 def nearest(word: str, known: Iterable[str]) -> str:
     """A question that names the known word that was probably meant, with a space before it; or nothing."""
     lowered = {candidate.lower(): candidate for candidate in known}
-    matches = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.5)
+    matches = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    matches = matches or [candidate for candidate in lowered if candidate.startswith(f"{word.lower()}_")][:1]
     return f' Did you mean "{lowered[matches[0]]}"?' if matches else ""
 
 

@@ -1,5 +1,7 @@
 """Diagnostics through loguru: to standard error for people, to a file as JSON, to the live view as events.
 
+People see an error in one line, and its traceback at the levels DEBUG and TRACE; the file always has the traceback.
+
 Nothing here waits for who reads them: lines go through a bounded ring (see `output.Pump`). A logger that names its actor
 is ``logger.bind(actor="feed:gateio_spot")``; other bound values follow the message. Times are UTC.
 """
@@ -21,6 +23,7 @@ from loguru import logger
 from assembly.output import DescriptorSink, Pump, RotatingFileSink, Sink
 from assembly.presenter.phrases import printable
 from assembly.presenter.report import LogLine
+from supervision.errors import one_line
 
 if TYPE_CHECKING:
     from loguru import Message, Record
@@ -55,6 +58,7 @@ def start_logging(
         stderr=(stderr or DescriptorSink(2)) if writes_to_stderr else None,
         file=RotatingFileSink(file.path, bytes_max=file.bytes_max, files_kept=file.files_kept) if file is not None else None,
         on_line=on_line,
+        shows_tracebacks=level in ("DEBUG", "TRACE"),
     )
     logger.remove()
     logger.configure(patcher=logs.patch, extra={"actor": ""})
@@ -76,8 +80,10 @@ class Logs:
         stderr: Sink | None,
         file: Sink | None,
         on_line: Callable[[LogLine], None] | None,
+        shows_tracebacks: bool,
     ) -> None:
         self._redact = redact
+        self._shows_tracebacks = shows_tracebacks
         self._on_line = on_line
         self._thread = threading.get_ident()
         self._trio_token: trio.lowlevel.TrioToken | None = None
@@ -118,7 +124,7 @@ class Logs:
         actor = str(record["extra"].get("actor", ""))
         text = self._redact(_text(record))
         line = LogLine(record["level"].name, actor, text)
-        human = _human(record, line)
+        human = _human(record, line) + (self._redact(_traceback(record)) if self._shows_tracebacks else "")
         as_json = self._redact(_json(record, actor)) if self._file is not None else ""
         if threading.get_ident() == self._thread:
             self._put(line, human, as_json)
@@ -154,7 +160,7 @@ def _text(record: Record) -> str:
     text = f"{record['message']} {bound}".rstrip()
     exception = record["exception"]
     if exception is not None and exception.value is not None:
-        text += f" ({type(exception.value).__name__}: {exception.value})"
+        text += f" ({one_line(exception.value)})"
     return text
 
 
@@ -162,6 +168,13 @@ def _human(record: Record, line: LogLine) -> str:
     time = record["time"].astimezone(UTC).strftime("%H:%M:%S.%f")[:-3]
     actor = f"{line.actor}: " if line.actor else ""
     return f"{time} {line.level:<7} {actor}{printable(line.message)}\n"
+
+
+def _traceback(record: Record) -> str:
+    exception = record["exception"]
+    if exception is None or exception.value is None:
+        return ""
+    return "".join(f"    {printable(line)}\n" for line in "".join(traceback.format_exception(exception.value)).splitlines())
 
 
 def _json(record: Record, actor: str) -> str:

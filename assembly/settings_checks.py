@@ -256,7 +256,7 @@ def _credentials(
         if not missing:
             credential = Credential(**dict(zip(("key", "secret", "passphrase"), (environment[each] for each in variables), strict=False)))
         elif exchange.mode is ExchangeMode.SIMULATED and len(missing) == len(variables):
-            credential = _made_up(name, exchange)
+            credential = _made_up(name)
         else:
             is_are = "is" if len(missing) == 1 else "are"
             raise SettingsError(
@@ -273,11 +273,11 @@ def _credentials(
     return credentials
 
 
-def _made_up(name: str, exchange: ExchangeSettings) -> Credential:
-    """What the simulated exchange has for the account, or would have."""
-    for account in exchange.simulation.accounts:
-        if account.name == name:
-            return Credential(key=account.api_key, secret=account.api_secret)
+def _made_up(name: str) -> Credential:
+    """The credential of a simulated account, by its name; that of the default account is what `mm-sim` prints."""
+    default = simulated_settings.AccountSettings()
+    if name == default.name:
+        return Credential(key=default.api_key, secret=default.api_secret)
     return Credential(key=f"simulated-key-{name}", secret=f"simulated-secret-{name}")
 
 

@@ -1,0 +1,217 @@
+"""Events of every kind with fixed contents, for the presenters' tests."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from actors.accounts import events as account_events
+from actors.feeds import reports as feed_reports
+from actors.feeds.book_sync import LossKind
+from assembly.presenter import report as runtime_events
+from market import events as market_events
+from market.events import Side
+from market.instrument import Instrument
+from market.symbol import Symbol
+from orders import events as order_events
+from orders import reconciliation
+from orders.life_cycle import OrderInput, OrderState
+from orders.order import Order
+from orders.reports import FillReport, OrderReport, ReportedStatus
+from orders.request import OrderRequest, OrderType, TimeInForce
+from supervision import events as supervision_events
+from supervision.child import CleanupCause, DeathKind
+from supervision.snapshot import ChildState, Snapshot
+
+TIME = 1_763_600_401_123  # 2025-11-20T01:00:01.123Z
+BTC = Symbol("BTC", "USDT")
+
+BOOK = market_events.BookChanged(
+    "gateio_spot", BTC, ((61234.4, 0.52), (61234.3, 1.0)), ((61234.5, 0.11),), 1001, 1, 1_763_600_401_100, 99.8
+)
+
+FILL = FillReport(
+    trade_id="77",
+    exchange_order_id="555",
+    client_order_id="mm-btc-abc2",
+    symbol=BTC,
+    side=Side.SELL,
+    price=Decimal("61234.5"),
+    quantity=Decimal("0.0006"),
+    fee=Decimal("0.0734814"),
+    fee_asset="USDT",
+    maker=True,
+)
+
+
+def buy(state: OrderState = OrderState.PENDING_NEW, **changes: object) -> Order:
+    request = OrderRequest(
+        client_order_id="mm-btc-abc1",
+        owner="btc",
+        symbol=BTC,
+        side=Side.BUY,
+        type=OrderType.MARKET,
+        time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
+        quote_quantity=Decimal(100),
+        tag="1",
+    )
+    return Order(request=request, state=state, **changes)  # type: ignore[arg-type]
+
+
+def sell(state: OrderState = OrderState.OPEN, *, number: int = 2, **changes: object) -> Order:
+    request = OrderRequest(
+        client_order_id=f"mm-btc-abc{number}",
+        owner="btc",
+        symbol=BTC,
+        side=Side.SELL,
+        type=OrderType.LIMIT,
+        time_in_force=TimeInForce.POST_ONLY,
+        quantity=Decimal("0.0016"),
+        price=Decimal("61234.5"),
+        tag="1",
+    )
+    return Order(request=request, state=state, **{"exchange_order_id": "555", **changes})  # type: ignore[arg-type]
+
+
+def partly_filled_sell() -> Order:
+    return sell(OrderState.PARTIALLY_FILLED, filled_quantity=Decimal("0.0006"), filled_quote=Decimal("36.7407"), fills=(FILL,))
+
+
+def reconciled(number: int = 1, *, cycle: str = "btc", agrees: bool = True) -> reconciliation.CycleReconciled:
+    return reconciliation.CycleReconciled(
+        account="main",
+        cycle=cycle,
+        number=number,
+        symbol=BTC,
+        bought_quantity=Decimal("0.001633"),
+        bought_quote=Decimal("99.9959385"),
+        sold_quantity=Decimal("0.001629"),
+        sold_quote=Decimal("99.7510005"),
+        fees={"BTC": Decimal("0.000003266"), "USDT": Decimal("0.199502001")},
+        balances_before={"BTC": Decimal("0.1"), "USDT": Decimal(10000)},
+        balances_after={"BTC": Decimal("0.100000734"), "USDT": Decimal("9999.555559999") if agrees else Decimal("9999.5")},
+        expected_changes={"BTC": Decimal("0.000000734"), "USDT": Decimal("-0.444440001")},
+        actual_changes={"BTC": Decimal("0.000000734"), "USDT": Decimal("-0.444440001") if agrees else Decimal("-0.5")},
+        left_over_quantity=Decimal("0.000000734"),
+        profit_quote=Decimal("-0.444440001"),
+        started_at_milliseconds=TIME - 20_000,
+        ended_at_milliseconds=TIME,
+    )
+
+
+def tree() -> Snapshot:
+    def leaf(group: str, name: str, state: ChildState = ChildState.READY, restarts: int = 0, last_error: str | None = None) -> Snapshot:
+        return Snapshot(name, f"root/{group}/{name}", state, 1 + restarts, restarts, last_error, 0.0)
+
+    groups = (
+        ("feeds", (leaf("feeds", "feed:gateio_spot"),)),
+        ("accounts", (leaf("accounts", "account:main", ChildState.RESTARTING, 2, "ConnectionResetError: the exchange hung up"),)),
+        ("cycles", (leaf("cycles", "cycle:btc", restarts=1),)),
+    )
+    children = tuple(Snapshot(name, f"root/{name}", ChildState.READY, 1, 0, None, 0.0, leaves) for name, leaves in groups)
+    return Snapshot("root", "root", ChildState.READY, 1, 0, None, 0.0, children)
+
+
+def _child(kind: type, *more: object, incarnation: int = 1) -> object:
+    return kind("root/accounts", 12.5, "account:main", incarnation, *more)
+
+
+CRASH = ExceptionGroup("group", [ConnectionResetError("the exchange hung up")])
+
+EVENTS: tuple[object, ...] = (
+    BOOK,
+    market_events.BookLost("gateio_spot", BTC, "gap", 99.9),
+    market_events.TradeHappened("gateio_spot", BTC, "9", Side.BUY, 61234.5, 0.01, TIME, 99.8),
+    market_events.TickerChanged("gateio_spot", BTC, 61234.5, 61234.4, 61234.5, 12.5, 765432.1, 99.8),
+    market_events.MarkPriceChanged("gateio_spot", BTC, Decimal("61234.45"), 99.8),
+    market_events.FundingRateChanged("gateio_spot", BTC, Decimal("0.0001"), TIME, 99.8),
+    market_events.LiquidationHappened("gateio_spot", BTC, Side.SELL, 61000.0, 0.5, 99.8),
+    market_events.InstrumentListed(
+        Instrument(
+            exchange="gateio_spot",
+            symbol=BTC,
+            price_tick=Decimal("0.1"),
+            quantity_step=Decimal("0.000001"),
+            quantity_min=Decimal("0.00001"),
+            notional_min=Decimal(3),
+        )
+    ),
+    feed_reports.FeedConnected("gateio_spot"),
+    feed_reports.FeedDisconnected("gateio_spot", "closed by the exchange", 0.5),
+    feed_reports.BookSynchronised("gateio_spot", BTC, 2, 1001),
+    feed_reports.BookDiscarded("gateio_spot", BTC, next(iter(LossKind)), "expected 1002, got 1005"),
+    feed_reports.SnapshotFailed("gateio_spot", BTC, "HTTP 503"),
+    feed_reports.BadFrameReceived("gateio_spot", None, "not JSON", "<html>"),
+    feed_reports.ChannelRefused("gateio_spot", "spot.order_book_update", (BTC,), "unknown currency pair"),
+    feed_reports.InstrumentsLoaded("gateio_spot", 2),
+    feed_reports.InstrumentsFailed("gateio_spot", "HTTP 503"),
+    feed_reports.SubscriberGone("gateio_spot", "cycle:btc"),
+    order_events.OrderSubmitted("main", buy()),
+    order_events.OrderPlaced("main", sell()),
+    order_events.OrderFilled("main", partly_filled_sell(), FILL),
+    order_events.OrderCancelRequested("main", sell(OrderState.PENDING_CANCEL)),
+    order_events.OrderFateUnknown("main", buy(OrderState.UNKNOWN, reason="no answer within 5 s")),
+    order_events.OrderEnded("main", sell(OrderState.FILLED, filled_quantity=Decimal("0.0016"), filled_quote=Decimal("97.9752"))),
+    order_events.OrderEnded("main", sell(OrderState.CANCELLED)),
+    order_events.OrderEnded("main", sell(OrderState.EXPIRED)),
+    order_events.OrderEnded("main", buy(OrderState.REJECTED, reason="BALANCE_NOT_ENOUGH")),
+    order_events.ImpossibleTransition("main", sell(OrderState.CANCELLED), OrderInput.SAID_REJECTED),
+    order_events.ForeignOrderSeen(
+        "main",
+        OrderReport(
+            exchange_order_id="8",
+            client_order_id=None,
+            symbol=BTC,
+            side=Side.BUY,
+            status=ReportedStatus.OPEN,
+            filled_quantity=Decimal(0),
+            filled_quote=Decimal(0),
+        ),
+    ),
+    order_events.ForeignFillSeen("main", FILL),
+    order_events.BalanceChanged("main", "USDT", Decimal("9900.0040615"), Decimal("9900.0040615")),
+    order_events.AccountReady("main"),
+    order_events.AccountLost("main", "the private stream broke"),
+    account_events.AccountConnected("main"),
+    account_events.AccountDisconnected("main", "no pong"),
+    account_events.AccountReconciled("main", 1, "start"),
+    account_events.AccountTrouble("main", "asking for balances", "HTTP 502"),
+    account_events.OrderRefused("main", "mm-btc-abc9", "the gate is closed"),
+    account_events.ClockOffsetMeasured("main", -12),
+    account_events.ClosingProgressed("main", "2 orders left"),
+    reconciliation.CycleStarted(account="main", cycle="btc", number=1, symbol=BTC, quote_quantity=Decimal(100)),
+    reconciliation.CyclePhaseChanged(account="main", cycle="btc", number=1, phase="selling"),
+    reconciled(),
+    reconciliation.CycleFinished(account="main", cycle="btc", cycles_completed=3),
+    supervision_events.SupervisorReady("root", 12.5),
+    supervision_events.SupervisorStopping("root", 12.5, "asked to", None),
+    supervision_events.SupervisorStopped("root", 12.5),
+    _child(supervision_events.ChildStarting),
+    _child(supervision_events.ChildReady),
+    _child(supervision_events.ChildReady, incarnation=2),
+    _child(supervision_events.ChildStartFailed, CRASH),
+    _child(supervision_events.ChildHung, 30.0),
+    _child(supervision_events.ChildDied, DeathKind.CRASHED, CRASH),
+    _child(supervision_events.ChildDied, DeathKind.FINISHED, None),
+    _child(supervision_events.ChildDied, DeathKind.STOPPED, None),
+    _child(supervision_events.ChildRestarting, 0.25),
+    _child(supervision_events.ChildStopping, "its supervisor stops"),
+    _child(supervision_events.StopDeadlineExceeded, 2.0),
+    _child(supervision_events.ChildStopped),
+    _child(supervision_events.CleanupStarted, CleanupCause(DeathKind.CRASHED, CRASH)),
+    _child(supervision_events.CleanupFinished),
+    _child(supervision_events.CleanupFailed, CRASH),
+    _child(supervision_events.CleanupTimedOut, 10.0),
+    _child(supervision_events.ChildQuarantined, CRASH),
+    _child(supervision_events.IntensityExceeded, 3, 5.0, CRASH),
+    runtime_events.RuntimeStarted(version="0.1.0", installation="mm", exchanges={"gateio_spot": "simulated, embedded"}),
+    runtime_events.RuntimeStopping(reason="SIGINT", deadline_seconds=10.0),
+    runtime_events.StopAwaited(awaited=("account main: 1 order",), how_to_force="press Ctrl-C once more"),
+    runtime_events.Notice("LIVE: account main trades with real money"),
+    runtime_events.LogLine("WARNING", "feed:gateio_spot", "slow"),
+)
+
+
+def run_report(*orders: Order, status: runtime_events.ExitStatus = runtime_events.ExitStatus.CLEAN) -> runtime_events.RunReport:
+    return runtime_events.RunReport(
+        time_milliseconds=TIME + 1000, exit_status=status, reason="all cycles are done", seconds=21.5, orders={"main": orders}
+    )
