@@ -164,6 +164,7 @@ class PromiseChecker:
     def _begin_run(self) -> None:
         self.phase = dict.fromkeys(self.names, "none")  # none, starting, ready, dead, cleaning, clean
         self.released: set[str] = set()
+        self.was_ready: set[str] = set()
         self.may_start_at: dict[str, float] = {}
         self.restart_times: list[float] = []
         self.is_stopping = False
@@ -188,14 +189,18 @@ class PromiseChecker:
                 assert not self.is_stopping, f"{event} though its supervisor is stopping"
                 assert self.is_gone(name), f"{event} before it was cleaned up: {self.phase}"
                 assert event.time >= self.may_start_at.get(name, event.time) - 1e-9, f"{event} before its back-off was over"
-                if self.strategy is not Strategy.ONE_FOR_ONE and not self.is_concurrent:
-                    waits_for = [other for other in self.names[:place] if self.phase[other] == "starting"]
+                # Under one_for_one the order holds for first starts only: a restart waits for nobody.
+                if not self.is_concurrent and (self.strategy is not Strategy.ONE_FOR_ONE or event.incarnation == 1):
+                    waits_for = [other for other in self.names[:place] if self.phase[other] == "starting" and other not in self.was_ready]
                     assert not waits_for, f"{event} before {waits_for} were ready"
+                if self.strategy is not Strategy.ONE_FOR_ONE:
+                    self.was_ready.discard(name)
                 self.phase[name] = "starting"
                 self.released.discard(name)
             case ChildReady():
                 assert self.phase[name] == "starting"
                 self.phase[name] = "ready"
+                self.was_ready.add(name)
             case ChildDied():
                 assert self.phase[name] in {"starting", "ready"}, str(event)
                 self.phase[name] = "dead"

@@ -130,13 +130,13 @@ async def test_snapshot_follows_a_child_through_its_states(autojump_clock: objec
     async def look() -> None:
         while True:
             states.append((supervisor.snapshot().children or ())[0].state)
-            await trio.sleep(1)
+            await trio.sleep(0.2)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(supervisor.run)
-        await trio.sleep(0.5)
+        await trio.sleep(0.1)
         nursery.start_soon(look)
-        await trio.sleep(1)
+        await trio.sleep(2)
         await supervisor.stop()
         await trio.sleep(1)
         nursery.cancel_scope.cancel()
