@@ -73,6 +73,10 @@ class LiveState:
         if told is not None and not told.quiet:
             self._report(time_milliseconds, told)
 
+    def clean(self, text: str) -> str:
+        """What others said, without secrets and without anything that steers a terminal."""
+        return printable(self._redact(text))
+
     def cycle(self, name: str) -> CycleProgress:
         return self.cycles.setdefault(name, CycleProgress())
 
@@ -82,7 +86,7 @@ class LiveState:
 
     def say(self, time_milliseconds: int, level: str, text: str) -> None:
         """Add a line to the log section."""
-        self.news.append(NewsLine(time_milliseconds, level, printable(self._redact(text)).rstrip()))
+        self.news.append(NewsLine(time_milliseconds, level, self.clean(text).rstrip()))
 
 
 def _book_changed(state: LiveState, _: int, event: BookChanged) -> None:
@@ -172,6 +176,7 @@ _CHANGES: dict[type, Callable[[LiveState, int, Any], None]] = {
     order_events.OrderCancelRequested: _order,
     order_events.OrderFateUnknown: _order,
     order_events.OrderEnded: _order,
+    order_events.LeftoverOrderFound: _order,
     order_events.BalanceChanged: _balance_changed,
     order_events.AccountReady: _account_ready,
     order_events.AccountLost: _account_lost,

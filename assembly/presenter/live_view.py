@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from assembly.presenter.live_state import LiveState
-from assembly.presenter.phrases import printable, time_of_day
+from assembly.presenter.phrases import time_of_day
 from assembly.presenter.tables import columns, shorten
 from market.instrument import decimal_from_book, format_decimal
 from orders.life_cycle import OrderState
@@ -39,7 +39,7 @@ def draw(state: LiveState, around: Surroundings, *, width: int, height: int) -> 
     """At most `height` lines of at most `width` characters. What matters most comes first and is kept longest."""
     head = _header(state, around, width)
     left = [_books(state, around), _cycles(state, around), _orders(state)]
-    right = [_balances(state), _actors(around)]
+    right = [_balances(state), _actors(state, around)]
     if width >= TWO_COLUMNS_WIDTH:
         left_width = width * 2 // 3
         body = _side_by_side([*left, _fills(state, 8)], right, left_width, width - left_width - 2)
@@ -59,7 +59,7 @@ def _header(state: LiveState, around: Surroundings, width: int) -> list[Line]:
     running = f"running {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     lines: list[Line] = [[(f"{shorten(around.title, width - len(running) - 2):<{width - len(running) - 2}}  ", "bold"), (running, DIM)]]
     if state.stopping:
-        lines.append([(printable(state.stopping), BAD)])
+        lines.append([(state.clean(state.stopping), BAD)])
     return lines
 
 
@@ -71,7 +71,7 @@ def _books(state: LiveState, around: Surroundings) -> list[Line]:
         age = around.now - book.received_at
         stale = age > around.book_max_age_seconds_by_exchange.get(book.exchange, float("inf"))
         lost = state.lost_books.get(market)
-        freshness = f"LOST {shorten(printable(lost), 20)}" if lost is not None else f"{'STALE ' if stale else ''}{age:.1f} s"
+        freshness = f"LOST {shorten(state.clean(lost), 20)}" if lost is not None else f"{'STALE ' if stale else ''}{age:.1f} s"
         spread = decimal_from_book(ask) - decimal_from_book(bid)
         rows.append(
             (
@@ -87,7 +87,7 @@ def _books(state: LiveState, around: Surroundings) -> list[Line]:
         styles.append(BAD if lost is not None or stale else PLAIN)
     for (exchange, symbol), reason in state.lost_books.items():
         if (exchange, symbol) not in state.books:
-            rows.append((f"{exchange} {symbol}", f"LOST {printable(reason)}", "", "", "", "", ""))
+            rows.append((f"{exchange} {symbol}", f"LOST {state.clean(reason)}", "", "", "", "", ""))
             styles.append(BAD)
     return _table(("Book", "age", "quantity", "bid", "ask", "quantity", "spread"), rows, styles, "<<>>>>>", empty="no book yet")
 
@@ -105,8 +105,8 @@ def _cycles(state: LiveState, around: Surroundings) -> list[Line]:
                 str(progress.symbol or ""),
                 f"#{progress.number}{f' of {wanted}' if wanted else ''}" if progress.number else "-",
                 f"{progress.reconciled} reconciled" + (f", {progress.disagreed} DISAGREE" if progress.disagreed else ""),
-                f"{_signed(profit)} {quote}",
-                shorten(printable(progress.phase), 24),
+                f"{_signed(profit)} {quote}".rstrip(),
+                shorten(state.clean(progress.phase), 24),
             )
         )
         styles.append(BAD if progress.disagreed else PLAIN)
@@ -152,7 +152,7 @@ def _balances(state: LiveState) -> list[Line]:
     lines: list[Line] = [[("Balance", TITLE)]]
     for account in {**state.accounts, **state.balances}:
         standing = state.accounts.get(account, "connecting")
-        line: Line = [(account, PLAIN), (f" {printable(standing)}", GOOD if standing == "ready" else BAD)]
+        line: Line = [(account, PLAIN), (f" {state.clean(standing)}", GOOD if standing == "ready" else BAD)]
         for asset, (total, available) in state.balances.get(account, {}).items():
             held = f" ({_number(total - available)} held)" if total != available else ""
             line.append((f"  {asset} {_number(total)}{held}", PLAIN))
@@ -160,7 +160,7 @@ def _balances(state: LiveState) -> list[Line]:
     return lines if len(lines) > 1 else [*lines, [("not known yet", DIM)]]
 
 
-def _actors(around: Surroundings) -> list[Line]:
+def _actors(state: LiveState, around: Surroundings) -> list[Line]:
     line: Line = []
     troubles: list[Line] = []
     for child in _leaves(around.actors) if around.actors is not None else ():
@@ -170,7 +170,7 @@ def _actors(around: Surroundings) -> list[Line]:
         line.append((f"{'  ' if line else ''}{child.name} ", PLAIN))
         line.append((f"{child.state.value}{restarts}", style))
         if child.last_error and not ready:
-            troubles.append([(f"{child.name}: {printable(child.last_error)}", BAD)])
+            troubles.append([(f"{child.name}: {state.clean(child.last_error)}", BAD)])
     return [[("Actors", TITLE)], line or [("not started yet", DIM)], *troubles]
 
 

@@ -156,6 +156,7 @@ _PHRASES: dict[str, Callable[[Fields], str]] = {
             "order_cancelled",
             "order_expired",
             "order_rejected",
+            "leftover_order_found",
         ),
         _order,
     ),

@@ -280,6 +280,7 @@ _TELLERS: dict[type, _Teller] = {
     order_events.OrderEnded: _order_ended,
     order_events.ImpossibleTransition: _impossible_transition,
     order_events.ForeignOrderSeen: _named("foreign_order_seen"),
+    order_events.LeftoverOrderFound: functools.partial(_order, "leftover_order_found"),
     order_events.ForeignFillSeen: _named("foreign_fill_seen"),
     order_events.BalanceChanged: _named("balance_changed"),
     order_events.AccountReady: _named("account_ready"),

@@ -167,6 +167,7 @@ EVENTS: tuple[object, ...] = (
             filled_quote=Decimal(0),
         ),
     ),
+    order_events.LeftoverOrderFound("main", sell()),
     order_events.ForeignFillSeen("main", FILL),
     order_events.BalanceChanged("main", "USDT", Decimal("9900.0040615"), Decimal("9900.0040615")),
     order_events.AccountReady("main"),

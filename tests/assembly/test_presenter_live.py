@@ -1,0 +1,322 @@
+"""The live view: what it shows at each width, and that it leaves a clean terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+import trio.testing
+from collecting_sink import BlockedSink, BrokenSink, CollectingSink
+from presenter_samples import BOOK, BTC, EVENTS, FILL, TIME, buy, partly_filled_sell, reconciled, run_report, sell, tree
+from rich.console import Console
+from rich.text import Text
+from terminal_screen import Screen
+
+from actors.accounts.credential import Credential
+from assembly.output import Sink
+from assembly.presenter.live import LivePresenter
+from assembly.presenter.live_state import LIVE_ORDERS_KEPT_MAX, LiveState
+from assembly.presenter.live_view import BAD, Surroundings, draw
+from assembly.presenter.report import LogLine, RuntimeStopping, StopAwaited
+from assembly.redaction import redactor
+from market.events import BookLost
+from orders import events as order_events
+from orders.life_cycle import OrderState
+from orders.reconciliation import CyclePhaseChanged, CycleStarted
+from supervision.snapshot import Snapshot
+
+
+def running_state() -> LiveState:
+    state = LiveState()
+    for event in (
+        BOOK,
+        CycleStarted(account="main", cycle="btc", number=2, symbol=BTC, quote_quantity=Decimal(100)),
+        CyclePhaseChanged(account="main", cycle="btc", number=2, phase="selling"),
+        reconciled(),
+        order_events.AccountReady("main"),
+        order_events.BalanceChanged("main", "USDT", Decimal("9900.0040615"), Decimal("9900.0040615")),
+        order_events.BalanceChanged("main", "BTC", Decimal("0.101633"), Decimal("0.100033")),
+        order_events.OrderFilled("main", partly_filled_sell(), FILL),
+        order_events.OrderFateUnknown("main", buy(OrderState.UNKNOWN)),
+        LogLine("WARNING", "feed:gateio_spot", "slow answer"),
+    ):
+        state.fold(TIME, event)
+    return state
+
+
+def around(now: float = 100.0, actors: Snapshot | None = None) -> Surroundings:
+    return Surroundings(
+        title="mm-runtime",
+        now=now,
+        started_at=40.0,
+        actors=actors or tree(),
+        book_max_age_seconds_by_exchange={"gateio_spot": 5.0},
+        cycles_wanted={"btc": 3, "eth": 0},
+    )
+
+
+def shown(state: LiveState, *, width: int = 80, height: int = 24, surroundings: Surroundings | None = None) -> list[str]:
+    """What Rich makes of the view on a console of that size."""
+    console = Console(record=True, width=width, height=height, file=io.StringIO(), force_terminal=True)
+    for line in draw(state, surroundings or around(), width=width, height=height):
+        console.print(Text.assemble(*line), no_wrap=True, overflow="crop")
+    return [line.rstrip() for line in console.export_text().splitlines()]
+
+
+def test_view_of_80_columns() -> None:
+    assert shown(running_state()) == [
+        "mm-runtime                                                      running 00:01:00",
+        "Book                  age    quantity      bid      ask  quantity  spread",
+        "gateio_spot BTC/USDT  0.2 s      0.52  61234.4  61234.5      0.11     0.1",
+        "Cycle  market    round    done                    PnL  phase",
+        "btc    BTC/USDT  #2 of 3  1 reconciled  -0.44444 USDT  selling",
+        "eth              -        0 reconciled              0",
+        "Order        side      quantity    price  filled  state",
+        "mm-btc-abc2  sell        0.0016  61234.5  0.0006  partially_filled",
+        "mm-btc-abc1  buy   for 100 USDT   market       0  unknown",
+        "Balance",
+        "main ready  USDT 9900.0040615  BTC 0.101633 (0.0016 held)",
+        "Actors",
+        "feed:gateio_spot ready  account:main restarting 2x restarted",
+        "  cycle:btc ready 1x restarted",
+        "account:main: ConnectionResetError: the exchange hung up",
+        "Fill      cycle         side  quantity    price             fee",
+        "01:00:01  btc BTC/USDT  sell    0.0006  61234.5  0.0734814 USDT",
+        "Log",
+        "01:00:01 cycle_started cycle=btc #2 BTC/USDT for 100 USDT on main",
+        "01:00:01 cycle_reconciled cycle=btc #1 bought 0.001633 BTC for 99.9959385 USDT,…",
+        "01:00:01 account_ready account=main",
+        "01:00:01 order_unknown cycle=btc buy for 100 USDT at market (mm-btc-abc1)",
+        "01:00:01 feed:gateio_spot: slow answer",
+    ]
+
+
+def test_view_of_120_columns_has_balances_and_actors_beside_the_market() -> None:
+    lines = shown(running_state(), width=120, height=20)
+    assert lines[1] == "Book                  age    quantity      bid      ask  quantity  spread         Balance"
+    assert lines[2] == "gateio_spot BTC/USDT  0.2 s      0.52  61234.4  61234.5      0.11     0.1         main ready  USDT 9900.0040615"
+    assert lines[5].endswith("  feed:gateio_spot ready")
+    assert all(len(line) <= 120 for line in lines)
+
+
+@pytest.mark.parametrize("width", [80, 81, 119, 120, 200])
+@pytest.mark.parametrize("height", [3, 10, 24, 50])
+def test_view_never_outgrows_the_terminal(width: int, height: int) -> None:
+    state = running_state()
+    for event in EVENTS:
+        state.fold(TIME, event)
+    lines = draw(state, around(), width=width, height=height)
+    assert len(lines) <= height
+    assert all(sum(len(text) for text, _ in line) <= width for line in lines)
+
+
+def test_small_terminal_keeps_what_matters_most() -> None:
+    lines = shown(running_state(), height=9)
+    assert [line.split()[0] for line in lines] == [
+        "mm-runtime",
+        "Book",
+        "gateio_spot",
+        "Cycle",
+        "btc",
+        "eth",
+        "Order",
+        "mm-btc-abc2",
+        "mm-btc-abc1",
+    ]
+
+
+def test_view_before_anything_happened_says_so() -> None:
+    assert shown(LiveState(), surroundings=msgspec.structs.replace(around(), actors=None, cycles_wanted={}))[1:8] == [
+        "Book  no book yet",
+        "Cycle  none",
+        "Order  none",
+        "Balance",
+        "not known yet",
+        "Actors",
+        "not started yet",
+    ]
+
+
+@pytest.mark.parametrize(("now", "age", "style"), [(104.7, "4.9 s", ""), (107.0, "STALE 7.2 s", BAD)])
+def test_book_older_than_its_age_is_shown_as_stale(now: float, age: str, style: str) -> None:
+    (row,) = [line for line in draw(running_state(), around(now), width=80, height=24) if line and line[0][0].startswith("gateio_spot")]
+    assert row[0][1] == style
+    assert f"  {age}  " in row[0][0]
+
+
+def test_book_that_is_lost_is_shown_as_lost_until_the_next_one() -> None:
+    state = running_state()
+    state.fold(TIME, BookLost("gateio_spot", BTC, "gap", 100.0))
+    assert "LOST gap" in shown(state)[2]
+    state.fold(TIME, BOOK)
+    assert "LOST" not in shown(state)[2]
+
+
+def test_order_that_has_ended_makes_room_for_the_next_but_is_shown_while_there_is_none() -> None:
+    state = LiveState()
+    state.fold(TIME, order_events.OrderPlaced("main", sell()))
+    state.fold(TIME, order_events.OrderEnded("main", sell(OrderState.CANCELLED)))
+    assert any("mm-btc-abc2" in line and "cancelled" in line for line in shown(state)[:8])
+    state.fold(TIME, order_events.OrderPlaced("main", sell(number=3)))
+    assert not any("mm-btc-abc2  sell" in line for line in shown(state)[:8])
+
+
+def test_many_orders_are_counted_and_not_listed() -> None:
+    state = LiveState()
+    for number in range(10):
+        state.fold(TIME, order_events.OrderPlaced("main", sell(number=number)))
+    assert "and 4 more" in shown(state)
+
+
+def test_account_that_is_lost_says_why() -> None:
+    state = running_state()
+    state.fold(TIME, order_events.AccountLost("main", "the private stream broke"))
+    assert any(line.startswith("main LOST: the private stream broke") for line in shown(state))
+
+
+def test_stop_is_shown_with_what_it_waits_for() -> None:
+    state = running_state()
+    state.fold(TIME, RuntimeStopping(reason="SIGINT", deadline_seconds=10))
+    assert shown(state)[1] == "STOPPING: SIGINT"
+    state.fold(TIME, StopAwaited(awaited=("account main: 1 order",), how_to_force="press again"))
+    assert shown(state)[1] == "STOPPING, waiting for account main: 1 order; press again"
+
+
+def test_everything_kept_is_bounded() -> None:
+    state = LiveState()
+    for number in range(LIVE_ORDERS_KEPT_MAX + 50):
+        state.fold(TIME, order_events.OrderPlaced("main", sell(number=number)))
+        state.fold(TIME, order_events.OrderFilled("main", partly_filled_sell(), FILL))
+    assert len(state.orders) <= LIVE_ORDERS_KEPT_MAX
+    assert len(state.fills) < 20
+    assert len(state.news) < 50
+
+
+# The presenter around it
+
+
+def live(sink: Sink, *, width: int = 80, height: int = 24, **options: Any) -> LivePresenter:
+    return LivePresenter(
+        sink,
+        **{
+            "color": True,
+            "redact": str,
+            "on_output_lost": _unexpected,
+            "actors": tree,
+            "book_max_age_seconds_by_exchange": {"gateio_spot": 5.0},
+            "cycles_wanted": {"btc": 3},
+            "title": "mm-runtime",
+            "finish_deadline_seconds": 1.0,
+            "size": lambda: os.terminal_size((width, height)),
+            **options,
+        },
+    )
+
+
+def _unexpected(reason: str) -> None:
+    raise AssertionError(reason)
+
+
+async def run_for(presenter: LivePresenter, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> None:
+    async with trio.open_nursery() as nursery:
+        await nursery.start(presenter.run)
+        await trio.sleep(seconds / 2)
+        meanwhile()
+        await trio.sleep(seconds / 2)
+        nursery.cancel_scope.cancel()
+
+
+async def test_live_view_is_drawn_four_times_a_second_in_place(autojump_clock: trio.testing.MockClock) -> None:
+    sink = CollectingSink()
+    presenter = live(sink)
+    presenter.event(TIME, BOOK)
+    await run_for(presenter, 2.05)
+    screen = Screen(80)
+    screen.feed(sink.text)
+    assert len(sink.texts) == 9
+    assert screen.unknown == []
+    assert len(screen.lines) <= 24
+    assert sum(line.startswith("gateio_spot BTC/USDT") for line in screen.lines) == 1
+    assert not screen.cursor_shown
+
+
+async def test_live_view_leaves_a_clean_terminal_with_the_tables(autojump_clock: trio.testing.MockClock) -> None:
+    sink = CollectingSink()
+    presenter = live(sink, color=False)
+    presenter.event(TIME, BOOK)
+    presenter.event(TIME, reconciled())
+    await run_for(presenter, 1.0)
+    assert await presenter.finish(run_report(sell(OrderState.CANCELLED)))
+    screen = Screen(80)
+    screen.feed(sink.text)
+    assert screen.cursor_shown
+    assert screen.lines[:3] == [
+        "",
+        "cycle btc #1 BTC/USDT on main: reconciled, balances agree",
+        "  bought 0.001633 BTC for 99.9959385 USDT",
+    ]
+    assert "gateio_spot BTC/USDT" not in "\n".join(screen.lines)
+    assert screen.lines[-2:] == ["exit status 0: clean: no order of ours is live (all cycles are done; ran 21.5 s)", ""]
+
+
+async def test_live_view_that_never_ran_still_prints_the_tables() -> None:
+    sink = CollectingSink()
+    assert await live(sink).finish(run_report())
+    assert sink.text.endswith("exit status 0: clean: no order of ours is live (all cycles are done; ran 21.5 s)\n")
+
+
+async def test_live_view_starts_afresh_when_the_terminal_changes_its_size(autojump_clock: trio.testing.MockClock) -> None:
+    sizes = [os.terminal_size((120, 30))]
+    sink = CollectingSink()
+    presenter = live(sink, size=lambda: sizes[-1])
+    presenter.event(TIME, BOOK)
+    await run_for(presenter, 1.0, lambda: sizes.append(os.terminal_size((80, 24))))
+    screen = Screen(80)
+    screen.feed(sink.text[sink.text.rindex("\x1b[H\x1b[2J") :])
+    assert screen.lines[0].startswith("mm-runtime")
+    assert all(len(line) <= 80 for line in screen.lines)
+
+
+@pytest.mark.parametrize("color", [True, False])
+async def test_colours_are_used_only_where_they_are_wanted(autojump_clock: trio.testing.MockClock, color: bool) -> None:
+    sink = CollectingSink()
+    presenter = live(sink, color=color)
+    presenter.event(TIME, order_events.AccountReady("main"))
+    await run_for(presenter, 0.5)
+    await presenter.finish(run_report(buy(OrderState.UNKNOWN)))
+    assert ("\x1b[32m" in sink.text) is color
+    assert ("\x1b[1;31m" in sink.text) is color
+
+
+async def test_live_view_on_a_terminal_that_blocks_keeps_taking_events(autojump_clock: trio.testing.MockClock) -> None:
+    presenter = live(BlockedSink())
+    await run_for(presenter, 10.0, lambda: presenter.event(TIME, BOOK))
+    started = trio.current_time()
+    assert not await presenter.finish(run_report())
+    assert trio.current_time() - started == 1.0
+
+
+async def test_live_view_on_a_terminal_that_is_gone_tells_the_runtime_once(autojump_clock: trio.testing.MockClock) -> None:
+    reasons: list[str] = []
+    presenter = live(BrokenSink(), on_output_lost=reasons.append)
+    await run_for(presenter, 2.0)
+    assert not await presenter.finish(run_report())
+    assert reasons == ["its reader has gone"]
+
+
+async def test_live_view_shows_no_secret(autojump_clock: trio.testing.MockClock) -> None:
+    sink = CollectingSink()
+    presenter = live(sink, redact=redactor([Credential(key="the-real-key", secret="the-real-secret")]))
+    presenter.event(TIME, order_events.AccountLost("main", "refused the-real-key"))
+    presenter.event(TIME, LogLine("ERROR", "", "signed with the-real-secret"))
+    presenter.event(TIME, BookLost("gateio_spot", BTC, "the-real-key", 1.0))
+    await run_for(presenter, 0.5)
+    await presenter.finish(msgspec.structs.replace(run_report(), reason="the-real-secret"))
+    assert "signed with ***" in sink.text
+    assert "the-real" not in sink.text
