@@ -121,7 +121,7 @@ class Logs:
     def take(self, message: Message) -> None:
         """Loguru's sink."""
         record = message.record
-        actor = str(record["extra"].get("actor", ""))
+        actor = self._redact(str(record["extra"].get("actor", "")))
         text = self._redact(_text(record))
         line = LogLine(record["level"].name, actor, text)
         human = _human(record, line) + (self._redact(_traceback(record)) if self._shows_tracebacks else "")

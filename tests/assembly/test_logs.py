@@ -1,0 +1,276 @@
+"""Diagnostics: where they go, what they look like, that they block nothing and hold no secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+from collecting_sink import BlockedSink, BrokenSink, CollectingSink
+from loguru import logger
+
+from actors.accounts.credential import Credential
+from assembly.logs import LogFile, Logs, start_logging
+from assembly.presenter.report import LogLine
+from assembly.redaction import redactor
+
+CREDENTIAL = Credential(key="the-real-key", secret="the-real-secret")
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Loguru's logger and the root logger are the process's: leave them as they were."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    logger.remove()
+    logger.configure(patcher=lambda _: None, extra={})
+
+
+async def written(logs: Logs, sink: CollectingSink) -> list[str]:
+    assert await logs.close()
+    return sink.lines
+
+
+async def test_line_has_time_level_actor_message_and_what_was_bound() -> None:
+    sink = CollectingSink()
+    logs = start_logging(level="INFO", stderr=sink)
+    logger.bind(actor="feed:gateio_spot", attempt=2).warning("slow {}", "answer")
+    (line,) = await written(logs, sink)
+    assert line[12:] == " WARNING feed:gateio_spot: slow answer attempt=2"
+
+
+async def test_line_below_the_level_is_not_written() -> None:
+    sink = CollectingSink()
+    logs = start_logging(level="WARNING", stderr=sink)
+    logger.info("quiet")
+    logger.error("loud")
+    assert [line[13:] for line in await written(logs, sink)] == ["ERROR   loud"]
+
+
+async def test_lines_are_written_while_the_run_goes_on(nursery: trio.Nursery) -> None:
+    sink = CollectingSink()
+    logs = start_logging(level="INFO", stderr=sink)
+    logger.info("before")
+    await nursery.start(logs.run)
+    logger.info("after")
+    await trio.testing.wait_all_tasks_blocked()
+    assert [line[21:] for line in sink.lines] == ["before", "after"]
+    await logs.close()
+
+
+async def test_error_is_one_line_for_people_with_every_cause_of_a_group() -> None:
+    sink = CollectingSink()
+    logs = start_logging(level="INFO", stderr=sink)
+    logger.opt(exception=ExceptionGroup("many", [ValueError("one"), KeyError("two")])).error("failed")
+    (line,) = await written(logs, sink)
+    assert line.endswith("failed (ValueError: one; KeyError: 'two')")
+
+
+async def test_debug_level_shows_the_traceback() -> None:
+    sink = CollectingSink()
+    logs = start_logging(level="DEBUG", stderr=sink)
+    _log_an_error()
+    lines = await written(logs, sink)
+    assert lines[1] == "    Traceback (most recent call last):"
+    assert lines[-1] == "    ValueError: refused the-real-key"
+
+
+def _fail() -> None:
+    local_secret = "the-real-secret"
+    raise ValueError("refused the-real-key" if local_secret else "")
+
+
+def _log_an_error() -> None:
+    try:
+        _fail()
+    except ValueError as error:
+        logger.opt(exception=error).error("failed")
+
+
+async def test_file_has_json_lines_with_the_traceback_and_no_values_of_variables(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    logs = start_logging(level="INFO", stderr=CollectingSink(), file=LogFile(path=path))
+    logger.bind(actor="account:main", attempt=2).info("ready")
+    _log_an_error()
+    await logs.close()
+    first, second = [json.loads(line) for line in path.read_text().splitlines()]
+    assert (first["level"], first["actor"], first["message"], first["attempt"]) == ("INFO", "account:main", "ready", "2")
+    assert "ValueError: refused the-real-key" in second["exception"]
+    assert "the-real-secret" not in path.read_text()
+
+
+async def test_file_is_rotated(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    logs = start_logging(level="INFO", stderr=CollectingSink(), file=LogFile(path=path, bytes_max=10, files_kept=1))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(logs.run)
+        for number in range(3):
+            logger.info("line {}", number)
+            while not path.exists() or f"line {number}" not in path.read_text():
+                await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    await logs.close()
+    assert sorted(os.listdir(tmp_path)) == ["run.log", "run.log.1"]
+
+
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+async def test_secrets_never_appear_in_message_value_exception_or_file(tmp_path: Path, level: str) -> None:
+    sink, lines = CollectingSink(), list[LogLine]()
+    path = tmp_path / "run.log"
+    logs = start_logging(level=level, redact=redactor([CREDENTIAL]), stderr=sink, file=LogFile(path=path), on_line=lines.append)
+    logger.info("connecting with the-real-key")
+    logger.bind(signature="the-real-secret").warning("bound")
+    logger.bind(actor="the-real-key").warning("as an actor")
+    _log_an_error()
+    logging.getLogger("httpx").error("sent %s", "the-real-secret")
+    assert await logs.close()
+    everything = sink.text + path.read_text() + repr(lines)
+    assert "connecting with ***" in everything
+    assert "the-real" not in everything
+
+
+async def test_patcher_redacts_for_any_other_sink_too() -> None:
+    logs = start_logging(level="INFO", redact=redactor([CREDENTIAL]), stderr=CollectingSink())
+    heard: list[str] = []
+    logger.add(heard.append, format="{message}")
+    logger.info("the-real-key")
+    await logs.close()
+    assert heard == ["***\n"]
+
+
+async def test_libraries_are_heard_from_warning_on() -> None:
+    sink = CollectingSink()
+    logs = start_logging(level="DEBUG", stderr=sink)
+    logging.getLogger("httpx").info("HTTP Request: GET https://gate.example")
+    logging.getLogger("httpx").warning("odd %s", "{braces}")
+    (line,) = await written(logs, sink)
+    assert line.endswith("WARNING httpx: odd {braces}")
+
+
+async def test_live_view_gets_lines_as_events_and_standard_error_nothing() -> None:
+    lines: list[LogLine] = []
+    logs = start_logging(level="INFO", on_line=lines.append, writes_to_stderr=False)
+    logger.bind(actor="cycle:btc").info("selling")
+    await logs.close()
+    assert lines == [LogLine("INFO", "cycle:btc", "selling")]
+
+
+async def test_log_from_another_thread_arrives(nursery: trio.Nursery) -> None:
+    sink = CollectingSink()
+    logs = start_logging(level="INFO", stderr=sink)
+    await nursery.start(logs.run)
+    await trio.to_thread.run_sync(logger.info, "from a thread")
+    await trio.testing.wait_all_tasks_blocked()
+    assert [line[21:] for line in sink.lines] == ["from a thread"]
+    await logs.close()
+
+
+async def test_control_characters_are_written_out() -> None:
+    sink = CollectingSink()
+    logs = start_logging(level="INFO", stderr=sink)
+    logger.info("bad\nnews\x1b[2J")
+    (line,) = await written(logs, sink)
+    assert line.endswith("bad\\x0anews\\x1b[2J")
+
+
+async def test_standard_error_that_blocks_costs_lines_and_says_how_many(nursery: trio.Nursery) -> None:
+    sink = BlockedSink()
+    logs = start_logging(level="INFO", stderr=sink)
+    await nursery.start(logs.run)
+    logger.info("first")
+    await trio.testing.wait_all_tasks_blocked()
+    for number in range(5000):
+        logger.info("{}", number)
+    sink.release.set()
+    await trio.testing.wait_all_tasks_blocked()
+    assert sink.lines[1] == "(904 log lines were dropped)"
+    assert sink.lines[-1].endswith(" 4999")
+    await logs.close()
+
+
+async def test_close_gives_up_at_its_deadline(autojump_clock: trio.testing.MockClock) -> None:
+    logs = start_logging(level="INFO", stderr=BlockedSink())
+    logger.info("stuck")
+    assert not await logs.close(deadline_seconds=3)
+    assert trio.current_time() == 3.0
+
+
+async def test_standard_error_that_nobody_reads_any_more_stops_nothing(nursery: trio.Nursery) -> None:
+    logs = start_logging(level="INFO", stderr=BrokenSink())
+    await nursery.start(logs.run)
+    logger.info("lost")
+    await trio.testing.wait_all_tasks_blocked()
+    logger.info("lost too")
+    assert not await logs.close()
+
+
+async def test_log_file_that_cannot_be_written_is_said_once_on_standard_error(tmp_path: Path, nursery: trio.Nursery) -> None:
+    sink = CollectingSink()
+    (tmp_path / "occupied").write_text("a file, not a folder")
+    logs = start_logging(level="INFO", stderr=sink, file=LogFile(path=tmp_path / "occupied" / "run.log"))
+    await nursery.start(logs.run)
+    logger.info("hello")
+    with trio.fail_after(10):  # the file is written in a thread, so that real time passes
+        while len(sink.lines) < 2:
+            await trio.lowlevel.checkpoint()
+    logger.info("still here")
+    assert not await logs.close()
+    assert [line[21:] for line in sink.lines] == ["hello", "the log file cannot be written any more: File exists", "still here"]
+
+
+BLOCKED_PROGRAM = """
+import sys, trio
+from loguru import logger
+from assembly.logs import start_logging
+
+async def main():
+    logs = start_logging(level="INFO")
+    slowest = 0.0
+    async with trio.open_nursery() as nursery:
+        await nursery.start(logs.run)
+        for _ in range(20):
+            for number in range(100):
+                logger.info("line {}", number)
+            before = trio.current_time()
+            await trio.sleep(0.01)
+            slowest = max(slowest, trio.current_time() - before)
+        nursery.cancel_scope.cancel()
+    print(await logs.close(deadline_seconds=0.2), slowest)
+
+trio.run(main)
+"""
+
+
+def test_standard_error_that_is_a_full_pipe_does_not_hold_up_the_program() -> None:
+    reader, writer = os.pipe()
+    try:
+        os.set_blocking(writer, False)
+        try:
+            while os.write(writer, bytes(65536)):
+                pass
+        except BlockingIOError:
+            os.set_blocking(writer, True)
+        root = str(Path(__file__).parent.parent.parent)
+        program = subprocess.run(
+            [sys.executable, "-c", BLOCKED_PROGRAM],
+            stdout=subprocess.PIPE,
+            stderr=writer,
+            timeout=60,
+            check=True,
+            env={**os.environ, "PYTHONPATH": root},
+        )
+    finally:
+        os.close(reader)
+        os.close(writer)
+    closed, slowest = program.stdout.decode().split()
+    assert closed == "False"
+    assert float(slowest) < 2.0
