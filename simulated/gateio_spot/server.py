@@ -46,7 +46,7 @@ class SimulatedGateioSpot:
         self._clock = VenueClock(clock)
         self.venue = GateVenue(settings, self._clock)
         self._faults = Faults()
-        self._connections = Connections()
+        self.connections = Connections()
         self._flow_gate = FlowGate()
         self._limits = RateLimits(enforced=settings.rate_limits)
         engine = self.venue.engine
@@ -87,7 +87,7 @@ class SimulatedGateioSpot:
             clock=self._clock,
             flow_gate=self._flow_gate,
             main_account=settings.accounts[0].name,
-            disconnect=self._connections.abort_all,
+            disconnect=self.connections.abort_all,
             restart=self._restart,
             inject_crossed_update=self._public.push_crossed,
         )
@@ -128,7 +128,7 @@ class SimulatedGateioSpot:
             serve = partial(
                 serve_app,
                 self._app,
-                connections=self._connections,
+                connections=self.connections,
                 ping_interval_seconds=self.settings.ping_interval_seconds,
             )
             task_status.started(await nursery.start(serve, host, port))
@@ -144,4 +144,4 @@ class SimulatedGateioSpot:
 
     def _restart(self) -> None:
         self._limits.forget()
-        self._connections.abort_all()
+        self.connections.abort_all()
