@@ -91,7 +91,8 @@ class InquiryDesk:
             del self._pauses[client_order_id]
         due: list[Order] = []
         for client_order_id, order in watched.items():
-            if self._is_in_flight(client_order_id) or now - order.changed_at < self._patience_seconds(order):
+            awaits_answer = self._is_in_flight(client_order_id) and order.exchange_order_id is None
+            if awaits_answer or now - order.changed_at < self._patience_seconds(order):
                 continue
             not_before, pause_seconds = self._pauses.get(client_order_id, (now, self._timing.watchdog_seconds / 2))
             if now >= not_before:

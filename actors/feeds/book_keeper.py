@@ -193,7 +193,9 @@ class BookKeeper:
                 if now >= book.check_due_at(max_age_seconds) and not book.is_being_checked:
                     book.is_being_checked, book.checked_at = True, now
                     self._link.start(self._check, book)
-                wake_at = min(wake_at, book.stale_at(max_age_seconds), max(now, book.check_due_at(max_age_seconds)))
+                wake_at = min(wake_at, book.stale_at(max_age_seconds))
+                if not book.is_being_checked:  # a check that takes its time is past due: waking for it would be a busy loop
+                    wake_at = min(wake_at, book.check_due_at(max_age_seconds))
             await trio.sleep_until(wake_at)
 
     async def _check(self, book: TrackedBook) -> None:

@@ -42,7 +42,7 @@ class Session:
             self._send.send_nowait(text)
         except trio.WouldBlock:
             self._connection.abort()
-        except trio.BrokenResourceError:
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the session is ending
 
     async def write(self) -> None:
