@@ -266,6 +266,13 @@ def test_confirmed_amendment_changes_the_request(resting) -> None:
     assert (order.state, order.request.price, order.request.quantity) == (OrderState.OPEN, 101, 3)
 
 
+def test_partly_filled_order_is_still_so_after_an_amendment(resting) -> None:
+    resting.apply_fill(FILL, now=3.0)
+    resting.record_input(ID, OrderInput.AMEND_ASKED, now=4.0)
+    resting.record_input(ID, OrderInput.AMEND_ENDED, now=5.0)
+    assert resting.order(ID).state is OrderState.PARTIALLY_FILLED
+
+
 def test_amendment_whose_answer_was_lost_is_learned_from_the_exchange(resting) -> None:
     resting.record_input(ID, OrderInput.AMEND_ASKED, now=3.0)
     resting.record_input(ID, OrderInput.ANSWER_LOST, now=4.0)
