@@ -114,7 +114,6 @@ class Incarnation:
     async def _run_start(self) -> BaseException | None:
         try:
             with self._scope:
-                await trio.lowlevel.checkpoint_if_cancelled()  # asked to stop before it began: it does not begin
                 await self.child.start(self.context)
         except (trio.Cancelled, GeneratorExit):
             raise  # not of our scope, which has already taken out its own

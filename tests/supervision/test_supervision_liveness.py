@@ -87,3 +87,16 @@ async def test_error_raised_by_a_hung_child_on_being_cancelled_is_the_cause_of_i
         [death] = probe.of(ChildDied)
         assert isinstance(death.error, NoProgress)
         assert isinstance(death.error.__cause__, OSError)
+
+
+async def test_liveness_timeout_counts_from_readiness_though_the_start_deadline_is_far(autojump_clock: object) -> None:
+    async def start_then_hang(context: ChildContext) -> None:
+        await trio.sleep(5)
+        context.started()
+        await trio.sleep_forever()
+
+    probe = Probe()
+    child = probe.child("a", start_then_hang, start_deadline_seconds=1000, liveness_timeout_seconds=10)
+    async with running(probe.supervisor([child])):
+        await trio.sleep(15.5)
+        assert probe.times(ChildHung) == [15]

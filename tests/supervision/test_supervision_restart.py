@@ -244,3 +244,12 @@ async def test_escalation_is_reported_before_the_children_are_stopped(autojump_c
         await probe.supervisor([probe.child("a", crashes_after(1))], intensity=Intensity(0, 1), backoff=ONE_SECOND).run()
     assert probe.story()[-3:] == ["IntensityExceeded a", "SupervisorStopping", "SupervisorStopped"]
     assert isinstance(probe.of(SupervisorStopping)[0].error, RestartIntensityExceeded)
+
+
+async def test_children_that_exceed_the_intensity_together_escalate_once(autojump_clock: object) -> None:
+    probe = Probe()
+    children = [probe.child(name, crashes_after(1)) for name in "abc"]
+    with pytest.raises(RestartIntensityExceeded):
+        await probe.supervisor(children, intensity=Intensity(0, 60)).run()
+    assert len(probe.of(IntensityExceeded)) == len(probe.of(SupervisorStopping)) == 1
+    assert probe.of(ChildRestarting) == []

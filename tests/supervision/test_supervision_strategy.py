@@ -156,3 +156,13 @@ async def test_children_stopped_for_a_restart_are_shown_as_restarting(autojump_c
     async with running(supervisor):
         await trio.sleep(10)
         assert [child.state for child in supervisor.snapshot().children or ()] == [ChildState.RESTARTING, ChildState.RESTARTING]
+
+
+async def test_widened_restart_keeps_the_longer_back_off(autojump_clock: object) -> None:
+    probe = Probe()
+    children = [probe.child("a"), probe.child("b", crashes_after(5, lives=1)), probe.child("c", crashes_after(1, lives=2))]
+    backoff = Backoff(initial_seconds=1, factor=20, seconds_max=20, jitter=0)
+    async with running(probe.supervisor(children, strategy=Strategy.REST_FOR_ONE, backoff=backoff)):
+        await trio.sleep(60)
+        # c dies at 1 and, restarted at 2, at 3, for 20 s; b dies at 5, for 1 s: both start once c's back-off is over.
+        assert probe.times(ChildStarting)[3:] == [2, 23, 23]
