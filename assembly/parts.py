@@ -22,6 +22,7 @@ from assembly.registry import EXCHANGES, ExchangeEntry
 from assembly.settings import AccountSettings, CycleSettings, ExchangeMode, ExchangeSettings
 from market.clock import WallClock
 from market.events import InstrumentListed, MarketEvent
+from market.instrument import Instrument
 from market.symbol import Symbol
 from network.breaker import CircuitBreaker
 from network.http import HttpClient, HttpResponse
@@ -29,6 +30,7 @@ from network.rate_limit import RateLimit, RateLimiter
 from network.rest import ExchangeLimits, RestClient, RetryPolicy, retry_after_seconds
 from network.url import parse_url
 from orders.commands import AccountCommand
+from orders.events import AccountLost
 from orders.identity import ClientOrderIds
 from orders.ledger import AccountLedger
 
@@ -110,13 +112,20 @@ class AccountParts:
         self.inboxes = inboxes
         self.ledger = AccountLedger(account=name, installation=installation)
         self.gate = OrderGate()
+        self.rules: dict[Symbol, Instrument] = {}
         self.commands_sender, self.commands = open_bounded[AccountCommand](COMMANDS_CAPACITY)
         self.instruments_sender, self.instruments = open_latest(_instrument_key, INSTRUMENTS_MAX)
         self._wall_clock = wall_clock
         self._offset = ClockOffset()
         self._rng = rng
-        bookkeeper = Bookkeeper(ledger=self.ledger, inboxes=inboxes, report=report)
-        self.closer = AccountCloser(open_session=self.open_session, bookkeeper=bookkeeper, gate=self.gate)
+        self._books = Bookkeeper(ledger=self.ledger, inboxes=inboxes, report=report)
+        self.closer = AccountCloser(open_session=self.open_session, bookkeeper=self._books, gate=self.gate)
+
+    def shut(self, reason: str) -> None:
+        """Close the gate for good and tell the cycles, so that they stop trying. Only the first call does anything."""
+        if self.gate.closed_reason is None:
+            self.gate.close(reason)
+            self._books.tell(AccountLost(self.name, f"the gate is closed: {reason}"))
 
     @asynccontextmanager
     async def open_session(self) -> AsyncGenerator[AccountSession]:

@@ -15,13 +15,14 @@ import trio
 from actors.accounts.timing import AccountTiming
 from assembly.presenter.report import ExitStatus, RunReport, RuntimeStopping, StopAwaited
 from assembly.settings import ExchangeMode, Settings
-from assembly.tree import Tree
+from assembly.tree import CLOSE_TIMEOUT_SECONDS, Tree
 from market.clock import WallClock
 from supervision.errors import SupervisionError, one_line
 from supervision.events import SupervisorStopping
 
-# Of the stop deadline, so much is kept for stopping the tree once the accounts are closed.
-TREE_STOP_SECONDS = 1.0
+# Of the stop deadline, so much is kept for the tree, and for each of its connections in turn, once the accounts are closed.
+TREE_STOP_SECONDS = 0.5
+CONNECTION_STOP_SECONDS = CLOSE_TIMEOUT_SECONDS
 HOW_TO_FORCE = "press Ctrl-C once more to force the stop; orders listed as live must then be cancelled at the exchange"
 
 
@@ -114,7 +115,9 @@ class Runtime:
         await self._stop_requested.wait()
         deadline_seconds = self._settings.runtime.stop_deadline_seconds
         self._outer_report(RuntimeStopping(reason=self._reason, deadline_seconds=deadline_seconds))
-        with trio.move_on_after(max(deadline_seconds - TREE_STOP_SECONDS, deadline_seconds / 2)):
+        connections = len(self.tree.accounts) + len(self.tree.exchanges)
+        tree_seconds = TREE_STOP_SECONDS + connections * CONNECTION_STOP_SECONDS
+        with trio.move_on_after(max(deadline_seconds - tree_seconds, deadline_seconds / 2)):
             async with trio.open_nursery() as nursery:
                 for parts in self.tree.accounts.values():
                     nursery.start_soon(parts.closer.close)
@@ -135,7 +138,7 @@ class Runtime:
     def _close_gates(self, reason: str) -> None:
         self._is_stopping = True
         for parts in self.tree.accounts.values():
-            parts.gate.close(reason)
+            parts.shut(reason)
 
     def _fail(self, status: ExitStatus, message: str) -> None:
         """An actor met what no restart can mend."""

@@ -49,6 +49,8 @@ FEED_LIVENESS_SECONDS = 30.0
 ACCOUNT_LIVENESS_SECONDS = 60.0
 CYCLE_LIVENESS_SECONDS = 30.0
 CHILD_STOP_DEADLINE_SECONDS = 2.0
+# A goodbye to an exchange is a courtesy; a stop must not wait long for its answer.
+CLOSE_TIMEOUT_SECONDS = 0.5
 
 Fail = Callable[[ExitStatus, str], None]
 
@@ -181,7 +183,7 @@ class Tree:
                 await run_feed(
                     codec=parts.feed_codec,
                     rest=RestClient(http, parts.limits, rng=self._rng(f"feed:{parts.name}")),
-                    open_stream=partial(open_websocket, parts.websocket_url),
+                    open_stream=partial(open_websocket, parts.websocket_url, close_timeout_seconds=CLOSE_TIMEOUT_SECONDS),
                     symbols=list(dict.fromkeys(cycle.settings.symbol for cycle in cycles)),
                     subscribers=subscribers,
                     wall_clock=self._wall_clock,
@@ -211,6 +213,7 @@ class Tree:
                     gate=parts.gate,
                     commands=parts.commands,
                     instruments=parts.instruments,
+                    rules=parts.rules,
                     inboxes=parts.inboxes,
                     limits=AccountLimits(
                         max_order_notional=limits.max_order_notional,

@@ -36,6 +36,8 @@ from actors.accounts.timing import AccountTiming
 from actors.channels.bounded import BoundedReceiver
 from actors.channels.latest import LatestReceiver
 from market.events import InstrumentListed
+from market.instrument import Instrument
+from market.symbol import Symbol
 from network.backoff import Backoff
 from orders.commands import AccountCommand, AmendOrder, BalanceCapture, CancelOrder, CaptureBalances, CloseOwner, PlaceOrder
 from orders.errors import ErrorKind, ExchangeError
@@ -59,10 +61,10 @@ class ActorContext(Protocol):
 
 
 class AccountActor:
-    """Runs one account. One incarnation: make a new one for each start, on the same ledger, gate and channels.
+    """Runs one account. One incarnation: make a new one for each start, on the same ledger, gate, rules and channels.
 
-    `instruments` brings the rules of what may be traded; `inboxes` are the owners' ends by owner. `report` takes every
-    noteworthy event and never blocks. The caller opens and closes the session's connection.
+    `instruments` brings the rules of what may be traded, which are kept in `rules`; `inboxes` are the owners' ends by owner.
+    `report` takes every noteworthy event and never blocks. The caller opens and closes the session's connection.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class AccountActor:
         gate: OrderGate,
         commands: BoundedReceiver[AccountCommand],
         instruments: LatestReceiver[InstrumentListed],
+        rules: dict[Symbol, Instrument],
         inboxes: Mapping[str, Inbox],
         limits: AccountLimits,
         timing: AccountTiming,
@@ -87,6 +90,8 @@ class AccountActor:
         self._ledger = ledger
         self._commands = commands
         self._instruments = instruments
+        self._rules = rules
+        self._gate = gate
         self._timing = timing
         self._backoff = backoff
         self._report = report
@@ -99,6 +104,7 @@ class AccountActor:
             gate=gate,
             limits=limits,
             timing=timing,
+            rules=rules,
             ask_now=lambda client_order_id: self._inquiry.ask_now(client_order_id),
         )
         self._inquiry = InquiryDesk(
@@ -122,7 +128,7 @@ class AccountActor:
                 await self._measure_clock()
                 await nursery.start(self._keep_listening)
                 context.started()
-                self._books.tell(AccountReady(self._name))
+                self._tell_ready()
                 nursery.start_soon(self._carry_out_commands, nursery)
                 nursery.start_soon(self._inquiry.watch, context.progress)
                 nursery.start_soon(self._reconcile_periodically)
@@ -157,7 +163,7 @@ class AccountActor:
                             is_first = False
                             task_status.started()
                         else:
-                            self._books.tell(AccountReady(self._name))
+                            self._tell_ready()
             except* STREAM_ERRORS as group:
                 self._lose_stream(_first_message(group))
             await self._wait_for_reconnect(polling=not is_first)
@@ -293,6 +299,11 @@ class AccountActor:
             fill_changes=before,
         )
 
+    def _tell_ready(self) -> None:
+        """Behind a closed gate nothing can be placed, so nobody is told to begin."""
+        if self._gate.closed_reason is None:
+            self._books.tell(AccountReady(self._name))
+
     def _tell_closing(self, text: str) -> None:
         self._report(ClosingProgressed(self._name, text))
 
@@ -300,7 +311,7 @@ class AccountActor:
 
     async def _learn_instruments(self) -> None:
         async for listed in self._instruments:
-            self._desk.learn_instrument(listed.instrument)
+            self._rules[listed.instrument.symbol] = listed.instrument
 
     async def _measure_clock(self) -> None:
         pause_seconds = RETRY_PAUSE_SECONDS

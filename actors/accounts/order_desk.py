@@ -7,7 +7,7 @@ certainly did not leave (the order ends), the exchange spoke about it (its word 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import trio
 
@@ -28,7 +28,10 @@ from orders.order import Order
 
 
 class OrderDesk:
-    """Carries out order commands of one account. `ask_now` has the inquiry desk ask about an order at once."""
+    """Carries out order commands of one account, by the `rules` of what may be traded.
+
+    `ask_now` has the inquiry desk ask about an order at once.
+    """
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class OrderDesk:
         gate: OrderGate,
         limits: AccountLimits,
         timing: AccountTiming,
+        rules: Mapping[Symbol, Instrument],
         ask_now: Callable[[str], None],
     ) -> None:
         self._books = bookkeeper
@@ -46,11 +50,8 @@ class OrderDesk:
         self._limits = limits
         self._timing = timing
         self._ask_now = ask_now
-        self._instruments: dict[Symbol, Instrument] = {}
+        self._rules = rules
         self._in_flight: set[str] = set()
-
-    def learn_instrument(self, instrument: Instrument) -> None:
-        self._instruments[instrument.symbol] = instrument
 
     def is_in_flight(self, client_order_id: str) -> bool:
         """Whether a placement is being sent and its answer awaited here."""
@@ -66,7 +67,7 @@ class OrderDesk:
         else:
             reason = refusal(
                 request,
-                instrument=self._instruments.get(request.symbol),
+                instrument=self._rules.get(request.symbol),
                 capabilities=self._session.codec.capabilities,
                 ledger=self._books.ledger,
                 limits=self._limits,

@@ -16,6 +16,8 @@ from orders.reports import PrivateReport, StreamClosing, StreamConfirmed, Stream
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 CONFIRM_TIMEOUT_SECONDS = 10.0
+# A goodbye is a courtesy; a stop must not wait long for its answer.
+CLOSE_TIMEOUT_SECONDS = 0.5
 # Frames in a row that cannot be read: then the connection is not worth keeping.
 BAD_FRAMES_MAX = 3
 
@@ -85,7 +87,9 @@ async def open_private_stream(
         StreamLost: not confirmed in time, or closed by the exchange.
         ExchangeError: a subscription was refused, classified as an authentication error.
     """
-    async with open_websocket(url, connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS) as websocket:
+    async with open_websocket(
+        url, connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS, close_timeout_seconds=CLOSE_TIMEOUT_SECONDS
+    ) as websocket:
         stream = PrivateStream(websocket, codec, exchange_time_milliseconds)
         for frame in codec.subscribe_frames(credential, timestamp_milliseconds=exchange_time_milliseconds()):
             await websocket.send(frame)
