@@ -99,7 +99,7 @@ class Run:
     def report(self, event: SupervisionEvent) -> None:
         try:
             self._report(event)
-        except Exception:  # noqa: BLE001  a broken log or page must not break supervision; the count is in the statistics
+        except Exception:  # noqa: BLE001  a broken log or page must not break supervision; `reports_failed` counts it
             self.reports_failed += 1
         except BaseException as error:  # noqa: BLE001  as from a child: stop in order, then let it end the process
             self.fatal(error)
