@@ -61,6 +61,7 @@ class VenueControl:
         disconnect: Callable[[], None],
         restart: Callable[[], None],
         inject_crossed_update: Callable[[Symbol], None],
+        announce_shutdown: Callable[[], None],
     ) -> None:
         self.engine = engine
         self.faults = faults
@@ -71,6 +72,7 @@ class VenueControl:
         self._disconnect = disconnect
         self._restart = restart
         self._inject_crossed_update = inject_crossed_update
+        self._announce_shutdown = announce_shutdown
 
     # -- facts --------------------------------------------------------------------------------------------------------
 
@@ -168,6 +170,10 @@ class VenueControl:
     def inject_crossed_update(self, symbol: Symbol) -> None:
         """Push a change with a bid above the best ask. The book itself, and its snapshots, stay whole."""
         self._inject_crossed_update(symbol)
+
+    def announce_shutdown(self) -> None:
+        """Tell every websocket client that the connection will soon be closed, as before an upgrade. Nothing is closed."""
+        self._announce_shutdown()
 
     def disconnect_all(self) -> None:
         """Close every connection at once, without a close frame."""

@@ -49,6 +49,12 @@ class PrivateChannels:
     def discard(self, session: Session) -> None:
         self._sessions.pop(session, None)
 
+    def announce_shutdown(self) -> None:
+        """Every client, subscribed to anything or not, learns that its connection will soon be closed."""
+        notice = {"type": "upgrade", "msg": "The connection will soon be closed for a service upgrade. Please reconnect."}
+        for session in self._sessions:
+            session.push(messages.update("spot.system", notice, self._venue.now()))
+
     def _notice(self, event: EngineEvent) -> None:
         if not self._sessions:
             return

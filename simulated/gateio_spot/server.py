@@ -90,6 +90,7 @@ class SimulatedGateioSpot:
             disconnect=self.connections.abort_all,
             restart=self._restart,
             inject_crossed_update=self._public.push_crossed,
+            announce_shutdown=self._private.announce_shutdown,
         )
 
     @property

@@ -171,7 +171,9 @@ class BookDepth(_Batched):
 
     def joined(self, session: Session) -> None:
         # Everybody else is brought up to this moment first, so that one chain of ids serves all.
+        self.sessions.pop(session, None)
         self.flush()
+        self.sessions[session] = None
         self._last_update_id = self.book.update_id
         self._sent = self._view()
         bids, asks = ([[price, quantity] for price, quantity in self._sent[side].items()] for side in Side)

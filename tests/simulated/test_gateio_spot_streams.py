@@ -65,6 +65,32 @@ async def test_snapshot_and_updates_keep_a_local_book_equal_to_the_real_one(auto
         assert compared > 50
 
 
+async def test_level_that_comes_within_reach_untouched_is_told_again(autojump_clock: MockClock) -> None:
+    market = msgspec.structs.replace(SETTINGS.markets[0], maker_levels=30)
+    async with gate_world(msgspec.structs.replace(SETTINGS, markets=(market,))) as world, world.websocket() as socket:
+        world.control.deposit("USDT", Decimal(10_000_000))
+        await socket.subscribe("spot.order_book_update", ["BTC_USDT", "20ms"])
+        snapshot = (await world.public("/spot/order_book", currency_pair="BTC_USDT", with_id="true", limit="20"))[1]
+        await world.place(price=snapshot["asks"][3][0], amount="10", time_in_force="ioc")
+        book = local_book(snapshot)
+        apply(book, (await socket.next("spot.order_book_update", "update"))["result"])
+        assert best_of(book, 20) == true_book(world, 20)
+
+
+async def test_depth_stream_has_no_gap_when_another_client_joins_between_two_pushes(autojump_clock: MockClock) -> None:
+    async with gate_world() as world, world.websocket() as socket, world.websocket() as late:
+        await socket.subscribe("spot.obu", ["ob.BTC_USDT.400"])
+        last_id = (await socket.next("spot.obu", "update"))["result"]["u"]
+        world.control.move_market(BTC, Decimal(61_000))
+        await late.subscribe("spot.obu", ["ob.BTC_USDT.400"])
+        whole = (await late.next("spot.obu", "update"))["result"]
+        assert whole["full"]
+        push = (await socket.next("spot.obu", "update"))["result"]
+        assert (push["U"], push["u"]) == (last_id + 1, whole["u"])
+        world.control.move_market(BTC, Decimal(60_000))
+        assert [(await client.next("spot.obu", "update"))["result"]["U"] for client in (socket, late)] == [whole["u"] + 1] * 2
+
+
 async def test_depth_stream_starts_whole_and_goes_on_without_a_gap(autojump_clock: MockClock) -> None:
     async with gate_world(flow=True) as world, world.websocket() as socket, world.websocket() as late:
         await socket.subscribe("spot.obu", ["ob.BTC_USDT.50"])
@@ -241,21 +267,49 @@ async def test_order_request_without_login_or_after_its_expiry_is_refused(autoju
         assert world.control.orders() == ()
 
 
+async def deaf_client() -> trio.SocketStream:
+    """A client that has subscribed to a wide stream and never reads."""
+    stream = await trio.open_tcp_stream("gate.sim", 80)
+    await stream.send_all(
+        b"GET /ws/v4/ HTTP/1.1\r\nHost: gate.sim\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    await stream.receive_some(1000)
+    subscription = msgspec.json.encode({"channel": "spot.order_book", "event": "subscribe", "payload": ["BTC_USDT", "100", "100ms"]})
+    await stream.send_all(bytes([0x81, 0x80 | len(subscription), 0, 0, 0, 0]) + subscription)
+    return stream
+
+
 async def test_client_that_does_not_read_is_disconnected(autojump_clock: MockClock) -> None:
     settings = msgspec.structs.replace(SETTINGS, outgoing_messages_max=50)
     async with gate_world(settings, flow=True) as world:
-        stream = await trio.open_tcp_stream("gate.sim", 80)
-        await stream.send_all(
-            b"GET /ws/v4/ HTTP/1.1\r\nHost: gate.sim\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        )
-        await stream.receive_some(1000)
-        subscription = msgspec.json.encode(
-            {"time": 1, "channel": "spot.order_book", "event": "subscribe", "payload": ["BTC_USDT", "100", "100ms"]}
-        )
-        await stream.send_all(bytes([0x81, 0x80 | len(subscription), 0, 0, 0, 0]) + subscription)
+        stream = await deaf_client()
         await trio.sleep(1)
         assert len(world.server.connections) == 1
         await trio.sleep(120)
         assert len(world.server.connections) == 0
         await stream.aclose()
+
+
+async def test_client_that_does_not_read_does_not_hold_up_the_end_of_the_server(autojump_clock: MockClock) -> None:
+    settings = msgspec.structs.replace(SETTINGS, outgoing_messages_max=100_000)
+    async with trio.open_nursery() as nursery:
+        async with gate_world(settings, flow=True):
+            stream = await deaf_client()
+            await trio.sleep(120)  # by now every buffer is full and a send is stuck
+            stopped_at = trio.current_time()
+
+            async def let_go_in_the_end() -> None:
+                await trio.sleep(60)
+                await stream.aclose()
+
+            nursery.start_soon(let_go_in_the_end)
+        assert trio.current_time() - stopped_at < 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_planned_shutdown_is_announced_to_every_client(autojump_clock: MockClock) -> None:
+    async with gate_world() as world, world.websocket() as socket:
+        await socket.subscribe("spot.trades", ["BTC_USDT"])
+        world.control.announce_shutdown()
+        assert (await socket.next("spot.system", "update"))["result"]["type"] == "upgrade"

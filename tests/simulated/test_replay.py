@@ -72,6 +72,9 @@ def plain(number: Decimal) -> str:
 def test_captured_snapshot_and_updates_rebuild_the_recorded_book_in_its_own_time() -> None:
     world = ReplayWorld(load_recording(SAMPLES / "gateio_capture.jsonl"))
     assert world.book(AAA) == ([("10.01", "4"), ("10", "6.25")], [("10.02", "5"), ("10.03", "7.5")])
+    world.run(0.55)
+    assert len(world.public) == 1
+    assert world.book(AAA) == ([("10.01", "4"), ("10", "6.25")], [("10.02", "5"), ("10.03", "7.5")])
     world.run(0.7)
     assert world.book(AAA) == ([("10.01", "2.5"), ("10", "6.25")], [("10.03", "7.5")])
     world.run()
