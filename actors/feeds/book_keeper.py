@@ -182,7 +182,7 @@ class BookKeeper:
         max_age_seconds = self._settings.max_age_seconds
         while True:
             now = trio.current_time()
-            wake_at = now + max_age_seconds / 4
+            wake_at = now + max_age_seconds / 8
             for book in self.books.values():
                 if not book.is_whole:
                     continue
