@@ -52,12 +52,12 @@ class SimulatedPipe:
 
     def send(self, data: bytes) -> None:
         """Take all of `data`, which the caller has cut to `room_bytes`."""
-        if self._sent_end is End.RESET:
-            return  # lost; the sender learns of the reset by its own direction
-        if self._sent_end is End.FIN or (self.reader_is_gone and not self.is_held):
-            self.on_refused()
-            return
         self._size_bytes += len(data)
+        is_refused = self._sent_end is End.FIN or (self.reader_is_gone and not self.is_held)
+        if is_refused:
+            self.on_refused()
+        if is_refused or self._sent_end is End.RESET:
+            return  # lost, but still counted: until the sender hears of the reset, its buffer fills as it would in a real machine
         latency_seconds = self._draw_latency_seconds()
         piece_bytes = len(data) if self.bytes_per_second == inf else max(1, int(self.bytes_per_second * _PIECE_SECONDS))
         departure = max(trio.current_time(), self._line_free_at)
@@ -140,7 +140,6 @@ class SimulatedPipe:
         if self.reader_is_gone and not self.is_held and self._size_bytes:
             self._under_way.clear()
             self._arrived.clear()
-            self._size_bytes = 0
             self.on_refused()
 
     def _append(self, arrival: float, item: bytes | End) -> None:

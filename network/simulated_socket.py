@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import operator
 import os
 import socket as stdlib_socket
 from collections import deque
@@ -106,10 +107,11 @@ class SimulatedSocket(trio.socket.SocketType):
     async def recv(self, buflen: int, flags: int = 0, /) -> bytes:
         await trio.lowlevel.checkpoint_if_cancelled()
         self._check_open()
+        max_bytes = operator.index(buflen)  # a float is a TypeError, as for a real socket
         incoming = self._connected()[0]
         if self._is_receiving:
             raise trio.BusyResourceError("another task is already receiving from this socket")
-        taken = incoming.take(buflen)
+        taken = incoming.take(max_bytes)
         if taken is not None:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return _received(taken)
@@ -120,7 +122,7 @@ class SimulatedSocket(trio.socket.SocketType):
                     await incoming.readers.park()
                 if self._is_closed:
                     raise trio.ClosedResourceError("another task closed this socket")
-                taken = incoming.take(buflen)
+                taken = incoming.take(max_bytes)
         finally:
             self._is_receiving = False
         return _received(taken)

@@ -107,7 +107,7 @@ class WebSocketLink:
     def lost(self) -> ConnectionLost:
         """All that is known about the end, as one error."""
         closed = self.established().closed
-        code, reason = (1006, "") if closed is None else (closed.code, closed.reason or "")
+        code, reason = (1006, "") if closed is None else (int(closed.code), closed.reason or "")
         if self._verdict:
             code, reason = 1006, self._verdict
         elif code == 1006:

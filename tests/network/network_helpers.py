@@ -65,19 +65,10 @@ class Exchange:
         return self.responses.pop(0) if self.responses else Response(body)
 
     async def _drip(self, request: Request) -> Response:
-        async def drops() -> AsyncIterator[bytes]:
-            for _ in range(1000):
-                yield b"."
-                await trio.sleep(0.5)
-
-        return StreamingResponse(drops())
+        return StreamingResponse(Chunks(b".", 0.5))
 
     async def _huge(self, request: Request) -> Response:
-        async def lumps() -> AsyncIterator[bytes]:
-            for _ in range(1000):
-                yield b"x" * 10_000
-
-        return StreamingResponse(lumps())
+        return StreamingResponse(Chunks(b"x" * 10_000, 0))
 
     async def _websocket(self, socket: ServerSocket) -> None:
         self.websockets_open += 1
@@ -87,6 +78,25 @@ class Exchange:
             pass
         finally:
             self.websockets_open -= 1
+
+
+class Chunks:
+    """A thousand chunks, as a plain iterator: Starlette leaves a generator behind when its client goes away."""
+
+    def __init__(self, chunk: bytes, interval_seconds: float) -> None:
+        self._chunk = chunk
+        self._interval_seconds = interval_seconds
+        self._left = 1000
+
+    def __aiter__(self) -> Chunks:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        self._left -= 1
+        await trio.sleep(self._interval_seconds)
+        return self._chunk
 
 
 async def echo(socket: ServerSocket) -> None:
@@ -105,7 +115,10 @@ async def serve(
     config.errorlog = None
 
     async def handle(stream: trio.SocketStream) -> None:
-        await TCPServer(ASGIWrapper(app), config, WorkerContext(None), ConnectionState({}), stream)  # type: ignore[arg-type]
+        try:
+            await TCPServer(ASGIWrapper(app), config, WorkerContext(None), ConnectionState({}), stream)  # type: ignore[arg-type]
+        except* trio.BusyResourceError:
+            pass  # Hypercorn (0.18) shuts a connection down under its own sender, on any network, and does not expect this error
 
     await trio.serve_tcp(handle, port, host=host, task_status=task_status)
 
