@@ -157,7 +157,8 @@ def reading(what: str, data: bytes | str) -> Generator[None]:
     try:
         yield
     except _UNREADABLE as error:
-        raise ProtocolError(f"Gate.io sent {what} that cannot be read ({error}): {data[:EXCERPT_LENGTH_MAX]!r}") from error
+        reason, excerpt = str(error)[:EXCERPT_LENGTH_MAX], data[:EXCERPT_LENGTH_MAX]
+        raise ProtocolError(f"Gate.io sent {what} that cannot be read ({reason}): {excerpt!r}") from error
 
 
 def client_order_id(text: str | None) -> str | None:
