@@ -12,6 +12,7 @@ from starlette.routing import WebSocketRoute
 
 from market.clock import WallClock
 from simulated.control import FlowGate, VenueClock, VenueControl
+from simulated.exchange import SimulatedExchange
 from simulated.faults import Faults
 from simulated.flow import MarketDriver, SyntheticFlow
 from simulated.gateio_spot.auth import Authenticator
@@ -32,7 +33,7 @@ from simulated.serving import Connections, serve_app
 from simulated.settings import AccountSettings, SimulationSettings
 
 
-class SimulatedGateioSpot:
+class SimulatedGateioSpot(SimulatedExchange):
     """A `SimulatedExchange` that speaks Gate.io's spot APIv4.
 
     The market is moved by the synthetic flow, or by `recording` when one is given. `rng` decides everything random.

@@ -33,3 +33,4 @@ async def test_defect_of_the_application_ends_the_server_instead_of_looking_like
             async with httpx.AsyncClient(base_url="http://exchange.sim") as http:
                 await http.get("/")
                 await trio.sleep(1)
+            nursery.cancel_scope.cancel()  # not reached: the server has ended with the defect
