@@ -2,10 +2,6 @@
 
 Every command takes the time and runs to its end without waiting; listeners are called while it runs, in the order in
 which things happen. A command that is refused raises `OrderRefused` and has changed nothing.
-
-Money: a limit buy locks price times remaining, a sell locks its quantity, a market buy locks what it may spend. A fill
-takes from the lock; what a better price leaves over is free at once. Fees are taken from the asset received and go to
-the account `fees`, so that the total of each asset changes only by `deposit` and `withdraw`.
 """
 
 from __future__ import annotations
@@ -22,7 +18,6 @@ from simulated.engine.account import Account
 from simulated.engine.admission import check_amounts, check_market
 from simulated.engine.book import Book
 from simulated.engine.events import (
-    BalanceChanged,
     BalanceReason,
     EngineEvent,
     EngineListener,
@@ -31,6 +26,7 @@ from simulated.engine.events import (
     OrderChanged,
     TradeMade,
 )
+from simulated.engine.ledger import Ledger
 from simulated.engine.order import (
     ZERO,
     FinishReason,
@@ -42,10 +38,8 @@ from simulated.engine.order import (
     SelfTrade,
     TimeInForce,
     Trade,
-    TradeParty,
 )
 
-FEES_ACCOUNT = "fees"
 _EXACT = Context(prec=80)  # products and sums of prices, quantities and fees never round
 
 
@@ -57,10 +51,11 @@ class MatchingEngine:
     ) -> None:
         self.instruments: dict[Symbol, Instrument] = {instrument.symbol: instrument for instrument in instruments}
         self.books: dict[Symbol, Book] = {symbol: Book(first_update_id) for symbol in self.instruments}
-        self.accounts: dict[str, Account] = {FEES_ACCOUNT: Account(FEES_ACCOUNT, quiet=True)}
+        self._ledger = Ledger(self._publish)
+        self.accounts: dict[str, Account] = self._ledger.accounts
         self.orders: dict[int, Order] = {}
         self.last_prices: dict[Symbol, Decimal] = {}
-        self.supply: dict[str, Decimal] = {}
+        self.supply: dict[str, Decimal] = self._ledger.supply
         self.trade_count = 0
         self._next_order_id = first_order_id
         self._next_trade_id = first_trade_id
@@ -77,8 +72,7 @@ class MatchingEngine:
 
     def deposit(self, account_name: str, asset: str, amount: Decimal, now_milliseconds: int) -> None:
         with localcontext(_EXACT):
-            self.supply[asset] = self.supply.get(asset, ZERO) + amount
-            self._move(self.accounts[account_name], asset, amount, ZERO, BalanceReason.DEPOSITED, now_milliseconds)
+            self._ledger.deposit(account_name, asset, amount, now_milliseconds)
 
     def withdraw(self, account_name: str, asset: str, amount: Decimal, now_milliseconds: int) -> None:
         """Take from what is available.
@@ -87,11 +81,7 @@ class MatchingEngine:
             OrderRefused: there is less available than `amount`.
         """
         with localcontext(_EXACT):
-            account = self.accounts[account_name]
-            if account.balance(asset).available < amount:
-                raise OrderRefused(Refusal.BALANCE_NOT_ENOUGH, bound=account.balance(asset).available, value=amount)
-            self.supply[asset] -= amount
-            self._move(account, asset, -amount, ZERO, BalanceReason.WITHDRAWN, now_milliseconds)
+            self._ledger.withdraw(account_name, asset, amount, now_milliseconds)
 
     def place(self, new: NewOrder, now_milliseconds: int) -> Order:
         """Admit an order, match it, rest what remains. The order returned is the live record.
@@ -184,8 +174,7 @@ class MatchingEngine:
     def _admit(self, new: NewOrder, needed: Decimal, now: int) -> Order:
         account = self.accounts[new.account]
         asset = new.symbol.quote if new.side is Side.BUY else new.symbol.base
-        if account.balance(asset).available < needed:
-            raise OrderRefused(Refusal.BALANCE_NOT_ENOUGH, bound=account.balance(asset).available, value=needed)
+        self._ledger.require(account, asset, needed)
         order = Order(
             id=self._next_order_id,
             account=new.account,
@@ -210,7 +199,7 @@ class MatchingEngine:
             account.open_order_by_client_id[order.client_id] = order
         if order.expires_at_milliseconds is not None:
             heapq.heappush(self._expiries, (order.expires_at_milliseconds, order.id))
-        self._lock(order, needed, BalanceReason.ORDER_PUT, now)
+        self._ledger.lock(order, needed, BalanceReason.ORDER_PUT, now)
         self._announce(order, OrderChange.PUT, now)
         return order
 
@@ -293,9 +282,7 @@ class MatchingEngine:
             raise OrderRefused(Refusal.WOULD_TAKE, order=order)
         remaining = new_quantity - order.filled_quantity
         needed = new_price * remaining if order.side is Side.BUY else remaining
-        available = self.accounts[order.account].balance(order.locked_asset).available
-        if needed - order.locked > available:
-            raise OrderRefused(Refusal.BALANCE_NOT_ENOUGH, bound=available, value=needed - order.locked)
+        self._ledger.require(self.accounts[order.account], order.locked_asset, needed - order.locked)
 
         keeps_place = new_price == order.price and new_quantity < order.quantity
         side = book.side(order.side)
@@ -305,7 +292,7 @@ class MatchingEngine:
             self._take_from_book(order, now)
         order.price, order.quantity, order.note = new_price, new_quantity, note or order.note
         order.updated_at_milliseconds = now
-        self._lock(order, needed - order.locked, BalanceReason.ORDER_CHANGED, now)
+        self._ledger.lock(order, needed - order.locked, BalanceReason.ORDER_CHANGED, now)
         self._announce(order, OrderChange.UPDATED, now)
         if keeps_place:
             self._level_changed(order, now)
@@ -345,9 +332,9 @@ class MatchingEngine:
 
     def _trade(self, taker: Order, maker: Order, quantity: Decimal, now: int) -> Trade:
         price = maker.price
-        taker_party = self._fill(taker, self.accounts[taker.account].taker_fee, price, quantity, now)
+        taker_party = self._ledger.fill(taker, self.accounts[taker.account].taker_fee, price, quantity, now)
         self.books[maker.symbol].side(maker.side).reduce(maker, quantity)
-        maker_party = self._fill(maker, self.accounts[maker.account].maker_fee, price, quantity, now)
+        maker_party = self._ledger.fill(maker, self.accounts[maker.account].maker_fee, price, quantity, now)
         trade = Trade(self._next_trade_id, taker.symbol, price, quantity, taker.side, taker_party, maker_party, now)
         self._next_trade_id += 1
         self.last_prices[taker.symbol] = price
@@ -365,28 +352,6 @@ class MatchingEngine:
             self._publish(TradeMade(trade))
             self._announce(maker, OrderChange.UPDATED, now)
         return trade
-
-    def _fill(self, order: Order, fee_rate: Decimal, price: Decimal, quantity: Decimal, now: int) -> TradeParty:
-        """Book one party's side of a trade: money from its lock, what it received less the fee, the fee to the house."""
-        account = self.accounts[order.account]
-        notional = price * quantity
-        order.filled_quantity += quantity
-        order.filled_notional += notional
-        order.updated_at_milliseconds = now
-        if order.side is Side.BUY:
-            unlocked = order.price * quantity if order.kind is OrderKind.LIMIT else notional
-            paid, received = notional, quantity
-        else:
-            unlocked = paid = quantity
-            received = notional
-        fee = received * fee_rate
-        order.fee += fee
-        order.locked -= unlocked
-        self._move(account, order.locked_asset, unlocked - paid, -unlocked, BalanceReason.ORDER_MATCHED, now)
-        self._move(account, order.fee_asset, received - fee, ZERO, BalanceReason.ORDER_MATCHED, now)
-        if fee:
-            self._move(self.accounts[FEES_ACCOUNT], order.fee_asset, fee, ZERO, BalanceReason.ORDER_MATCHED, now)
-        return TradeParty(order.id, order.client_id, order.account, fee, order.fee_asset)
 
     # -- book-keeping -------------------------------------------------------------------------------------------------
 
@@ -406,7 +371,7 @@ class MatchingEngine:
         if order.client_id:
             del account.open_order_by_client_id[order.client_id]
         if order.locked:
-            self._lock(order, -order.locked, BalanceReason.ORDER_CHANGED, now)
+            self._ledger.lock(order, -order.locked, BalanceReason.ORDER_CHANGED, now)
         if account.quiet:
             del self.orders[order.id]
             return
@@ -418,18 +383,6 @@ class MatchingEngine:
     def _take_from_book(self, order: Order, now: int) -> None:
         self.books[order.symbol].side(order.side).remove(order)
         self._level_changed(order, now)
-
-    def _lock(self, order: Order, amount: Decimal, reason: BalanceReason, now: int) -> None:
-        order.locked += amount
-        self._move(self.accounts[order.account], order.locked_asset, -amount, amount, reason, now)
-
-    def _move(self, account: Account, asset: str, available: Decimal, locked: Decimal, reason: BalanceReason, now: int) -> None:
-        balance = account.balance(asset)
-        balance.available += available
-        balance.locked += locked
-        balance.version += 1
-        if not account.quiet and (available or locked):
-            self._publish(BalanceChanged(account.name, asset, balance.available, balance.locked, available, locked, reason, now))
 
     def _level_changed(self, order: Order, now: int) -> None:
         book = self.books[order.symbol]
