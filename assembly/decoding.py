@@ -45,7 +45,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """A question that names the known word that was probably meant, with a space before it; or nothing."""
     lowered = {candidate.lower(): candidate for candidate in known}
     matches = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
-    matches = matches or [candidate for candidate in lowered if candidate.startswith(f"{word.lower()}_")][:1]
+    matches = matches or [candidate for candidate in lowered if candidate.startswith(word.lower()) and len(word) > 2][:1]
     return f' Did you mean "{lowered[matches[0]]}"?' if matches else ""
 
 

@@ -166,7 +166,9 @@ def load_settings(
             parameters_type_by_strategy=parameters_type_by_strategy,
         )
     except SettingsError as error:
-        raise SettingsError(f"{path}: {error}") from error.__cause__
+        text = str(error)
+        # What the command line or the environment says is no fault of the file.
+        raise SettingsError(text if text.startswith(("--", "the environment")) else f"{path}: {text}") from error.__cause__
 
 
 def live_permissions(settings: Settings) -> tuple[str, ...]:

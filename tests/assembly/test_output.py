@@ -12,7 +12,7 @@ import trio
 import trio.testing
 from collecting_sink import BlockedSink, BrokenSink, CollectingSink
 
-from assembly.output import DescriptorSink, Pump, RotatingFileSink
+from assembly.output import DescriptorSink, Outlet, Pump, RotatingFileSink
 
 
 def render(items: Sequence[int], dropped: int) -> str:
@@ -83,6 +83,26 @@ async def test_pump_whose_sink_breaks_says_so_once_and_discards_the_rest(nursery
     assert (reasons, sink.writes) == (["its reader has gone"], 1)
 
 
+class BreakingSink(BlockedSink):
+    """Blocks, then breaks."""
+
+    async def write(self, text: str) -> None:
+        await super().write(text)
+        raise BrokenPipeError
+
+
+async def test_outlet_that_breaks_under_two_writers_says_so_once() -> None:
+    reasons: list[str] = []
+    sink = BreakingSink()
+    outlet = Outlet(sink, on_lost=reasons.append)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(outlet.write, "one")
+        nursery.start_soon(outlet.write, "two")
+        await trio.testing.wait_all_tasks_blocked()
+        sink.release.set()
+    assert len(reasons) == 1
+
+
 async def test_descriptor_of_a_closed_pipe_is_reported_as_lost() -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -107,8 +127,10 @@ async def test_descriptor_that_is_non_blocking_gets_everything_in_order() -> Non
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.to_thread.run_sync, read)
-        await sink.write(text)
-        os.close(writer)
+        try:
+            await sink.write(text)
+        finally:
+            os.close(writer)
     os.close(reader)
     assert b"".join(received).decode() == text
 

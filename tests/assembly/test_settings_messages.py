@@ -29,7 +29,8 @@ def message(
         load(folder, text, changed=changed, environment=environment, overrides=overrides)
     found = str(caught.value)
     assert "\n" not in found
-    assert found.startswith(f"{folder / 'config.toml'}:")
+    names_the_file = found.startswith(f"{folder / 'config.toml'}:")
+    assert names_the_file is not found.startswith(("--", "the environment"))
     return found.removeprefix(f"{folder / 'config.toml'}:").strip()
 
 
@@ -278,9 +279,10 @@ def test_testnet_switch_that_is_neither_on_nor_off_is_refused(tmp_path: Path) ->
     assert found == 'the environment variable GATEIO_TESTNET is "maybe"; expected 1 to use the testnet of gateio_spot, or 0'
 
 
-def test_unknown_exchange_on_the_command_line_names_the_nearest(tmp_path: Path) -> None:
-    found = message(tmp_path, overrides=Overrides(exchange="gateio"))
-    assert found.startswith('--exchange: "gateio" is not a known exchange. Did you mean "gateio_spot"?')
+@pytest.mark.parametrize("name", ["gateio", "gate", "Gateio_Spot"])
+def test_unknown_exchange_on_the_command_line_names_the_nearest(tmp_path: Path, name: str) -> None:
+    found = message(tmp_path, overrides=Overrides(exchange=name))
+    assert found.startswith(f'--exchange: "{name}" is not a known exchange. Did you mean "gateio_spot"?')
 
 
 def test_exchange_of_several_accounts_on_the_command_line_is_ambiguous(tmp_path: Path) -> None:
