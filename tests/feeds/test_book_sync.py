@@ -275,3 +275,10 @@ def test_wrong_checksum_breaks_the_book() -> None:
     lost, _ = synchroniser.apply_delta(delta(12, 12, [(97.0, 0.0)], previous_sequence=11, checksum=3))
     assert isinstance(lost, Lost)
     assert lost.kind is LossKind.CHECKSUM
+
+
+def test_full_push_makes_everything_buffered_before_it_worthless() -> None:
+    synchroniser = awaiting()
+    synchroniser.apply_delta(delta(9001, 9001, [(99.5, 1.0)]))  # the exchange then begins to number anew
+    assert synchroniser.apply_delta(full(5)) == (Publish(),)
+    assert synchroniser.book.sequence == 5
