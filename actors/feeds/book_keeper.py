@@ -231,12 +231,18 @@ class BookKeeper:
 
 
 async def ask(rest: PublicRest, codec: FeedCodec, request: PublicRequest, timeout_seconds: float) -> bytes:
-    """The body of a successful answer.
+    """The body of a successful answer. At most `timeout_seconds` for leave from the rate limiter, and as long for the exchange.
 
     Raises:
         NetworkError: none came.
         RequestRefused: it was none.
     """
-    response = await rest.send(lambda: request.request, group=request.group, weight=request.weight, timeout_seconds=timeout_seconds)
+    response = await rest.send(
+        lambda: request.request,
+        group=request.group,
+        weight=request.weight,
+        timeout_seconds=timeout_seconds,
+        wait_seconds_max=timeout_seconds,
+    )
     codec.check_response(response)
     return response.body

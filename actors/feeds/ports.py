@@ -13,8 +13,10 @@ from network.http import HttpRequest, HttpResponse
 class PublicRest(Protocol):
     """The exchange's shared REST client (`network.rest.RestClient`), which owns its rate limits and circuit breaker."""
 
-    async def send(self, build: Callable[[], HttpRequest], *, group: str, weight: int = 1, timeout_seconds: float) -> HttpResponse:
-        """Send what `build` makes, at the moment it may leave.
+    async def send(
+        self, build: Callable[[], HttpRequest], *, group: str, weight: int = 1, timeout_seconds: float, wait_seconds_max: float
+    ) -> HttpResponse:
+        """Send what `build` makes, once the limits let it leave.
 
         Raises:
             NetworkError: no answer came.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 
 import pytest
 import trio
@@ -31,6 +32,7 @@ from actors.feeds.reports import (
 from market.events import BookChanged, BookLost, InstrumentListed, MarketEvent, Side, TickerChanged, TradeHappened
 from market.instrument import TradingStatus
 from market.symbol import Symbol
+from network.rate_limit import RateLimit
 
 
 @pytest.fixture
@@ -133,6 +135,19 @@ async def test_snapshot_older_than_the_deltas_is_fetched_again(autojump_clock: M
     del world.gate.snapshot_answers["BTC_USDT"]
     book = await world.inbox.wait(BookChanged)
     assert (book.sequence, book.best_bid) == (sequence, (99.0, 7.0))
+
+
+async def test_snapshot_that_the_rate_limiter_does_not_let_through_is_reported_and_asked_for_later(
+    autojump_clock: MockClock, world: World
+) -> None:
+    class RationedCodec(GateioSpotFeedCodec):
+        rate_limits = MappingProxyType({"currency_pairs": RateLimit(10, 1.0), "order_book": RateLimit(1, 40.0)})
+
+    world.start(BTC_USDT, ETH_USDT, codec=RationedCodec(), max_age_seconds=1000.0)
+    failed = await world.wait_report(SnapshotFailed)
+    assert "no leave" in failed.reason
+    await world.context.is_started.wait()
+    assert trio.current_time() > 40
 
 
 # Broken books
