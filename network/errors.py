@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 
 class NetworkError(Exception):
     """The exchange of bytes failed; the other side's answer, if there was one, is not here."""
@@ -59,3 +61,15 @@ class ConnectionLost(NetworkError):
         super().__init__(message)
         self.code = code
         self.reason = reason
+
+
+def cause_text(error: BaseException) -> str:
+    """What happened, in the words of the innermost cause: the outer ones often say only that something failed."""
+    if isinstance(error, BaseExceptionGroup):
+        attempts = cast("BaseExceptionGroup[BaseException]", error)
+        return cause_text(attempts.exceptions[0])
+    # httpcore re-raises its errors `from None` on their way through the pool, which hides a cause that the context still holds.
+    cause = error.__cause__ or (error.__context__ if error.__suppress_context__ else None)
+    if cause is not None:
+        return cause_text(cause)
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

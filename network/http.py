@@ -7,13 +7,13 @@ import ssl
 import zlib
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import msgspec
 import trio
 
-from network.errors import RequestNotSent, ResponseLost, ResponseTooLarge
+from network.errors import RequestNotSent, ResponseLost, ResponseTooLarge, cause_text
 from network.tls import no_tls_context, shared_tls_context
 from network.url import parse_url
 
@@ -137,7 +137,7 @@ class HttpClient:
             try:
                 return await self._exchange(request, progress, scope)
             except httpx.TransportError as error:
-                raise self._translate(request, progress, _cause_text(error)) from error
+                raise self._translate(request, progress, cause_text(error)) from error
         if progress.body_fault is _BodyFault.TOO_LARGE:
             raise ResponseTooLarge(f"{request.method} {self.host}{request.path} was answered with more than {self._body_bytes_max} bytes")
         if progress.body_fault is _BodyFault.UNREADABLE:
@@ -225,18 +225,6 @@ class _Body:
 
     def joined(self) -> bytes:
         return b"".join(self._chunks)
-
-
-def _cause_text(error: BaseException) -> str:
-    """What happened, in the words of the innermost cause: httpx's own text is often empty or says only that an attempt failed."""
-    if isinstance(error, BaseExceptionGroup):
-        attempts = cast("BaseExceptionGroup[BaseException]", error)
-        return _cause_text(attempts.exceptions[0])
-    # httpcore re-raises its errors `from None` on their way through the pool, which hides a cause that the context still holds.
-    cause = error.__cause__ or (error.__context__ if error.__suppress_context__ else None)
-    if cause is not None:
-        return _cause_text(cause)
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _lower_cased(headers: httpx.Headers) -> dict[str, str]:

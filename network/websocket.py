@@ -11,7 +11,7 @@ from types import TracebackType
 import trio
 import trio_websocket
 
-from network.errors import ConnectionFailed
+from network.errors import ConnectionFailed, cause_text
 from network.tls import shared_tls_context
 from network.url import Url, parse_url
 from network.watched_stream import WatchedStream
@@ -164,7 +164,7 @@ class _OpenWebSocket(AbstractAsyncContextManager[WebSocket]):
                 self._stream.inner = secured
                 await secured.do_handshake()
         except (OSError, trio.BrokenResourceError) as error:
-            raise ConnectionFailed(f"no connection for a websocket of {url.host_header}: {error.__cause__ or error}") from error
+            raise ConnectionFailed(f"no connection for a websocket of {url.host_header}: {cause_text(error)}") from error
 
         link = self._link = WebSocketLink(url, self._stream)
         read = functools.partial(
