@@ -25,7 +25,7 @@ LINTERS = {
     "import map (import-linter)": ["-c", IMPORT_LINTER],
     "types (pyright)": ["-m", "pyright", "--pythonpath", sys.executable],
 }
-PYTEST = ["-m", "pytest"]
+PYTEST = ["-m", "pytest", *(["-v"] if os.environ.get("CI") else [])]  # a log that ends in a hang then names the test
 
 EXIT_MEANINGS = {4: "no such test, or a wrong argument", 5: "no test was collected"}  # of pytest, where a user would wonder
 
