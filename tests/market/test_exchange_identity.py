@@ -45,13 +45,11 @@ def test_joined_spelling_is_read_as_it_was_spelled_where_the_quote_alone_would_m
     assert ExchangeIdentity("some_spot", separator="").from_wire("ABCBUSD") == Symbol("ABC", "BUSD")
 
 
-@pytest.mark.parametrize(
-    ("separator", "wire"),
-    [
-        *(("_", wire) for wire in ("", "_", "BTC_", "_USDT", "BTCUSDT", "BTC-USDT")),
-        *(("", wire) for wire in ("", "USDT", "BTC", "BTCUSDX")),
-    ],
-)
+UNSEPARATED = [("_", wire) for wire in ("", "_", "BTC_", "_USDT", "BTCUSDT", "BTC-USDT")]
+OF_NO_KNOWN_QUOTE = [("", wire) for wire in ("", "USDT", "BTC", "BTCUSDX")]
+
+
+@pytest.mark.parametrize(("separator", "wire"), UNSEPARATED + OF_NO_KNOWN_QUOTE)
 def test_spelling_that_is_none_of_the_exchange_is_refused_by_name(separator, wire) -> None:
     with pytest.raises(SymbolError, match="is not a symbol of some_spot"):
         ExchangeIdentity("some_spot", separator=separator).from_wire(wire)
