@@ -22,10 +22,8 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table in Markdown, the first column to the left and the others to the right."""
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
     for row in (header, ["-" * width for width in widths], *rows):
-        cells = [
-            cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        print(f"| {' | '.join(cells)} |")
+        first, *others = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        print(f"| {' | '.join([first.strip().ljust(widths[0]), *others])} |")
 
 
 def print_machine() -> None:
