@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
-import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from loguru import logger
 
 from assembly.arguments import ArgumentsError, OutputForm, parse_arguments
 from assembly.decoding import SettingsError
-from assembly.logs import LogFile, start_logging
+from assembly.logs import LogFile, Logs, start_logging
 from assembly.output import DescriptorSink
 from assembly.presenter.presenter import Presenter, open_presenter
 from assembly.presenter.report import ExitStatus, Notice, RunReport, RuntimeStarted
@@ -23,17 +23,17 @@ from assembly.redaction import redactor
 from assembly.registry import EXCHANGES, STRATEGIES
 from assembly.runtime import Runtime
 from assembly.settings import Settings, live_permissions, load_settings
+from assembly.signals import STANDARD_ERROR, StopSignals
 from assembly.version import version
 from market.clock import SystemWallClock
 from supervision.child import DeathKind
 from supervision.events import ChildDied, CleanupFailed, IntensityExceeded
 
 STANDARD_OUTPUT = 1
-# The first signal stops in order, the second tells what is awaited, this one forces the end.
 SIGNALS_TO_FORCE = 3
 
 
-def run_program(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+def run_program(arguments: Sequence[str], environment: Mapping[str, str], signals: StopSignals) -> ExitStatus:
     """Run as the command line says; returns the exit status. Nothing is sent before everything was checked."""
     try:
         parsed = parse_arguments(arguments)
@@ -45,68 +45,94 @@ def run_program(arguments: Sequence[str], environment: Mapping[str, str]) -> int
             parameters_type_by_strategy={name: entry.parameters for name, entry in STRATEGIES.items()},
         )
     except (ArgumentsError, SettingsError) as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the one message of a start that did not happen
+        with contextlib.suppress(OSError):  # nobody listens, but the exit status says it too
+            os.write(STANDARD_ERROR, f"{error}\n".encode(errors="replace"))
         return ExitStatus.USAGE
-    report = trio.run(partial(_run, settings, parsed.output_form, environment))
-    return report.exit_status
+    return trio.run(partial(_run, settings, parsed.output_form, environment, signals))
 
 
-async def _run(settings: Settings, form: OutputForm, environment: Mapping[str, str]) -> RunReport:
+async def _run(settings: Settings, form: OutputForm, environment: Mapping[str, str], signals: StopSignals) -> ExitStatus:
     wall_clock = SystemWallClock()
     seed = settings.runtime.seed if settings.runtime.seed is not None else random.SystemRandom().getrandbits(32)
     redact = redactor(settings.credentials.values())
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
 
-        def report(event: object) -> None:
-            _log(event)
-            presenter.event(wall_clock.milliseconds(), event)
+    def report(event: object) -> None:
+        _log(event)
+        presenter.event(wall_clock.milliseconds(), event)
 
-        runtime = Runtime(settings, wall_clock=wall_clock, seed=seed, report=report)
-        presenter = open_presenter(
-            form,
-            sink=DescriptorSink(STANDARD_OUTPUT),
-            is_terminal=os.isatty(STANDARD_OUTPUT),
-            environment=environment,
-            log_level=settings.runtime.log_level,
-            redact=redact,
-            on_output_lost=lambda reason: runtime.request_stop(f"the output cannot be written any more: {reason}"),
-            actors=runtime.tree.root.snapshot,
-            book_max_age_seconds_by_exchange={name: parts.settings.book_max_age_seconds for name, parts in runtime.tree.exchanges.items()},
-            cycles_wanted={name: cycle.cycles for name, cycle in settings.cycles.items()},
-        )
-        logs = start_logging(
-            level=settings.runtime.log_level,
-            redact=redact,
-            file=_log_file(settings),
-            on_line=report if presenter.is_live else None,
-            writes_to_stderr=not presenter.is_live,
-        )
-        async with trio.open_nursery() as nursery:
+    runtime = Runtime(settings, wall_clock=wall_clock, seed=seed, report=report)
+    presenter = open_presenter(
+        form,
+        sink=DescriptorSink(STANDARD_OUTPUT),
+        is_terminal=os.isatty(STANDARD_OUTPUT),
+        environment=environment,
+        log_level=settings.runtime.log_level,
+        redact=redact,
+        on_output_lost=lambda reason: runtime.request_stop(f"the output cannot be written any more: {reason}", ExitStatus.FAILED),
+        actors=runtime.tree.root.snapshot,
+        book_max_age_seconds_by_exchange={name: parts.settings.book_max_age_seconds for name, parts in runtime.tree.exchanges.items()},
+        cycles_wanted={name: cycle.cycles for name, cycle in settings.cycles.items()},
+    )
+    logs = start_logging(
+        level=settings.runtime.log_level,
+        redact=redact,
+        file=_log_file(settings),
+        on_line=report if presenter.is_live else None,
+        writes_to_stderr=not presenter.is_live,
+    )
+    async with trio.open_nursery() as nursery:
+        stopper = _Stopper(runtime, presenter, logs, nursery)
+        token = trio.lowlevel.current_trio_token()
+        with signals.listen(lambda number: token.run_sync_soon(stopper.take, number)):
             await nursery.start(presenter.run)
             await nursery.start(logs.run)
-            nursery.start_soon(_obey_signals, signals, runtime, presenter)
             for line in live_permissions(settings):
                 report(Notice(line))
             report(RuntimeStarted(version=version(), installation=settings.runtime.installation, exchanges=runtime.modes()))
             ended = await runtime.run()
-            nursery.cancel_scope.cancel()
-        await presenter.finish(ended)
-        await logs.close()
-    return ended
+        nursery.cancel_scope.cancel()
+    return await _tell_end(ended, presenter, logs)
 
 
-async def _obey_signals(signals: AsyncIterator[int], runtime: Runtime, presenter: Presenter) -> None:
-    count = 0
-    async for number in signals:
-        count += 1
-        if count == 1:
-            runtime.request_stop(f"{signal.Signals(number).name} received")
-        elif count < SIGNALS_TO_FORCE:
-            runtime.tell_what_is_awaited()
-        else:
-            await presenter.finish(runtime.statement(forced=True))
-            # What the stop waits for is shielded from cancellation: only the end of the process ends it now.
-            os._exit(ExitStatus.MAY_BE_LIVE)
+class _Stopper:
+    """What each signal to stop does: the first stops in order, the second tells what is awaited, the third forces the end."""
+
+    def __init__(self, runtime: Runtime, presenter: Presenter, logs: Logs, nursery: trio.Nursery) -> None:
+        self._runtime = runtime
+        self._presenter = presenter
+        self._logs = logs
+        self._nursery = nursery
+        self._count = 0
+
+    def take(self, number: signal.Signals) -> None:
+        self._count += 1
+        if self._count == 1:
+            self._runtime.request_stop(f"{number.name} received")
+        elif self._count < SIGNALS_TO_FORCE:
+            self._runtime.tell_what_is_awaited()
+        elif self._count == SIGNALS_TO_FORCE:
+            self._nursery.start_soon(self._force)
+
+    async def _force(self) -> None:
+        # What the stop waits for is shielded from cancellation: only the end of the process ends it now.
+        os._exit(await _tell_end(self._runtime.statement(forced=True), self._presenter, self._logs))
+
+
+async def _tell_end(ended: RunReport, presenter: Presenter, logs: Logs) -> ExitStatus:
+    """Write the end of the run; errors also to standard error, which is read when standard output is not.
+
+    Returns the exit status: a run whose statement could not be written is not a clean one.
+    """
+    is_written = await presenter.finish(ended)
+    live = [order.client_order_id for orders in ended.orders.values() for order in orders if not order.is_terminal]
+    if ended.exit_status is not ExitStatus.CLEAN:
+        logger.error("{}", ended.reason)
+    if live:
+        logger.error("orders that may still be live: {}", ", ".join(live))
+    if not is_written:
+        logger.error("the statement could not be written to standard output: exit status {}", ended.exit_status.value or 1)
+    await logs.close()
+    return ended.exit_status if is_written else max(ended.exit_status, ExitStatus.FAILED)
 
 
 def _log(event: object) -> None:

@@ -9,14 +9,17 @@ What the ledgers say at the very end decides the exit status.
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import localcontext
 
 import trio
 
 from actors.accounts.timing import AccountTiming
+from assembly.parts import AccountParts
 from assembly.presenter.report import ExitStatus, RunReport, RuntimeStopping, StopAwaited
 from assembly.settings import ExchangeMode, Settings
 from assembly.tree import CLOSE_TIMEOUT_SECONDS, Tree
 from market.clock import WallClock
+from orders.exact import EXACT
 from supervision.errors import SupervisionError, one_line
 from supervision.events import SupervisorStopping
 
@@ -61,6 +64,10 @@ class Runtime:
         Cancelled from outside, the tree stops in order too, with every account closed, before the cancellation goes on.
         """
         self._started_at = trio.current_time()
+        with localcontext(EXACT):
+            return await self._run()
+
+    async def _run(self) -> RunReport:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._stop_when_asked)
             if self._settings.runtime.run_for_seconds is not None:
@@ -73,12 +80,11 @@ class Runtime:
             nursery.cancel_scope.cancel()
         return self.statement()
 
-    def request_stop(self, reason: str) -> None:
-        """Stop in order; the first reason stands. Gates are closed before this returns."""
+    def request_stop(self, reason: str, status: ExitStatus = ExitStatus.CLEAN) -> None:
+        """Stop in order; the first reason stands, and its `status`. Gates are closed before this returns."""
         self._close_gates(reason)
         if not self._stop_requested.is_set():
-            if self._status is ExitStatus.CLEAN:
-                self._reason = reason
+            self._end(status, reason)
             self._stop_requested.set()
 
     @property
@@ -120,10 +126,16 @@ class Runtime:
         with trio.move_on_after(max(deadline_seconds - tree_seconds, deadline_seconds / 2)):
             async with trio.open_nursery() as nursery:
                 for parts in self.tree.accounts.values():
-                    nursery.start_soon(parts.closer.close)
+                    nursery.start_soon(self._close, parts)
         for parts in self.tree.accounts.values():
             parts.closer.give_up()
         self.tree.root.request_stop(self._reason)
+
+    async def _close(self, parts: AccountParts) -> None:
+        await parts.closer.close()
+        if self._settings.runtime.flatten_on_stop:
+            owners = {name: cycle.ids.next_id for name, cycle in self.tree.cycles.items() if cycle.settings.account == parts.name}
+            await parts.closer.flatten(owners=owners, rules=parts.rules)
 
     async def _stop_after(self, seconds: float) -> None:
         await trio.sleep(seconds)
@@ -144,9 +156,10 @@ class Runtime:
         """An actor met what no restart can mend."""
         if self._is_stopping:
             return  # what an actor meets while it is being stopped is no failure of the run
-        self._end(status, message)
         if status is ExitStatus.USAGE:
-            self.request_stop(message)
+            self.request_stop(message, status)
+        else:
+            self._end(status, message)
 
     def _end(self, status: ExitStatus, reason: str) -> None:
         if self._status is ExitStatus.CLEAN:

@@ -48,6 +48,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     installation: Annotated[str, Meta(pattern=r"[a-z0-9]{1,6}", extra={"means": "1 to 6 lower case letters or digits"})] = "mm"
     stop_deadline_seconds: Annotated[float, Meta(gt=0, le=600)] = 10.0
+    flatten_on_stop: bool = False
     run_for_seconds: SecondsAboveZero | None = None
     log_level: LogLevel = "INFO"
     log_file: str | None = None
@@ -77,6 +78,7 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_order_notional: DecimalAboveZero | None = None
     max_position_notional: DecimalAboveZero | None = None
     max_open_orders: Annotated[int, Meta(ge=1)] = 20
+    max_price_deviation: DecimalAboveZero = Decimal("0.05")
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):

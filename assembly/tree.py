@@ -219,6 +219,7 @@ class Tree:
                         max_order_notional=limits.max_order_notional,
                         max_position_notional=limits.max_position_notional,
                         max_open_orders=limits.max_open_orders,
+                        max_price_deviation=limits.max_price_deviation,
                     ),
                     timing=self._timing,
                     backoff=NetworkBackoff(0.25, 2.0, 20.0, 0.5, self._rng(f"account:{parts.name}:{context.incarnation}")),

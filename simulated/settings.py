@@ -32,7 +32,7 @@ class MarketSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     maker_levels: int = 10
     maker_level_notional: float = 6_000.0
     maker_rate_per_second: float = 16.0
-    taker_rate_per_second: float = 2.0
+    taker_rate_per_second: float = 0.5
     taker_notional: float = 400.0
 
     @property
@@ -50,7 +50,7 @@ DEFAULT_MARKETS = (
         quantity_min=Decimal("0.0001"),
         start_price=Decimal(3_000),
         maker_rate_per_second=8.0,
-        taker_rate_per_second=1.0,
+        taker_rate_per_second=0.3,
     ),
 )
 

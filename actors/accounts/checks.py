@@ -15,11 +15,16 @@ from orders.request import OrderRequest, OrderType
 
 
 class AccountLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of one account. Notionals are in quote units; None means no limit."""
+    """Limits of one account. Notionals are in quote units; None means no limit.
+
+    `max_price_deviation` is the price collar: how far a limit price may be on the losing side of the reference price (above
+    it for a buy, below it for a sell), as a fraction of it.
+    """
 
     max_order_notional: Decimal | None = None
     max_position_notional: Decimal | None = None
     max_open_orders: int = 20
+    max_price_deviation: Decimal = Decimal("0.05")
 
 
 def refusal(
@@ -72,6 +77,13 @@ def _rules(request: OrderRequest, instrument: Instrument, capabilities: Capabili
 def _limits(request: OrderRequest, ledger: AccountLedger, limits: AccountLimits, reference_price: Decimal) -> str | None:
     notional = _notional(request, reference_price)
     live = ledger.live_orders()
+    if request.price is not None:
+        collar = reference_price * limits.max_price_deviation
+        if request.price > reference_price + collar if request.side is Side.BUY else request.price < reference_price - collar:
+            return (
+                f"price {format_decimal(request.price)} is more than {limits.max_price_deviation:%} on the losing side of "
+                f"{format_decimal(reference_price)} (max_price_deviation)"
+            )
     if limits.max_order_notional is not None and notional > limits.max_order_notional:
         return f"notional {format_decimal(notional)} is above max_order_notional {format_decimal(limits.max_order_notional)}"
     if len(live) >= limits.max_open_orders:

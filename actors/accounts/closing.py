@@ -7,7 +7,7 @@ and on nothing else: not on the private stream, nor on strategy or PnL code.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 import trio
@@ -15,9 +15,12 @@ import trio
 from actors.accounts.bookkeeper import Bookkeeper
 from actors.accounts.codec import ProtocolError
 from actors.accounts.events import ClosingProgressed
+from actors.accounts.flattening import flatten
 from actors.accounts.gate import OrderGate
 from actors.accounts.resolution import fetch_missing_fills, resolve
 from actors.accounts.session import AccountSession
+from market.instrument import Instrument
+from market.symbol import Symbol
 from network.errors import NetworkError
 from orders.errors import ErrorKind, ExchangeError
 from orders.events import LedgerEvent
@@ -79,7 +82,14 @@ async def _close_once(
     listed = [report for report in await session.open_orders() if ledger.is_ours(report.client_order_id, owner=owner)]
     for report in listed:
         publish(ledger.apply_order_report(report, now=trio.current_time()))
-        await _cancel_listed(session, ledger, publish, report)
+        order = ledger.order(report.client_order_id or "")
+        if order is not None and order.state is not OrderState.PENDING_CANCEL and not order.is_terminal:
+            publish(ledger.record_input(order.client_order_id, OrderInput.CANCEL_ASKED, now=trio.current_time()))
+    if len(listed) > 1 and session.codec.capabilities.cancel_batch_max > 1:
+        await _cancel_in_batches(session, ledger, publish, listed)
+    else:
+        for report in listed:
+            await _cancel_one(session, ledger, publish, report)
     for order in ledger.live_orders(owner):
         if not in_flight(order.client_order_id):
             publish(await resolve(order, session=session, ledger=ledger))
@@ -91,10 +101,16 @@ async def _close_once(
     return max(1, len(ledger.live_orders(owner)))
 
 
-async def _cancel_listed(session: AccountSession, ledger: AccountLedger, publish: Publish, report: OrderReport) -> None:
-    order = ledger.order(report.client_order_id or "")
-    if order is not None and order.state is not OrderState.PENDING_CANCEL and not order.is_terminal:
-        publish(ledger.record_input(order.client_order_id, OrderInput.CANCEL_ASKED, now=trio.current_time()))
+async def _cancel_in_batches(session: AccountSession, ledger: AccountLedger, publish: Publish, reports: list[OrderReport]) -> None:
+    """Each batch's answer says of some orders how they stand; of the others the next round finds out."""
+    size = session.codec.capabilities.cancel_batch_max
+    for start in range(0, len(reports), size):
+        for answer in await session.cancel_batch(reports[start : start + size]):
+            if isinstance(answer, OrderReport):
+                publish(ledger.apply_order_report(answer, now=trio.current_time()))
+
+
+async def _cancel_one(session: AccountSession, ledger: AccountLedger, publish: Publish, report: OrderReport) -> None:
     try:
         answer = await session.cancel_reported(report)
     except ExchangeError as error:
@@ -143,6 +159,14 @@ class AccountCloser:
             self._tell(f"closing {ledger.account}: {len(ledger.live_orders())} order(s) may be live")
             await close_orders(session=session, ledger=ledger, publish=self._books.publish, progress=self._tell)
         self._is_closed_for_good = gate_was_closed
+        self.standing = ""
+
+    async def flatten(self, *, owners: Mapping[str, Callable[[], str]], rules: Mapping[Symbol, Instrument]) -> None:
+        """After `close`: sell at market what these owners still hold from this run. `owners` gives each one's order ids."""
+        async with self._open_session() as session:
+            for owner, next_id in owners.items():
+                self._tell(f"flattening {owner} on {self._books.account}")
+                await flatten(session=session, bookkeeper=self._books, owner=owner, rules=rules, next_id=next_id)
         self.standing = ""
 
     def give_up(self) -> None:

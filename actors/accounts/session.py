@@ -6,7 +6,7 @@ of what placed them. Both share the exchange's rate limits and breaker.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from actors.accounts.codec import AccountCodec, PreparedRequest
@@ -15,11 +15,14 @@ from market.clock import WallClock
 from market.symbol import Symbol
 from network.http import HttpRequest, HttpResponse
 from network.rest import RestClient, RetryPolicy
+from orders.errors import ExchangeError
 from orders.order import Order
 from orders.reports import BalanceReport, FillReport, OrderReport
 from orders.request import OrderRequest
 
 REQUEST_TIMEOUT_SECONDS = 5.0
+# A list longer than this is not ours: a bound, so that no answer can keep us asking for ever.
+PAGES_MAX = 50
 
 
 class ClockOffset:
@@ -105,6 +108,10 @@ class AccountSession:
     async def cancel_reported(self, report: OrderReport) -> OrderReport:
         return self._codec.decode_order(await self._send(self._codec.cancel_reported(report), urgent=True))
 
+    async def cancel_batch(self, reports: Sequence[OrderReport]) -> list[OrderReport | tuple[str, ExchangeError]]:
+        """Per order its report, or (client order id, refusal); of one that is left out nothing was said."""
+        return self._codec.decode_batch(await self._send(self._codec.cancel_batch(reports), urgent=True))
+
     async def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None) -> OrderReport:
         prepared = self._codec.amend(order, price=price, quantity=quantity)
         return self._codec.decode_order(await self._send(prepared, repeat=False))
@@ -113,17 +120,18 @@ class AccountSession:
         return self._codec.decode_order(await self._send(self._codec.query_order(order), urgent=True))
 
     async def open_orders(self, symbol: Symbol | None = None) -> list[OrderReport]:
-        return self._codec.decode_orders(await self._send(self._codec.query_open_orders(symbol), urgent=True))
+        bodies = await self._send_pages(self._codec.query_open_orders(symbol))
+        return [report for body in bodies for report in self._codec.decode_orders(body)]
 
     async def finished_orders(self, symbol: Symbol, *, since_milliseconds: int) -> list[OrderReport]:
         prepared = self._codec.query_finished_orders(symbol, since_milliseconds=since_milliseconds)
-        return self._codec.decode_orders(await self._send(prepared, urgent=True))
+        return [report for body in await self._send_pages(prepared) for report in self._codec.decode_orders(body)]
 
     async def fills(
         self, symbol: Symbol, *, exchange_order_id: str | None = None, since_milliseconds: int | None = None
     ) -> list[FillReport]:
         prepared = self._codec.query_fills(symbol, exchange_order_id=exchange_order_id, since_milliseconds=since_milliseconds)
-        return self._codec.decode_fills(await self._send(prepared, urgent=True))
+        return [fill for body in await self._send_pages(prepared) for fill in self._codec.decode_fills(body)]
 
     async def balances(self) -> list[BalanceReport]:
         return self._codec.decode_balances(await self._send(self._codec.query_balances()))
@@ -134,6 +142,15 @@ class AccountSession:
 
         response = await self._send_built(build, prepared, urgent=urgent, retry=self._retry if repeat else None)
         return response.body
+
+    async def _send_pages(self, prepared: PreparedRequest) -> list[bytes]:
+        """The bodies of a query's answer, all pages of it."""
+        bodies: list[bytes] = []
+        following: PreparedRequest | None = prepared
+        while following is not None and len(bodies) < PAGES_MAX:
+            bodies.append(await self._send(following, urgent=True))
+            following = self._codec.next_page(following, bodies[-1])
+        return bodies
 
     async def _send_built(
         self, build: Callable[[], HttpRequest], prepared: PreparedRequest, *, urgent: bool, retry: RetryPolicy | None

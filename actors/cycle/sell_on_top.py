@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import msgspec
 
-from actors.cycle.controller import Decision, DesiredOrder, RoundFailed, RoundView, asks_of_others, book_price
+from actors.cycle.controller import Decision, DesiredOrder, RoundFailed, RoundView, asks_of_others, book_price, middle_price
 from market.events import BookChanged, Side
 from orders.life_cycle import OrderState
 from orders.order import ZERO, Order
@@ -101,7 +101,7 @@ class SellOnTop:
             time_in_force=TimeInForce.POST_ONLY,
             quantity=quantity,
             price=price,
-            reference_price=price,
+            reference_price=middle_price(view.book),
         )
         return Decision(phase="selling", desired=(sell,))
 

@@ -223,3 +223,29 @@ async def test_two_cycles_on_one_account_reconcile_both(world: World) -> None:
     await world.start(cycles=3, names=("one", "two"))
     await world.end(within_seconds=600)
     assert len(world.seen(CycleReconciled)) == 6
+
+
+@scenario(seed=60, simulation=NO_TAKERS)
+async def test_stop_that_flattens_sells_what_the_run_bought_and_nothing_else(world: World) -> None:
+    before = world.exchange.balances()["BTC"]
+    await world.start(cycles=0, flatten_on_stop=True)
+    sell = await placed_sell(world)
+    world.exchange.fill_order(exchange_id(sell), Decimal("0.0006"))
+    world.stop()
+    report = await world.end()
+    flattening = report.orders["main"][-1]
+    assert flattening.request.tag == "flatten"
+    assert flattening.state is OrderState.FILLED
+    assert sell.request.quantity is not None
+    assert flattening.filled_quantity == sell.request.quantity - Decimal("0.0006")
+    available, locked = world.exchange.balances()["BTC"]
+    assert locked == 0
+    assert 0 <= available - before[0] < Decimal("0.000001"), "less than one step of what it bought is left"
+
+
+@scenario(seed=61, simulation=NO_TAKERS)
+async def test_several_open_orders_are_cancelled_in_one_batch_at_a_stop(world: World) -> None:
+    await world.start(cycles=0, names=("one", "two", "three"))
+    await placed_sell(world, 3)
+    world.stop()
+    await world.end()

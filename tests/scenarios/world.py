@@ -116,6 +116,7 @@ class World:
         parameters: SellOnTopParameters | None = None,
         stop_deadline_seconds: float = 10.0,
         run_for_seconds: float | None = None,
+        flatten_on_stop: bool = False,
         timing: AccountTiming | None = None,
         names: tuple[str, ...] = ("btc",),
         credential: Credential | None = None,
@@ -124,7 +125,9 @@ class World:
         assert self._server is not None
         account = self._server.credential
         settings = Settings(
-            runtime=RuntimeSettings(stop_deadline_seconds=stop_deadline_seconds, run_for_seconds=run_for_seconds),
+            runtime=RuntimeSettings(
+                stop_deadline_seconds=stop_deadline_seconds, run_for_seconds=run_for_seconds, flatten_on_stop=flatten_on_stop
+            ),
             exchanges={
                 "gateio_spot": ExchangeSettings(
                     rest_url=self._server.rest_url(HOST, PORT),
