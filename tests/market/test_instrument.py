@@ -15,8 +15,6 @@ steps = st.integers(-12, 2).map(lambda exponent: Decimal(1).scaleb(exponent)) | 
     [Decimal("0.05"), Decimal("0.25"), Decimal("2.5"), Decimal("0.00003"), Decimal(3)]
 )
 values = st.builds(lambda digits, places: EXACT.scaleb(Decimal(digits), -places), st.integers(-(10**40), 10**40), st.integers(0, 25))
-    lambda digits: st.integers(0, 25).map(lambda places: EXACT.scaleb(Decimal(digits), -places))
-)
 
 
 def instrument(step: Decimal) -> Instrument:
