@@ -123,7 +123,7 @@ class SimulatedPipe:
             restart = trio.current_time() + self._draw_latency_seconds()
             self._under_way = deque((max(arrival, restart), item) for arrival, item in self._under_way)
             self._arrival_last = self._under_way[-1][0]
-            self._refuse_if_reader_is_gone()
+        self._refuse_if_reader_is_gone()
         self.wake_all()
 
     def close_reader(self) -> None:

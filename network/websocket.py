@@ -201,7 +201,6 @@ class _OpenWebSocket(AbstractAsyncContextManager[WebSocket]):
                 await trio.aclose_forcefully(self._stream)
         for scope in self._task_scopes:
             scope.cancel()
-        # Shielded by its own scope, and cancelled: what is left of the tasks ends now, and an outer cancellation cannot interrupt that.
+        # The tasks end now; shielded by its own scope, the nursery waits for just that, and an outer cancellation cannot interrupt it.
         self._nursery.cancel_scope.shield = True
-        self._nursery.cancel_scope.cancel()
         await self._nursery_manager.__aexit__(None, None, None)

@@ -108,10 +108,8 @@ class WebSocketLink:
         """All that is known about the end, as one error."""
         closed = self.established().closed
         code, reason = (1006, "") if closed is None else (int(closed.code), closed.reason or "")
-        if self._verdict:
-            code, reason = 1006, self._verdict
-        elif code == 1006:
-            reason = reason or self.stream.ending
+        if code == 1006:  # no close frame: this side's own verdict tells most
+            reason = self._verdict or reason or self.stream.ending
         error = ConnectionLost(f"websocket of {self._host} lost: {code} {reason}".rstrip(), code=code, reason=reason)
         error.__cause__ = self._reader_error
         return error

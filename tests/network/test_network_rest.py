@@ -228,6 +228,7 @@ async def test_418_opens_the_breaker_for_everything_until_the_ban_ends(autojump_
             with pytest.raises(BreakerOpen, match="banned for 60 s") as refused:
                 await w.rest.send(w.build(), group="cancels", urgent=urgent, retry=RETRY, timeout_seconds=5)
             assert refused.value.retry_at_monotonic == pytest.approx(started + 60, abs=0.01)
+            assert trio.current_time() - started < 0.1  # at once: an open breaker is neither waited for nor tried again
         await trio.sleep(60)
         assert (await w.rest.send(w.build(), group="orders", timeout_seconds=5)).status == 200
         assert len(w.exchange.received) == 2

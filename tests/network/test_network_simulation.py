@@ -244,6 +244,20 @@ async def test_partition_holds_bytes_in_its_direction_until_repaired(
                     assert await receiver.receive_some() == b"held?"
 
 
+async def test_closing_during_a_partition_with_unread_bytes_resets_the_host_after_the_repair(autojump_clock: trio.abc.Clock) -> None:
+    with (network := make_network()).install():
+        async with connected(network) as (client, server):
+            await server.send_all(b"unread")
+            await trio.sleep(1)
+            with network.partition(HOST):
+                await client.aclose()
+                with trio.move_on_after(10):
+                    pytest.fail(f"heard of it: {await server.receive_some()!r}")
+            await trio.sleep(1)
+            with pytest.raises(trio.BrokenResourceError):
+                await server.receive_some()
+
+
 async def test_partition_lets_what_has_arrived_be_read(autojump_clock: trio.abc.Clock) -> None:
     with (network := make_network()).install():
         async with connected(network) as (client, server):
@@ -339,6 +353,22 @@ async def test_cut_lets_so_many_bytes_pass_and_resets_both_ends_once(autojump_cl
             await client.send_all(b"x" * 1000)
             assert await server.receive_some() == b"x" * 1000
         assert network.statistics().faults_in_force == 0
+
+
+async def test_cut_wakes_a_host_that_is_blocked_sending_the_other_way(autojump_clock: trio.abc.Clock) -> None:
+    with (network := make_network(buffer_bytes=100)).install():
+        async with connected(network) as (client, server), trio.open_nursery() as nursery:
+
+            async def send() -> None:
+                with pytest.raises(trio.BrokenResourceError):
+                    await server.send_all(b"x" * 1000)
+
+            nursery.start_soon(send)
+            await wait_all_tasks_blocked()
+            network.cut_after(HOST, 0)
+            await client.send_all(b"y")
+            nursery.cancel_scope.deadline = trio.current_time() + 10
+        assert not nursery.cancel_scope.cancelled_caught
 
 
 async def test_close_without_frame_ends_both_directions_after_what_is_under_way(autojump_clock: trio.abc.Clock) -> None:

@@ -402,6 +402,34 @@ async def test_leaving_says_goodbye_to_the_server(autojump_clock: trio.abc.Clock
     assert ends == [1000]
 
 
+async def test_cancelled_body_of_a_healthy_connection_still_says_goodbye_and_is_quick(autojump_clock: trio.abc.Clock) -> None:
+    ends: list[int] = []
+
+    async def handle(connection: trio_websocket.WebSocketConnection) -> None:
+        with pytest.raises(trio_websocket.ConnectionClosed) as closed:
+            await connection.get_message()
+        ends.append(closed.value.reason.code)
+
+    async with raw_websocket_server(handle):
+        with trio.move_on_after(5):
+            async with open_websocket(WS_URL, close_timeout_seconds=2) as websocket:
+                await websocket.receive()
+        assert trio.current_time() < 5.1
+    assert ends == [1000]
+
+
+async def test_close_code_of_the_server_outlives_whatever_it_sends_after_it(autojump_clock: trio.abc.Clock) -> None:
+    async def handle(connection: trio_websocket.WebSocketConnection) -> None:
+        await connection._stream.send_all(b"\x88\x02\x0f\xa1" + b"\x89\x00" * 3 + b"\xff\xff")
+        await trio.sleep_forever()
+
+    async with raw_websocket_server(handle), open_websocket(WS_URL) as websocket:
+        await trio.sleep(1)
+        with pytest.raises(ConnectionLost) as lost:
+            await websocket.receive()
+        assert lost.value.code == 4001
+
+
 async def test_leaving_with_unread_messages_and_a_blocked_server_is_quick(autojump_clock: trio.abc.Clock) -> None:
     async def flood(socket: ServerSocket) -> None:
         await socket.accept()
