@@ -7,7 +7,6 @@ an order are timed where the presenter hears of them, which is in the same step 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import trio
 
 import assembly.program as program
+from assembly.command import main as run_command
 from assembly.presenter.presenter import Presenter
 from market.events import BookChanged
 from orders.events import OrderCancelRequested, OrderEnded, OrderPlaced, OrderSubmitted
@@ -63,6 +63,9 @@ class ObservedPresenter:
                 pass
         self._presenter.event(time_milliseconds, event)
 
+    def figures(self) -> dict[str, object]:
+        return {"first": self.first, "counts": self.counts, "place_seconds": self.place_seconds, "cancel_seconds": self.cancel_seconds}
+
 
 def main() -> None:
     observed: list[ObservedPresenter] = []
@@ -73,17 +76,12 @@ def main() -> None:
         return observed[0]
 
     program.open_presenter = open_observed
-    status = program.run_program(sys.argv[2:], os.environ)
-    seen = observed[0]
-    figures = {
-        "first": seen.first,
-        "counts": seen.counts,
-        "place_seconds": seen.place_seconds,
-        "cancel_seconds": seen.cancel_seconds,
-        "dropped": seen.dropped,
-    }
-    Path(sys.argv[1]).write_text(json.dumps(figures))
-    sys.exit(status)
+    figures = Path(sys.argv.pop(1))
+    try:
+        run_command()
+    finally:
+        if observed:
+            figures.write_text(json.dumps(observed[0].figures()))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What one minute of the default run costs: start, orders, memory and processor, as a process looked at from outside.
 
-    python bench/run_minute.py [--seconds 60] [--only embedded|apart] [--json-lines]
+    python bench/run_minute.py [--seconds 60] [--only embedded|apart] [--output lines|json|live]
 
 Twice: with the simulated exchange inside the program (the default run), and with it in a process of its own, which leaves what the
 runtime itself costs. The goals are those that the project has set itself for the normal operation of one cycle.
@@ -9,11 +9,13 @@ runtime itself costs. The goals are those that the project has set itself for th
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -44,9 +46,14 @@ def run(seconds: float, *, settings: Path, form: str) -> Measured:
     """Run the program on `settings` and look at it until it is stopped by a signal."""
     with tempfile.TemporaryDirectory() as folder:
         figures = Path(folder, "figures.json")
+        terminal, output = os.openpty() if form == "live" else (-1, subprocess.DEVNULL)
+        if terminal >= 0:
+            threading.Thread(target=read_out, args=(terminal,), daemon=True).start()
+        options = {"lines": ["--plain"], "json": ["--json"], "live": []}[form]
         command = ["sh", "-c", BECOME, str(ROOT / "bin" / "mm-runtime"), str(ROOT / "bench" / "observed_run.py"), str(figures)]
         started_at = time.time()
-        process = subprocess.Popen([*command, str(settings), "--cycles", "0", form], stdout=subprocess.DEVNULL)
+        environment = {**os.environ, "TERM": "xterm"}
+        process = subprocess.Popen([*command, str(settings), "--cycles", "0", *options], stdout=output, env=environment)
         try:
             time.sleep(SETTLING_SECONDS)  # the start is not normal operation
             cpu_from, looked_at = cpu_seconds(process.pid), time.monotonic()
@@ -61,6 +68,13 @@ def run(seconds: float, *, settings: Path, form: str) -> Measured:
             raise SystemExit(f"the program ended with status {status}: no figures")
         found = json.loads(figures.read_text())
     return Measured(found, started_at=started_at, rss_max_kib=rss_max_kib, rss_end_kib=rss_end_kib, cpu_share=cpu_share)
+
+
+def read_out(terminal: int) -> None:
+    """Be the person at the terminal until nobody holds its other end."""
+    with contextlib.suppress(OSError):
+        while os.read(terminal, 65_536):
+            pass
 
 
 def cpu_seconds(pid: int) -> float:
@@ -128,9 +142,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long each run takes (default: 60)")
     parser.add_argument("--only", choices=("embedded", "apart"), help="one of the two runs")
-    parser.add_argument("--json-lines", action="store_true", help="with --json output instead of lines")
+    parser.add_argument("--output", choices=("lines", "json", "live"), default="lines", help="what it writes (default: lines)")
     arguments = parser.parse_args()
-    form = "--json" if arguments.json_lines else "--plain"
+    form = arguments.output
     print_machine()
     runs: dict[str, Measured] = {}
     if arguments.only != "apart":
