@@ -8,6 +8,10 @@ from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation,
 # Far more digits than any exchange writes, so that only a bug can run out of them; then it raises instead of rounding.
 EXACT = Context(prec=400, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
 
+# For the code between the exact steps, entered once by whoever runs the program and inherited by its tasks: divisions may
+# round, sums and products of what exchanges state do not (balances have up to 20 decimals).
+PRECISE = Context(prec=60)
+
 
 def exact_sum(values: Iterable[Decimal]) -> Decimal:
     """

@@ -128,6 +128,7 @@ def _table() -> dict[tuple[OrderState, OrderInput], OrderState]:
         (s.REJECTED, i.ANSWER_LOST): s.REJECTED,
         (s.REJECTED, i.NEVER_SENT): s.REJECTED,
         (s.REJECTED, i.CANCEL_ASKED): s.REJECTED,
+        (s.REJECTED, i.AMEND_ENDED): s.REJECTED,
     }
     return table
 

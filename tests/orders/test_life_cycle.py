@@ -33,7 +33,7 @@ TABLE = """
     FILLED           F  F  F - - - - - F  -  F  F
     CANCELLED        C  C  F C C - - - C  -  C  C
     EXPIRED          E  E  F E E - - - E  -  E  E
-    REJECTED         O  P  F C E R R R R  -  -  R
+    REJECTED         O  P  F C E R R R R  -  R  R
 """
 LETTERS = {
     "O": OrderState.OPEN,

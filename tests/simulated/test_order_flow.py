@@ -65,7 +65,7 @@ def test_book_is_two_sided_and_moves_and_trades_at_every_moment_after_warm_up() 
     changes = sum(isinstance(event, LevelChanged) for event in world.trace)
     trades = sum(isinstance(event, TradeMade) for event in world.trace)
     assert 15 * 60 < changes < 80 * 60
-    assert trades > 60
+    assert trades > 20
     check_invariants(world.engine)
 
 
@@ -81,7 +81,7 @@ def test_same_seed_gives_the_same_market_and_another_seed_another() -> None:
 def test_order_at_the_top_of_the_book_is_filled_within_seconds(side: Side) -> None:
     waits: list[float] = []
     for seed in range(10):
-        world = FlowWorld(seed, volatility_per_second=0.0, gap_rate_per_second=0.0)
+        world = FlowWorld(seed, volatility_per_second=0.0, gap_rate_per_second=0.0, taker_rate_per_second=2.0)
         world.run(5)
         bid, ask = world.best
         order_id = world.limit(side, ask - Decimal("0.1") if side is Side.SELL else bid + Decimal("0.1"), "0.0005")
