@@ -105,14 +105,16 @@ class Logs:
 
         What is logged afterwards goes nowhere.
         """
+        written = True
+        if self._file is not None:
+            # First, while standard error still listens: there it is told if the file cannot be written.
+            deadline_seconds /= 2
+            written = await self._file.finish(deadline_seconds=deadline_seconds)
         logger.remove()
         self._trio_token = None
-        written = True
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + deadline_seconds):
-            for pump in self._pumps():
-                written = await pump.finish(deadline_seconds=deadline_seconds) and written
-            return written
-        return False
+        if self._stderr is not None:
+            written = await self._stderr.finish(deadline_seconds=deadline_seconds) and written
+        return written
 
     def patch(self, record: Record) -> None:
         """Loguru's patcher: no message carries a secret, whatever sink it goes to."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from processes import LIVELY_MARKET, QUIET_MARKET, Exchange, exchange_settings
+from processes import LIVELY_MARKET, QUIET_MARKET, ROOT, Exchange, Program, exchange_settings
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +29,23 @@ def slow_exchange(tmp_path: Path) -> Generator[Exchange]:
     """As the lively one, but every answer takes a while."""
     with Exchange("--config", exchange_settings(tmp_path, f"answer_delay_seconds = 0.2\n{LIVELY_MARKET}")) as exchange:
         yield exchange
+
+
+@pytest.fixture(scope="session", autouse=True)
+def whole_runs(request: pytest.FixtureRequest) -> Generator[dict[str, Program]]:
+    """`mm-runtime config.toml`, told in lines and in JSON. They take half a minute, so they run beside the other tests."""
+    with ExitStack() as stack:
+        runs: dict[str, Program] = {}
+        if any(item.path.name == "test_program_whole_run.py" for item in request.session.items):
+            runs = {form: stack.enter_context(Program("config.toml", form, folder=ROOT)) for form in ("--plain", "--json")}
+        yield runs
+
+
+@pytest.fixture
+def plain_run(whole_runs: dict[str, Program]) -> Program:
+    return whole_runs["--plain"]
+
+
+@pytest.fixture
+def json_run(whole_runs: dict[str, Program]) -> Program:
+    return whole_runs["--json"]

@@ -176,6 +176,9 @@ class Process:
         assert self.err is not None
         return self.err.text
 
+    def lines_of_stdout(self) -> list[str]:
+        return self.stdout.splitlines()
+
     def story(self) -> str:
         """How the process stands and what it said last, for the text of a failure."""
         parts = [f"{self.popen.args}: exit status {self.popen.poll()}, {time.monotonic() - self.started_at:.1f} s"]

@@ -1,0 +1,21 @@
+"""SIGINT at instants that nobody chose."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from tests.program.random_kills import kill_at, open_exchange, random_instants
+
+SEED = 20
+COUNT = 12
+SECONDS_MAX = 2.0
+
+
+def test_sigint_at_any_instant_exits_0_and_leaves_no_order_open(tmp_path: Path) -> None:
+    print(f"seed {SEED}")  # noqa: T201 - shown with a failure
+    with open_exchange(tmp_path) as exchange:
+        for instant_seconds in random_instants(SEED, COUNT, SECONDS_MAX):
+            outcome = kill_at(instant_seconds, signal.SIGINT, exchange, tmp_path)
+            assert outcome.is_clean, f"seed {SEED}: {outcome}\n{outcome.story}"
+        assert exchange.our_open_orders() == []
