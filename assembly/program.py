@@ -22,7 +22,8 @@ from assembly.presenter.report import ExitStatus, Notice, RunReport, RuntimeStar
 from assembly.redaction import redactor
 from assembly.registry import EXCHANGES, STRATEGIES
 from assembly.runtime import Runtime
-from assembly.settings import Settings, live_permissions, load_settings
+from assembly.settings import Settings, live_permissions
+from assembly.settings_loading import load_settings
 from assembly.signals import STANDARD_ERROR, StopSignals
 from assembly.version import version
 from market.clock import SystemWallClock

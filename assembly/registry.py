@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -17,20 +16,14 @@ from actors.feeds.gateio_spot import GateioSpotFeedCodec
 from assembly.settings import KnownExchange
 from exchanges.gateio_spot import GATEIO_SPOT
 from exchanges.identity import ExchangeIdentity
-from market.clock import WallClock
-from simulated.exchange import SimulatedExchange
-from simulated.settings import SimulationSettings
-
-MakeSimulated = Callable[[SimulationSettings, WallClock, random.Random], SimulatedExchange]
 
 
 class ExchangeEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that makes an exchange. Codecs are stateless; `simulate` is called only where one is embedded."""
+    """Our side of an exchange; codecs are stateless. Its simulated side is in `simulated.registry`."""
 
     identity: ExchangeIdentity
     feed_codec: Callable[[], FeedCodec]
     account_codec: Callable[[], AccountCodec]
-    simulate: MakeSimulated
     credential_prefix: str
 
     @property
@@ -46,12 +39,6 @@ class StrategyEntry(msgspec.Struct, frozen=True, kw_only=True):
     make: Callable[[Any], Controller]
 
 
-def _simulate_gateio_spot(settings: SimulationSettings, wall_clock: WallClock, rng: random.Random) -> SimulatedExchange:
-    from simulated.gateio_spot.server import SimulatedGateioSpot  # a web server: not loaded unless one is embedded
-
-    return SimulatedGateioSpot(settings, clock=wall_clock, rng=rng)
-
-
 EXCHANGES: dict[str, ExchangeEntry] = {
     entry.identity.name: entry
     for entry in (
@@ -59,7 +46,6 @@ EXCHANGES: dict[str, ExchangeEntry] = {
             identity=GATEIO_SPOT,
             feed_codec=GateioSpotFeedCodec,
             account_codec=GateioSpotAccountCodec,
-            simulate=_simulate_gateio_spot,
             credential_prefix="GATEIO",
         ),
     )

@@ -37,6 +37,7 @@ from orders.commands import CloseOwner
 from orders.errors import ErrorKind, ExchangeError
 from orders.order import Order
 from orders.reconciliation import CycleFinished
+from simulated.registry import make_exchange
 from supervision.child import Child, ChildContext, CleanupCause, DeathKind, Restart
 from supervision.errors import leaf_errors
 from supervision.intensity import Intensity
@@ -152,7 +153,7 @@ class Tree:
     # Children
 
     def _exchange_child(self, parts: ExchangeParts) -> Child:
-        simulated = parts.entry.simulate(parts.settings.simulation, self._wall_clock, self._rng(f"exchange:{parts.name}"))
+        simulated = make_exchange(parts.name, parts.settings.simulation, clock=self._wall_clock, rng=self._rng(f"exchange:{parts.name}"))
 
         async def run(context: ChildContext) -> None:
             async with trio.open_nursery() as nursery:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from assembly.settings import KnownExchange, Overrides, Settings, load_settings
+from assembly.settings import KnownExchange, Overrides, Settings
+from assembly.settings_loading import load_settings
 
 WHOLE = """
 [runtime]

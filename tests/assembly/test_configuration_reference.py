@@ -23,8 +23,8 @@ from assembly.settings import (
     FileSettings,
     LimitSettings,
     RuntimeSettings,
-    load_settings,
 )
+from assembly.settings_loading import load_settings
 from simulated import settings as simulated
 
 ROOT = Path(__file__).parent.parent.parent

@@ -10,7 +10,8 @@ import pytest
 from settings_files import CREDENTIAL, WHOLE, load
 
 from assembly.decoding import SettingsError
-from assembly.settings import Overrides, load_settings
+from assembly.settings import Overrides
+from assembly.settings_loading import load_settings
 from market.symbol import Symbol
 
 NO_LIMITS = "[accounts.main.limits]\nmax_order_notional = 200\nmax_position_notional = 500\n"
