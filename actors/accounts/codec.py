@@ -83,6 +83,10 @@ class AccountCodec(Protocol):
         """The exchange's clock in milliseconds."""
         ...
 
+    def wire_client_order_id(self, client_order_id: str) -> str:
+        """Our id as this exchange is told it; one to one, and reports carry ours again."""
+        ...
+
     # Orders. Answers are decoded into reports whose client ids are ours again, without the exchange's prefix.
 
     def place(self, request: OrderRequest, *, expires_at_milliseconds: int | None) -> PreparedRequest: ...

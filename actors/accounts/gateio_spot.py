@@ -177,6 +177,9 @@ class GateioSpotAccountCodec:
 
     # Orders
 
+    def wire_client_order_id(self, client_order_id: str) -> str:
+        return wire.wire_text(client_order_id)
+
     def place(self, request: OrderRequest, *, expires_at_milliseconds: int | None) -> PreparedRequest:
         """
         Raises:

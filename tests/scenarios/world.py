@@ -35,6 +35,7 @@ from actors.cycle.sell_on_top import SellOnTopParameters
 from assembly.parts import AccountParts
 from assembly.presenter.report import ExitStatus, RunReport
 from assembly.presenter.vocabulary import tell
+from assembly.registry import EXCHANGES
 from assembly.runtime import Runtime
 from assembly.settings import (
     AccountSettings,
@@ -54,7 +55,8 @@ from orders.events import OrderChanged
 from orders.life_cycle import OrderState
 from orders.order import Order
 from simulated.control import VenueControl
-from simulated.gateio_spot.server import SimulatedGateioSpot
+from simulated.exchange import SimulatedExchange
+from simulated.registry import make_exchange
 from simulated.settings import SimulationSettings
 
 BTC_USDT = Symbol("BTC", "USDT")
@@ -73,8 +75,12 @@ class InjectedCrash(Exception):
 class World:
     """One simulated exchange, reachable over one simulated network, and one run of the program against it."""
 
-    def __init__(self, seed: int, nursery: trio.Nursery, *, latency_seconds: tuple[float, float]) -> None:
+    def __init__(
+        self, seed: int, nursery: trio.Nursery, *, latency_seconds: tuple[float, float], exchange_name: str = "gateio_spot"
+    ) -> None:
         self.seed = seed
+        self.exchange_name = exchange_name
+        self.codec = EXCHANGES[exchange_name].account_codec()
         self.nursery = nursery
         self.rng = random.Random(seed)
         self.wall_clock = VirtualWallClock()
@@ -86,7 +92,7 @@ class World:
         self.runtime: Runtime | None = None
         self.report: RunReport | None = None
         self.runtime_task: trio.lowlevel.Task | None = None
-        self._server: SimulatedGateioSpot | None = None
+        self._server: SimulatedExchange | None = None
         self._happened = trio.Event()
         self._ended = trio.Event()
         self._crash_on: list[Callable[[object], bool]] = []
@@ -95,7 +101,8 @@ class World:
     # The exchange
 
     async def open_exchange(self, settings: SimulationSettings) -> None:
-        self._server = SimulatedGateioSpot(settings, clock=self.wall_clock, rng=random.Random(f"{self.seed}:exchange"))
+        rng = random.Random(f"{self.seed}:exchange")
+        self._server = make_exchange(self.exchange_name, settings, clock=self.wall_clock, rng=rng)
         await self.nursery.start(self._server.run, ADDRESS, PORT)
 
     @property
@@ -120,6 +127,7 @@ class World:
         timing: AccountTiming | None = None,
         names: tuple[str, ...] = ("btc",),
         credential: Credential | None = None,
+        wrong_secret: bool = False,
     ) -> None:
         """Start the program; returns at once. A second start in one world is a restart of the process: nothing is kept."""
         assert self._server is not None
@@ -129,12 +137,12 @@ class World:
                 stop_deadline_seconds=stop_deadline_seconds, run_for_seconds=run_for_seconds, flatten_on_stop=flatten_on_stop
             ),
             exchanges={
-                "gateio_spot": ExchangeSettings(
+                self.exchange_name: ExchangeSettings(
                     rest_url=self._server.rest_url(HOST, PORT),
                     websocket_url=self._server.websocket_url(HOST, PORT),
                 )
             },
-            accounts={"main": AccountSettings(exchange="gateio_spot", limits=limits or LimitSettings())},
+            accounts={"main": AccountSettings(exchange=self.exchange_name, limits=limits or LimitSettings())},
             cycles={
                 name: CycleSettings(
                     strategy="sell_on_top",
@@ -146,7 +154,9 @@ class World:
                 )
                 for name in names
             },
-            credentials={"main": credential or Credential(key=account.api_key, secret=account.api_secret)},
+            credentials={
+                "main": credential or Credential(key=account.api_key, secret="a-wrong-secret" if wrong_secret else account.api_secret)
+            },
         )
         self._ended = trio.Event()
         self._runtime_scope = trio.CancelScope()
@@ -265,7 +275,10 @@ class World:
 
     def our_open_orders(self) -> list[str]:
         """Client ids of our orders that are open at the exchange, whatever we think."""
-        return [order.client_id for order in self.exchange.open_orders() if order.client_id.startswith("t-mm-")]
+        return [order.client_id for order in self.exchange.open_orders() if self._is_ours(order.client_id)]
+
+    def _is_ours(self, wire_client_order_id: str) -> bool:
+        return wire_client_order_id.startswith(self.codec.wire_client_order_id("mm-"))
 
     def check_nothing_is_open(self) -> None:
         if self.our_open_orders():
@@ -278,7 +291,7 @@ class World:
         trades = self.exchange.trades()
         ledger = self.account.ledger
         for order in ledger.orders():
-            theirs = self.exchange.order_by_client_id(f"t-{order.client_order_id}")
+            theirs = self.exchange.order_by_client_id(self.codec.wire_client_order_id(order.client_order_id))
             if theirs is None:
                 if order.state is not OrderState.REJECTED or order.filled_quantity:
                     self.fail(f"{order.client_order_id} is {order.state.value} here and unknown to the exchange")
@@ -294,14 +307,17 @@ class World:
             )
             if ours != real:
                 self.fail(f"{order.client_order_id}: fills here {ours}, at the exchange {real}")
-        known = {f"t-{order.client_order_id}" for order in ledger.orders()}
+        known = {self.codec.wire_client_order_id(order.client_order_id) for order in ledger.orders()}
         for order in self.exchange.orders():
-            if order.client_id.startswith("t-mm-") and order.client_id not in known:
+            if self._is_ours(order.client_id) and order.client_id not in known:
                 self.fail(f"the exchange has an order of ours that we do not know: {order}")
 
 
 def scenario(
-    *, seed: int = 1, latency_seconds: tuple[float, float] = (0.001, 0.005), simulation: SimulationSettings | None = None
+    *,
+    seed: int = 1,
+    latency_seconds: tuple[float, float] = (0.001, 0.005),
+    simulation: SimulationSettings | None = None,
 ) -> Callable[[Callable[[World], Awaitable[None]]], Callable[[], None]]:
     """Make a test of an async function that is given a `World`. The exchange is up before it begins."""
 
@@ -323,6 +339,7 @@ def run_world(
     latency_seconds: tuple[float, float] = (0.001, 0.005),
     simulation: SimulationSettings | None = None,
     instruments: tuple[trio.abc.Instrument, ...] = (),
+    exchange_name: str = "gateio_spot",
 ) -> World:
     """Run a scenario in a world of its own and return the world it left."""
 
@@ -330,7 +347,7 @@ def run_world(
         for instrument in instruments:
             trio.lowlevel.add_instrument(instrument)
         async with trio.open_nursery() as nursery:
-            world = World(seed, nursery, latency_seconds=latency_seconds)
+            world = World(seed, nursery, latency_seconds=latency_seconds, exchange_name=exchange_name)
             with world.network.install():
                 await world.open_exchange(simulation or SimulationSettings(seed=seed))
                 try:
