@@ -1,0 +1,152 @@
+"""A credential is in the environment and in nothing that the program writes, whatever happens to it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from processes import Exchange, Program, exchange_settings, settings
+from terminal import CTRL_C, ProgramOnTerminal
+
+KEY = "k3yThatOpensNothingAtAll7c19e5f02b6d4a8893"
+SECRET = "s3cretThatSignsNothingAtAll0d1f4b7a92c6e8355af1749b20de63c8"
+ENVIRONMENT = {"GATEIO_API_KEY": KEY, "GATEIO_API_SECRET": SECRET, "LOG_LEVEL": "TRACE"}
+PART_LENGTH = 10
+STOP_SECONDS = 10.0
+
+
+def check_hidden(text: str) -> None:
+    """Neither the key nor the secret nor any part of them that is long enough to be recognised."""
+    for credential in (KEY, SECRET):
+        for start in range(len(credential) - PART_LENGTH + 1):
+            part = credential[start : start + PART_LENGTH]
+            assert part not in text, f"{part!r} was written: …{text[max(0, text.index(part) - 200) : text.index(part) + 200]}…"
+
+
+def logged(folder: Path) -> str:
+    return "".join(path.read_text() for path in sorted(folder.glob("run.log*")))
+
+
+LOG_FILE = 'log_file = "run.log"'
+
+
+@pytest.mark.parametrize("form", ["--json", "--plain"])
+def test_credential_is_hidden_when_the_exchange_refuses_it(form: str, tmp_path: Path, quiet_exchange: Exchange) -> None:
+    with Program(settings(tmp_path, exchange=quiet_exchange, runtime=LOG_FILE), form, environment=ENVIRONMENT) as program:
+        assert program.wait_exit() == 2
+        assert "the exchange refuses the credential" in program.stderr
+        assert "the exchange refuses the credential" in program.stdout
+        assert "the exchange refuses the credential" in logged(tmp_path)
+        check_hidden(program.stdout + program.stderr + logged(tmp_path))
+
+
+def test_credential_is_hidden_in_a_whole_run_that_uses_it(tmp_path: Path) -> None:
+    with Program(settings(tmp_path, runtime=LOG_FILE), "--json", environment=ENVIRONMENT) as program:
+        program.wait_for('"order_placed"', count=2)
+        program.send(signal.SIGINT)
+        assert program.wait_exit(STOP_SECONDS) == 0
+        check_hidden(program.stdout + program.stderr + logged(tmp_path))
+
+
+def test_credential_is_hidden_on_the_terminal(tmp_path: Path) -> None:
+    with ProgramOnTerminal(settings(tmp_path), environment=ENVIRONMENT) as terminal:
+        terminal.wait_screen(lambda text: " sell " in text)
+        terminal.press(CTRL_C)
+        assert terminal.wait_exit(STOP_SECONDS) == 0
+        terminal.wait_written("exit status 0")
+        check_hidden(terminal.text)
+
+
+class EchoServer(ThreadingHTTPServer):
+    """Passes public requests on to a real server, and answers signed ones with all that they hold: the worst an exchange can do."""
+
+    def __init__(self, behind: str, status: int) -> None:
+        super().__init__(("127.0.0.1", 0), _EchoHandler)
+        self.behind = behind
+        self.status = status
+        self.keys_seen: list[str] = []
+
+    @contextmanager
+    def serving(self) -> Generator[str]:
+        """Its address, while it serves."""
+        with self:
+            thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05})
+            thread.start()
+            try:
+                yield f"http://127.0.0.1:{self.server_port}"
+            finally:
+                self.shutdown()
+                thread.join()
+
+
+class _EchoHandler(BaseHTTPRequestHandler):
+    server: EchoServer
+
+    def do_GET(self) -> None:
+        key = self.headers.get("KEY")
+        if key is None:
+            with urlopen(self.server.behind + self.path, timeout=10) as answer:  # noqa: S310 - a process of this test
+                self._answer(200, answer.read())
+        else:
+            self.server.keys_seen.append(key)
+            said = {**self.headers, "url": self.path, "secret": SECRET}
+            told = {"label": "SERVER_ERROR", "message": f"cannot handle {said}", **said}
+            self._answer(self.server.status, json.dumps(told).encode())
+
+    do_POST = do_DELETE = do_GET
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def exchange_of_ours(tmp_path_factory: pytest.TempPathFactory) -> Generator[Exchange]:
+    """It accepts the credential."""
+    account = f'[[accounts]]\napi_key = "{KEY}"\napi_secret = "{SECRET}"\n'
+    with Exchange("--config", exchange_settings(tmp_path_factory.mktemp("ours"), account)) as exchange:
+        yield exchange
+
+
+@pytest.mark.parametrize("status", [500, 400, 401, 200])
+def test_credential_is_hidden_when_the_exchange_repeats_it_in_errors_and_in_answers(
+    status: int, tmp_path: Path, exchange_of_ours: Exchange
+) -> None:
+    real = f"http://127.0.0.1:{exchange_of_ours.facts['port']}"
+    server = EchoServer(real, status)
+    with server.serving() as address:
+        path = settings(tmp_path, exchange=exchange_of_ours, runtime=LOG_FILE)
+        path.write_text(path.read_text().replace(real, address))
+        with Program(path, "--json", "--for", "1500ms", environment=ENVIRONMENT) as program:
+            program.wait_exit()
+            assert KEY in server.keys_seen
+            written = program.stdout + program.stderr + logged(tmp_path)
+            assert "account:main" in written
+            check_hidden(written)
+
+
+def test_credential_is_hidden_in_the_tracebacks_of_actors_that_crash(tmp_path: Path, quiet_exchange: Exchange) -> None:
+    real = f"http://127.0.0.1:{quiet_exchange.facts['port']}"
+    path = settings(tmp_path, exchange=quiet_exchange, runtime=LOG_FILE)
+    # Whatever is asked, the answer is about something else.
+    with EchoServer(f"{real}/sim/state?", 200).serving() as address:
+        path.write_text(path.read_text().replace(real, address))
+        with Program(path, "--json", environment=ENVIRONMENT) as program:
+            program.wait_for('"actor_crashed"')
+            program.send(signal.SIGINT)
+            program.wait_exit(STOP_SECONDS)
+            assert "Traceback" in program.stderr
+            assert "Traceback" in logged(tmp_path)
+            check_hidden(program.stdout + program.stderr + logged(tmp_path))

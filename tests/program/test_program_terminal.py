@@ -1,0 +1,77 @@
+"""The live view on a real pseudo-terminal: it draws, Ctrl-C works as a key, and the terminal is left as it was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from processes import Exchange, settings
+from terminal import CTRL_C, ProgramOnTerminal
+
+STOP_SECONDS = 10.0
+
+
+def shows_resting_sell(text: str) -> bool:
+    return " sell " in text and " open" in text
+
+
+def test_live_view_draws_book_orders_balances_and_actors_in_80_columns(tmp_path: Path, quiet_exchange: Exchange) -> None:
+    with ProgramOnTerminal(settings(tmp_path, exchange=quiet_exchange)) as terminal:
+        text = terminal.wait_screen(shows_resting_sell)
+        screen = terminal.screen()
+        assert not screen.cursor_shown
+        assert screen.unknown == []
+        for word in ("mm-runtime", "BTC/USDT", "Cycle", "Order", "Fill", "Balance", "main ready", "Actors", "account:main ready"):
+            assert word in text
+        terminal.press(CTRL_C)
+        assert terminal.wait_exit(STOP_SECONDS) == 0
+    assert quiet_exchange.our_open_orders() == []
+
+
+def test_ctrl_c_key_stops_cleanly_prints_the_tables_and_gives_the_terminal_back(tmp_path: Path, quiet_exchange: Exchange) -> None:
+    with ProgramOnTerminal(settings(tmp_path, exchange=quiet_exchange)) as terminal:
+        terminal.wait_screen(shows_resting_sell)
+        terminal.press(CTRL_C)
+        assert terminal.wait_exit(STOP_SECONDS) == 0
+        terminal.wait_written("exit status 0: clean")
+        screen = terminal.screen()
+        assert screen.cursor_shown
+        assert terminal.attributes() == terminal.attributes_at_start
+        lines = [line for line in screen.lines if line]
+        # The live view has made room for the tables.
+        assert not any(line.startswith(("Actors", "Balance")) for line in lines)
+        assert any(line.startswith("orders of account main: 1 filled, 1 cancelled") for line in lines)
+        assert any("SIGINT received" in line for line in lines)
+    assert quiet_exchange.our_open_orders() == []
+
+
+def test_cycle_that_was_completed_is_reconciled_in_a_table_after_the_live_view(tmp_path: Path, lively_exchange: Exchange) -> None:
+    with ProgramOnTerminal(settings(tmp_path, exchange=lively_exchange, cycles=1)) as terminal:
+        assert terminal.wait_exit() == 0
+        terminal.wait_written("exit status 0: clean")
+        text = "\n".join(terminal.screen().lines)
+        assert "cycle btc #1 BTC/USDT on main: reconciled, balances agree" in text
+        assert terminal.screen().cursor_shown
+
+
+def test_terminal_that_is_made_smaller_while_the_program_runs_is_drawn_afresh(tmp_path: Path, quiet_exchange: Exchange) -> None:
+    with ProgramOnTerminal(settings(tmp_path, exchange=quiet_exchange), columns=120, lines=40) as terminal:
+        terminal.wait_screen(shows_resting_sell)
+        terminal.resize(60, 15)
+        terminal.wait_screen(lambda text: len(text.splitlines()) <= 15 and max(map(len, text.splitlines())) <= 60)
+        terminal.press(CTRL_C)
+        assert terminal.wait_exit(STOP_SECONDS) == 0
+    assert quiet_exchange.our_open_orders() == []
+
+
+def test_error_found_after_the_start_stands_at_the_end_of_the_screen(tmp_path: Path, quiet_exchange: Exchange) -> None:
+    with ProgramOnTerminal(settings(tmp_path, exchange=quiet_exchange, symbol="NO_SUCH")) as terminal:
+        assert terminal.wait_exit(STOP_SECONDS) == 2
+        terminal.wait_written("does not list NO/SUCH; ran")
+        assert terminal.screen().cursor_shown
+
+
+def test_terminal_that_cannot_move_its_cursor_gets_lines(tmp_path: Path, quiet_exchange: Exchange) -> None:
+    with ProgramOnTerminal(settings(tmp_path, exchange=quiet_exchange), "--for", "500ms", environment={"TERM": "dumb"}) as terminal:
+        assert terminal.wait_exit(STOP_SECONDS) == 0
+        terminal.wait_written("exit status 0: clean")
+        assert " account_ready " in terminal.text
