@@ -93,4 +93,10 @@ class StreamClosing(msgspec.Struct, frozen=True):
     reason: str
 
 
-PrivateReport = OrderReport | FillReport | BalanceReport | StreamConfirmed | StreamRefused | StreamPong | StreamClosing
+class StreamReply(msgspec.Struct, frozen=True):
+    """What is to be sent back on the same connection."""
+
+    frame: str | bytes
+
+
+PrivateReport = OrderReport | FillReport | BalanceReport | StreamConfirmed | StreamRefused | StreamPong | StreamReply | StreamClosing

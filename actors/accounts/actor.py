@@ -143,12 +143,7 @@ class AccountActor:
         is_first = True
         while True:
             try:
-                async with open_private_stream(
-                    self._websocket_url,
-                    codec=self._session.codec,
-                    credential=self._credential,
-                    exchange_time_milliseconds=self._session.exchange_time_milliseconds,
-                ) as (stream, early):
+                async with open_private_stream(self._websocket_url, session=self._session, credential=self._credential) as (stream, early):
                     self._report(AccountConnected(self._name))
                     self._books.take_all(early)
                     async with trio.open_nursery() as nursery:

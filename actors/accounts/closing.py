@@ -118,7 +118,8 @@ async def _cancel_one(session: AccountSession, ledger: AccountLedger, publish: P
         if error.kind not in (ErrorKind.ORDER_NOT_FOUND, ErrorKind.ALREADY_CLOSED):
             raise
         return
-    publish(ledger.apply_order_report(answer, now=trio.current_time()))
+    if answer is not None:
+        publish(ledger.apply_order_report(answer, now=trio.current_time()))
 
 
 def _unsettled(ledger: AccountLedger, owner: str | None) -> list[Order]:

@@ -40,6 +40,27 @@ class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
     weight: int = 1
 
 
+class StreamKeys(Protocol):
+    """A key in the private stream's URL: fetched, kept and given back over REST."""
+
+    @property
+    def renewal_seconds(self) -> float:
+        """How often a key in use is to be kept, well within its validity."""
+        ...
+
+    def request(self) -> PreparedRequest: ...
+
+    def decode(self, body: bytes) -> str: ...
+
+    def keep(self, key: str) -> PreparedRequest: ...
+
+    def end(self, key: str) -> PreparedRequest: ...
+
+    def url(self, base_url: str, key: str) -> str:
+        """Where to connect with `key`."""
+        ...
+
+
 class AccountCodec(Protocol):
     """One exchange's private wire protocol. Every `decode_*` raises `ProtocolError` on what it cannot read."""
 
@@ -119,8 +140,16 @@ class AccountCodec(Protocol):
         self, symbol: Symbol, *, exchange_order_id: str | None = None, since_milliseconds: int | None = None
     ) -> PreparedRequest: ...
 
+    def decode_placed(self, request: OrderRequest, body: bytes) -> OrderReport:
+        """The answer to place. Where the exchange answers with an id alone, the report is that of an open order without fills."""
+        ...
+
+    def decode_changed(self, body: bytes) -> OrderReport | None:
+        """The answer to cancel and amend: how the order stands now; None where the exchange only says that it will see to it."""
+        ...
+
     def decode_order(self, body: bytes) -> OrderReport:
-        """The answer to place, cancel, amend and query_order."""
+        """The answer to query_order."""
         ...
 
     def decode_batch(self, body: bytes) -> list[OrderReport | tuple[str, ExchangeError]]:
@@ -154,6 +183,16 @@ class AccountCodec(Protocol):
     # Private stream
 
     @property
+    def stream_keys(self) -> StreamKeys | None:
+        """How to come by the key that the stream's URL needs; None where it needs none."""
+        ...
+
+    @property
+    def stream_seconds_max(self) -> float | None:
+        """The exchange ends a connection after this long: it is renewed before. None where there is no such limit."""
+        ...
+
+    @property
     def ping_interval_seconds(self) -> float: ...
 
     @property
@@ -166,5 +205,8 @@ class AccountCodec(Protocol):
     def ping_frame(self, *, timestamp_milliseconds: int) -> str | bytes: ...
 
     def decode_frame(self, frame: str | bytes) -> list[PrivateReport]:
-        """Everything a frame says; an empty list for what does not concern us."""
+        """Everything a frame says; an empty list for what does not concern us.
+
+        A `StreamReply` among it is to be sent back: subscriptions that must wait for the answer to a login, a pong.
+        """
         ...

@@ -284,6 +284,12 @@ class GateioSpotAccountCodec:
                 return max((len(pair.orders or ()) for pair in wire.OPEN_ORDERS.decode(body)), default=0)
             return len(wire.ITEMS.decode(body))
 
+    def decode_placed(self, request: OrderRequest, body: bytes) -> OrderReport:
+        return self.decode_order(body)
+
+    def decode_changed(self, body: bytes) -> OrderReport | None:
+        return self.decode_order(body)
+
     def decode_order(self, body: bytes) -> OrderReport:
         with wire.reading("an order", body):
             return wire.order_report(wire.ORDER.decode(body))
@@ -324,6 +330,14 @@ class GateioSpotAccountCodec:
             return [wire.account_report(account) for account in wire.ACCOUNTS.decode(body)]
 
     # Private stream
+
+    @property
+    def stream_keys(self) -> None:
+        return None  # each subscription carries its own signature
+
+    @property
+    def stream_seconds_max(self) -> float | None:
+        return None  # none is documented
 
     @property
     def ping_interval_seconds(self) -> float:

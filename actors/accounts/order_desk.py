@@ -136,7 +136,8 @@ class OrderDesk:
         except (NetworkError, ProtocolError) as error:
             self._lose_answer(client_order_id, str(error))
         else:
-            self._books.take(report)
+            if report is not None:
+                self._books.take(report)
 
     async def amend(self, command: AmendOrder) -> None:
         """Change an open order in place, where the exchange can."""
@@ -165,7 +166,8 @@ class OrderDesk:
             self._lose_answer(client_order_id, str(error))
         else:
             self._books.amended(client_order_id, price=command.price, quantity=command.quantity)
-            self._books.take(report)
+            if report is not None:
+                self._books.take(report)
 
     def _refuse(self, client_order_id: str, reason: str) -> None:
         self._books.report(OrderRefused(self._books.account, client_order_id, reason))

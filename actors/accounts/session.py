@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from actors.accounts.codec import AccountCodec, PreparedRequest
+from actors.accounts.codec import AccountCodec, PreparedRequest, StreamKeys
 from actors.accounts.credential import Credential
 from market.clock import WallClock
 from market.symbol import Symbol
@@ -100,21 +100,22 @@ class AccountSession:
             return self._sign(self._codec.place(request, expires_at_milliseconds=leaving()))
 
         response = await self._rest.send(build, group=group, timeout_seconds=self._request_timeout_seconds, retry=None)
-        return self._codec.decode_order(self._accepted(response).body)
+        return self._codec.decode_placed(request, self._accepted(response).body)
 
-    async def cancel(self, order: Order) -> OrderReport:
-        return self._codec.decode_order(await self._send(self._codec.cancel(order), urgent=True))
+    async def cancel(self, order: Order) -> OrderReport | None:
+        """How the order stands now, or None where the exchange has only taken note."""
+        return self._codec.decode_changed(await self._send(self._codec.cancel(order), urgent=True))
 
-    async def cancel_reported(self, report: OrderReport) -> OrderReport:
-        return self._codec.decode_order(await self._send(self._codec.cancel_reported(report), urgent=True))
+    async def cancel_reported(self, report: OrderReport) -> OrderReport | None:
+        return self._codec.decode_changed(await self._send(self._codec.cancel_reported(report), urgent=True))
 
     async def cancel_batch(self, reports: Sequence[OrderReport]) -> list[OrderReport | tuple[str, ExchangeError]]:
         """Per order its report, or (client order id, refusal); of one that is left out nothing was said."""
         return self._codec.decode_batch(await self._send(self._codec.cancel_batch(reports), urgent=True))
 
-    async def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None) -> OrderReport:
+    async def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None) -> OrderReport | None:
         prepared = self._codec.amend(order, price=price, quantity=quantity)
-        return self._codec.decode_order(await self._send(prepared, repeat=False))
+        return self._codec.decode_changed(await self._send(prepared, repeat=False))
 
     async def query_order(self, order: Order) -> OrderReport:
         return self._codec.decode_order(await self._send(self._codec.query_order(order), urgent=True))
@@ -135,6 +136,17 @@ class AccountSession:
 
     async def balances(self) -> list[BalanceReport]:
         return self._codec.decode_balances(await self._send(self._codec.query_balances()))
+
+    # The private stream's key, where the exchange has such a thing
+
+    async def open_stream_key(self, keys: StreamKeys) -> str:
+        return keys.decode(await self._send(keys.request()))
+
+    async def keep_stream_key(self, keys: StreamKeys, key: str) -> None:
+        await self._send(keys.keep(key))
+
+    async def end_stream_key(self, keys: StreamKeys, key: str) -> None:
+        await self._send(keys.end(key))
 
     async def _send(self, prepared: PreparedRequest, *, urgent: bool = False, repeat: bool = True) -> bytes:
         def build() -> HttpRequest:

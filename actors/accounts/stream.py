@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 
 import trio
 
-from actors.accounts.codec import AccountCodec, ProtocolError
+from actors.accounts.codec import ProtocolError, StreamKeys
 from actors.accounts.credential import Credential
+from actors.accounts.session import AccountSession
 from network.errors import NetworkError
 from network.websocket import WebSocket, open_websocket
 from orders.errors import ErrorKind, ExchangeError
-from orders.reports import PrivateReport, StreamClosing, StreamConfirmed, StreamPong, StreamRefused
+from orders.reports import PrivateReport, StreamClosing, StreamConfirmed, StreamRefused, StreamReply
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 CONFIRM_TIMEOUT_SECONDS = 10.0
@@ -29,15 +30,16 @@ class StreamLost(Exception):
 class PrivateStream:
     """An open private stream whose channels are all confirmed."""
 
-    def __init__(self, websocket: WebSocket, codec: AccountCodec, exchange_time_milliseconds: Callable[[], int]) -> None:
+    def __init__(self, websocket: WebSocket, session: AccountSession, key: str = "") -> None:
         self._websocket = websocket
-        self._codec = codec
-        self._exchange_time_milliseconds = exchange_time_milliseconds
+        self._session = session
+        self._codec = session.codec
+        self._key = key
         self._bad_frames = 0
-        self._heard_at = trio.current_time()
+        self._opened_at = self._heard_at = trio.current_time()
 
     async def receive(self) -> list[PrivateReport]:
-        """The reports of the next frame.
+        """The reports of the next frame; what it asks to be answered has been.
 
         Raises:
             StreamLost: the exchange announced the end, or sent rubbish repeatedly.
@@ -57,26 +59,70 @@ class PrivateStream:
         for report in reports:
             if isinstance(report, StreamClosing):
                 raise StreamLost(f"the exchange closes the connection: {report.reason}")
+            if isinstance(report, StreamReply):
+                await self._websocket.send(report.frame)
         return reports
 
-    async def keep_alive(self) -> None:
-        """Ping at the exchange's interval for ever.
+    async def subscribe(self, credential: Credential) -> list[PrivateReport]:
+        """Ask for every private channel, and wait until all are confirmed; gives the reports that came in between.
 
         Raises:
-            StreamLost: nothing at all was heard for three intervals.
+            StreamLost: not confirmed in time.
+            ExchangeError: a subscription was refused.
+        """
+        now_milliseconds = self._session.exchange_time_milliseconds()
+        for frame in self._codec.subscribe_frames(credential, timestamp_milliseconds=now_milliseconds):
+            await self._websocket.send(frame)
+        early: list[PrivateReport] = []
+        waiting = set(self._codec.private_channels)
+        with trio.move_on_after(CONFIRM_TIMEOUT_SECONDS):
+            while waiting:
+                for report in await self.receive():
+                    match report:
+                        case StreamConfirmed(channel):
+                            waiting.discard(channel)
+                        case StreamRefused(channel, code, message):
+                            raise ExchangeError(ErrorKind.AUTHENTICATION, code=code, message=f"{channel}: {message}", http_status=0)
+                        case _:
+                            early.append(report)
+        if waiting:
+            raise StreamLost(f"not confirmed within {CONFIRM_TIMEOUT_SECONDS:.0f} s: {', '.join(sorted(waiting))}")
+        return early
+
+    async def keep_alive(self) -> None:
+        """Ping at the exchange's interval for ever, and renew the stream's key.
+
+        Raises:
+            StreamLost: nothing at all was heard for three intervals, the key cannot be renewed, or the exchange would end
+                the connection soon.
             NetworkError: the connection broke.
         """
         interval_seconds = self._codec.ping_interval_seconds
+        key_renewed_at = trio.current_time()
         while True:
             await trio.sleep(interval_seconds)
-            if trio.current_time() - self._heard_at > 3 * interval_seconds:
-                raise StreamLost(f"nothing heard for {trio.current_time() - self._heard_at:.0f} s")
-            await self._websocket.send(self._codec.ping_frame(timestamp_milliseconds=self._exchange_time_milliseconds()))
+            now = trio.current_time()
+            if now - self._heard_at > 3 * interval_seconds:
+                raise StreamLost(f"nothing heard for {now - self._heard_at:.0f} s")
+            seconds_max = self._codec.stream_seconds_max
+            if seconds_max is not None and now - self._opened_at > seconds_max:
+                raise StreamLost("renewed before the exchange ends it")
+            keys = self._codec.stream_keys
+            if keys is not None and now - key_renewed_at >= keys.renewal_seconds:
+                await self._renew_key(keys)
+                key_renewed_at = now
+            await self._websocket.send(self._codec.ping_frame(timestamp_milliseconds=self._session.exchange_time_milliseconds()))
+
+    async def _renew_key(self, keys: StreamKeys) -> None:
+        try:
+            await self._session.keep_stream_key(keys, self._key)
+        except (NetworkError, ExchangeError, ProtocolError) as error:
+            raise StreamLost(f"the stream's key could not be renewed: {error}") from error
 
 
 @asynccontextmanager
 async def open_private_stream(
-    url: str, *, codec: AccountCodec, credential: Credential, exchange_time_milliseconds: Callable[[], int]
+    url: str, *, session: AccountSession, credential: Credential
 ) -> AsyncGenerator[tuple[PrivateStream, list[PrivateReport]]]:
     """Connect, subscribe to every private channel, and wait until all are confirmed.
 
@@ -85,31 +131,30 @@ async def open_private_stream(
     Raises:
         NetworkError: no connection, or it broke.
         StreamLost: not confirmed in time, or closed by the exchange.
-        ExchangeError: a subscription was refused, classified as an authentication error.
+        ExchangeError: the exchange refused a key or a subscription.
+        ProtocolError: the answer to the request for a key could not be read.
     """
-    async with open_websocket(
-        url, connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS, close_timeout_seconds=CLOSE_TIMEOUT_SECONDS
-    ) as websocket:
-        stream = PrivateStream(websocket, codec, exchange_time_milliseconds)
-        for frame in codec.subscribe_frames(credential, timestamp_milliseconds=exchange_time_milliseconds()):
-            await websocket.send(frame)
-        early: list[PrivateReport] = []
-        waiting = set(codec.private_channels)
-        with trio.move_on_after(CONFIRM_TIMEOUT_SECONDS):
-            while waiting:
-                for report in await stream.receive():
-                    match report:
-                        case StreamConfirmed(channel):
-                            waiting.discard(channel)
-                        case StreamRefused(channel, code, message):
-                            raise ExchangeError(ErrorKind.AUTHENTICATION, code=code, message=f"{channel}: {message}", http_status=0)
-                        case StreamPong():
-                            pass
-                        case _:
-                            early.append(report)
-        if waiting:
-            raise StreamLost(f"not confirmed within {CONFIRM_TIMEOUT_SECONDS:.0f} s: {', '.join(sorted(waiting))}")
-        yield stream, early
+    async with (
+        _stream_address(url, session) as (address, key),
+        open_websocket(address, connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS, close_timeout_seconds=CLOSE_TIMEOUT_SECONDS) as websocket,
+    ):
+        stream = PrivateStream(websocket, session, key)
+        yield stream, await stream.subscribe(credential)
 
 
-STREAM_ERRORS = (NetworkError, StreamLost)
+@asynccontextmanager
+async def _stream_address(url: str, session: AccountSession) -> AsyncGenerator[tuple[str, str]]:
+    """Where to connect, and with which key: fetched on entering, given back on leaving, at worst expiring by itself."""
+    keys = session.codec.stream_keys
+    if keys is None:
+        yield url, ""
+        return
+    key = await session.open_stream_key(keys)
+    try:
+        yield keys.url(url, key), key
+    finally:
+        with trio.move_on_after(CLOSE_TIMEOUT_SECONDS, shield=True), suppress(NetworkError, ExchangeError, ProtocolError):
+            await session.end_stream_key(keys, key)
+
+
+STREAM_ERRORS = (NetworkError, StreamLost, ProtocolError)
