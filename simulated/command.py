@@ -68,6 +68,7 @@ def _announce(exchange: SimulatedExchange, host: str, port: int, *, as_json: boo
         "exchange": exchange.name,
         "rest_url": exchange.rest_url(host, port),
         "websocket_url": exchange.websocket_url(host, port),
+        "private_websocket_url": exchange.private_websocket_url(host, port),
         "state_url": f"http://{host}:{port}/sim/state",
         "api_key": exchange.credential.api_key,
         "api_secret": exchange.credential.api_secret,

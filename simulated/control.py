@@ -125,6 +125,14 @@ class VenueControl:
         """Do not carry out the next `count` such requests and answer with a server error."""
         self.faults.plan_answer(operation, AnswerFault.FAILED_BEFORE, status=status, count=count)
 
+    def garble_answers(self, operation: Operation, count: int = 1) -> None:
+        """Carry out the next `count` such requests and answer with status 200 and a page that is no JSON."""
+        self.faults.plan_answer(operation, AnswerFault.GARBLED, status=200, count=count)
+
+    def hide_new_orders(self, seconds: float) -> None:
+        """Let queries not find an order before it is so old: they are answered by a replica that lags behind the engine."""
+        self.faults.new_orders_hidden_seconds = seconds
+
     def delay_requests(self, operation: Operation, seconds: float, count: int | None = None) -> None:
         """Carry out the next `count` such requests (all, if None) late, whether or not the client still waits."""
         self.faults.plan_request_delay(operation, seconds, count)
@@ -162,6 +170,10 @@ class VenueControl:
     def drop_private_events(self, count: int) -> None:
         """Lose the next `count` private events."""
         self.faults.private_to_drop = count
+
+    def garble_private_events(self, count: int) -> None:
+        """Push each of the next `count` private events as a frame that is no JSON."""
+        self.faults.private_to_garble = count
 
     def withhold_book_updates(self, symbol: Symbol, count: int = 1) -> None:
         """Lose the next `count` pushes of book changes, so that clients see a gap in the ids."""

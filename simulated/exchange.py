@@ -30,7 +30,13 @@ class SimulatedExchange(Protocol):
 
     def rest_url(self, host: str, port: int) -> str: ...
 
-    def websocket_url(self, host: str, port: int) -> str: ...
+    def websocket_url(self, host: str, port: int) -> str:
+        """Where the public streams are."""
+        ...
+
+    def private_websocket_url(self, host: str, port: int) -> str:
+        """Where the private stream is; at some exchanges the same."""
+        ...
 
     @property
     def credential(self) -> AccountSettings:

@@ -25,6 +25,7 @@ class AnswerFault(enum.Enum):
     LOST = "done, but no answer ever leaves"
     FAILED_AFTER = "done, but the answer is a server error"
     FAILED_BEFORE = "not done, and the answer is a server error"
+    GARBLED = "done, but the answer is a page that no client can read, with status 200"
 
 
 class _PlannedAnswer(msgspec.Struct):
@@ -51,6 +52,8 @@ class Faults:
         self.private_to_drop = 0
         self.private_to_duplicate = 0
         self.private_to_swap = 0
+        self.private_to_garble = 0
+        self.new_orders_hidden_seconds = 0.0
         self.updates_to_withhold: dict[Symbol, int] = {}
         self._answers: list[_PlannedAnswer] = []
         self._request_delays: list[_PlannedDelay] = []
@@ -61,7 +64,8 @@ class Faults:
         self.maintenance = False
         self.rate_limited_until = -1.0
         self.private_delay_seconds = self.private_delay_jitter_seconds = 0.0
-        self.private_to_drop = self.private_to_duplicate = self.private_to_swap = 0
+        self.private_to_drop = self.private_to_duplicate = self.private_to_swap = self.private_to_garble = 0
+        self.new_orders_hidden_seconds = 0.0
         for planned in (self.updates_to_withhold, self._answers, self._request_delays, self._answer_delays):
             planned.clear()
 

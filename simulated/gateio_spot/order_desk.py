@@ -10,6 +10,7 @@ from typing import Any
 from market.events import Side
 from market.symbol import Symbol
 from simulated.engine.order import NewOrder, Order, OrderKind, OrderRefused, SelfTrade, TimeInForce
+from simulated.faults import Faults
 from simulated.gateio_spot import encoding
 from simulated.gateio_spot.encoding import Json
 from simulated.gateio_spot.errors import GateError, gate_error_of, order_not_found
@@ -30,8 +31,9 @@ AMEND_BATCH_MAX = 5
 class OrderDesk:
     """Carries out order commands of signed-in accounts and answers with Gate.io's order objects."""
 
-    def __init__(self, venue: GateVenue) -> None:
+    def __init__(self, venue: GateVenue, faults: Faults) -> None:
         self._venue = venue
+        self._faults = faults
 
     def place(self, account: AccountSettings, fields: Fields) -> Json:
         """Raises: GateError: the order was refused and nothing changed."""
@@ -124,13 +126,17 @@ class OrderDesk:
 
     def status(self, account: AccountSettings, given_id: str, fields: Fields) -> Json:
         """Raises: GateError: there is no such order (any more)."""
-        return self._venue.encode_order(self._find(account, given_id, fields))
+        order = self._find(account, given_id, fields)
+        if self._is_hidden(order):
+            raise order_not_found(given_id)
+        return self._venue.encode_order(order)
 
     def open_orders(self, account: AccountSettings, page: int, limit: int) -> list[Json]:
         """Open orders grouped by pair, each pair paged by itself."""
         groups: dict[Symbol, list[Json]] = {}
         for order in reversed(self._venue.engine.accounts[account.name].open_orders.values()):
-            groups.setdefault(order.symbol, []).append(self._venue.encode_order(order))
+            if not self._is_hidden(order):
+                groups.setdefault(order.symbol, []).append(self._venue.encode_order(order))
         first = (page - 1) * limit
         return [
             {"currency_pair": encoding.wire(symbol), "total": len(orders), "orders": orders[first : first + limit]}
@@ -156,6 +162,7 @@ class OrderDesk:
             and (side is None or order.side is side)
             and since <= order.created_at_milliseconds // 1000 <= until
             and self._venue.is_remembered(order, now)
+            and not self._is_hidden(order)
         ]
         return [self._venue.encode_order(order) for order in found[(page - 1) * limit : page * limit]]
 
@@ -166,6 +173,11 @@ class OrderDesk:
         if order is None or order.symbol != symbol:
             raise order_not_found(given_id)
         return order
+
+    def _is_hidden(self, order: Order) -> bool:
+        """Whether queries do not know the order yet (a fault)."""
+        hidden_milliseconds = self._faults.new_orders_hidden_seconds * 1000
+        return hidden_milliseconds > 0 and self._venue.now() - order.created_at_milliseconds < hidden_milliseconds
 
     @staticmethod
     def _answer_item(fields: Fields, command: Any) -> Json:

@@ -95,6 +95,9 @@ class PrivateChannels:
         if faults.private_to_drop:
             faults.private_to_drop -= 1
             return
+        if faults.private_to_garble:
+            faults.private_to_garble -= 1
+            recipients = [(session, text[: len(text) // 2]) for session, text in recipients]
         if faults.private_to_duplicate:
             faults.private_to_duplicate -= 1
             recipients = recipients * 2

@@ -72,6 +72,8 @@ class RestSide:
                 await _until_client_leaves(request)
             elif fault is not None and fault[0] is AnswerFault.FAILED_AFTER:
                 answer, status = GateError("SERVER_ERROR", "Server error").body(), fault[1]
+            elif fault is not None and fault[0] is AnswerFault.GARBLED:
+                return Response(b"<html>please wait</html>", status_code=fault[1], headers=headers, media_type="text/html")
             headers["X-Out-Time"] = str(self._venue.now() * 1000)
             return _answer(answer, status, headers)
 

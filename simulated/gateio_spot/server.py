@@ -58,7 +58,7 @@ class SimulatedGateioSpot(SimulatedExchange):
             self._driver = SyntheticFlow(engine, settings.markets, rng)
 
         auth = Authenticator(settings.accounts, self._clock)
-        desk = OrderDesk(self.venue)
+        desk = OrderDesk(self.venue, self._faults)
         self._countdowns = Countdowns(self.venue, desk)
         self._public = PublicChannels(self.venue, self._faults)
         self._private = PrivateChannels(self.venue, self._faults, rng)
@@ -104,6 +104,9 @@ class SimulatedGateioSpot(SimulatedExchange):
 
     def websocket_url(self, host: str, port: int) -> str:
         return f"ws://{host}:{port}/ws/v4/"
+
+    def private_websocket_url(self, host: str, port: int) -> str:
+        return self.websocket_url(host, port)
 
     def client_hint(self, host: str, port: int) -> str:
         """Python that points ccxt (and ccxt.pro) at this server."""
