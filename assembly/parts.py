@@ -51,11 +51,13 @@ class ExchangeParts:
         self.feed_codec = self.entry.feed_codec()
         self.account_codec = self.entry.account_codec()
         self.rest_url = settings.rest_url or ""
-        self.websocket_url = settings.websocket_url or ""
+        self.public_websocket_url = settings.websocket_url or ""
+        self.private_websocket_url = settings.private_websocket_url or self.public_websocket_url
         if settings.mode is not ExchangeMode.SIMULATED:
             mode = "testnet" if settings.mode is ExchangeMode.TESTNET else "live"
             self.rest_url = self.rest_url or self.account_codec.rest_url(mode)
-            self.websocket_url = self.websocket_url or self.account_codec.websocket_url(mode)
+            self.public_websocket_url = self.public_websocket_url or self.feed_codec.websocket_url(mode)
+            self.private_websocket_url = self.private_websocket_url or self.account_codec.websocket_url(mode)
         self.limits = ExchangeLimits(
             RateLimiter(self._rate_limits()),
             CircuitBreaker(name, on_change=report),

@@ -25,11 +25,16 @@ class ExchangeEntry(msgspec.Struct, frozen=True, kw_only=True):
     feed_codec: Callable[[], FeedCodec]
     account_codec: Callable[[], AccountCodec]
     credential_prefix: str
+    has_testnet: bool = True
 
     @property
     def known(self) -> KnownExchange:
         """What the settings' checks need of it."""
-        return KnownExchange(credential_prefix=self.credential_prefix, needs_passphrase=self.account_codec().needs_passphrase)
+        return KnownExchange(
+            credential_prefix=self.credential_prefix,
+            needs_passphrase=self.account_codec().needs_passphrase,
+            has_testnet=self.has_testnet,
+        )
 
 
 class StrategyEntry(msgspec.Struct, frozen=True, kw_only=True):

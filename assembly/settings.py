@@ -59,6 +59,7 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     mode: ExchangeMode = ExchangeMode.SIMULATED
     rest_url: Url | None = None
     websocket_url: Url | None = None
+    private_websocket_url: Url | None = None
     book_max_age_seconds: SecondsAboveZero = 5.0
     simulation: SimulationSettings = SimulationSettings()
 

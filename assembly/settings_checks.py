@@ -178,6 +178,7 @@ def _check_exchange(name: str, exchange: ExchangeSettings, known: KnownExchange)
     for key, url, plain, secure in (
         ("rest_url", exchange.rest_url, "http", "https"),
         ("websocket_url", exchange.websocket_url, "ws", "wss"),
+        ("private_websocket_url", exchange.private_websocket_url, "ws", "wss"),
     ):
         if url is None:
             continue

@@ -159,7 +159,8 @@ class Tree:
             async with trio.open_nursery() as nursery:
                 port = await nursery.start(simulated.run, LOOPBACK, 0)
                 parts.rest_url = simulated.rest_url(LOOPBACK, port)
-                parts.websocket_url = simulated.websocket_url(LOOPBACK, port)
+                parts.public_websocket_url = simulated.websocket_url(LOOPBACK, port)
+                parts.private_websocket_url = simulated.private_websocket_url(LOOPBACK, port)
                 context.started()
 
         return Child(f"exchange:{parts.name}", run, stop_deadline_seconds=CHILD_STOP_DEADLINE_SECONDS)
@@ -184,7 +185,7 @@ class Tree:
                 await run_feed(
                     codec=parts.feed_codec,
                     rest=RestClient(http, parts.limits, rng=self._rng(f"feed:{parts.name}")),
-                    open_stream=partial(open_websocket, parts.websocket_url, close_timeout_seconds=CLOSE_TIMEOUT_SECONDS),
+                    open_stream=partial(open_websocket, parts.public_websocket_url, close_timeout_seconds=CLOSE_TIMEOUT_SECONDS),
                     symbols=list(dict.fromkeys(cycle.settings.symbol for cycle in cycles)),
                     subscribers=subscribers,
                     wall_clock=self._wall_clock,
@@ -209,7 +210,7 @@ class Tree:
                 actor = AccountActor(
                     session=session,
                     credential=parts.credential,
-                    websocket_url=parts.exchange.websocket_url,
+                    websocket_url=parts.exchange.private_websocket_url,
                     ledger=parts.ledger,
                     gate=parts.gate,
                     commands=parts.commands,

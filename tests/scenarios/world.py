@@ -140,6 +140,7 @@ class World:
                 self.exchange_name: ExchangeSettings(
                     rest_url=self._server.rest_url(HOST, PORT),
                     websocket_url=self._server.websocket_url(HOST, PORT),
+                    private_websocket_url=self._server.private_websocket_url(HOST, PORT),
                 )
             },
             accounts={"main": AccountSettings(exchange=self.exchange_name, limits=limits or LimitSettings())},
