@@ -278,8 +278,8 @@ def _made_up(name: str) -> Credential:
     """The credential of a simulated account, by its name; that of the default account is what `mm-sim` prints."""
     default = simulated_settings.AccountSettings()
     if name == default.name:
-        return Credential(key=default.api_key, secret=default.api_secret)
-    return Credential(key=f"simulated-key-{name}", secret=f"simulated-secret-{name}")
+        return Credential(key=default.api_key, secret=default.api_secret, passphrase=default.api_passphrase)
+    return Credential(key=f"simulated-key-{name}", secret=f"simulated-secret-{name}", passphrase=f"simulated-passphrase-{name}")
 
 
 def _open_accounts(
@@ -303,6 +303,7 @@ def _open_accounts(
                     user_id=_FIRST_SIMULATED_USER_ID + len(opened),
                     api_key=credential.key,
                     api_secret=credential.secret,
+                    api_passphrase=credential.passphrase,
                 )
             )
     return replace(exchange, simulation=replace(exchange.simulation, accounts=tuple(opened)))

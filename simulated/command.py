@@ -64,11 +64,12 @@ async def _serve(arguments: argparse.Namespace, settings: SimulationSettings, re
 
 def _announce(exchange: SimulatedExchange, host: str, port: int, *, as_json: bool) -> None:
     """Say where the exchange is and how to get in. The key is made up and opens nothing else, so it may be shown."""
+    public = exchange.websocket_url(host, port)
     facts = {
         "exchange": exchange.name,
         "rest_url": exchange.rest_url(host, port),
-        "websocket_url": exchange.websocket_url(host, port),
-        "private_websocket_url": exchange.private_websocket_url(host, port),
+        "websocket_url": public,
+        **({"private_websocket_url": private} if (private := exchange.private_websocket_url(host, port)) != public else {}),
         "state_url": f"http://{host}:{port}/sim/state",
         "api_key": exchange.credential.api_key,
         "api_secret": exchange.credential.api_secret,

@@ -69,6 +69,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     user_id: int = 10_000_001
     api_key: str = "simulated-key-main"
     api_secret: str = "simulated-secret-main-0123456789abcdef"  # noqa: S105 - made up, opens nothing but this simulation
+    api_passphrase: str = "simulated-passphrase-main"  # noqa: S105 - as the secret; only some exchanges ask for one
     permissions: Literal["trade", "read"] = "trade"
     stp_group: int = 0
     balances: dict[str, Decimal] = msgspec.field(default_factory=_default_balances)

@@ -42,7 +42,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "`[cycles.NAME]`": CycleSettings,
     "`[cycles.NAME.parameters]` of `sell_on_top`": SellOnTopParameters,
 }
-NOT_IN_THE_FILE = {"api_key", "api_secret"}  # refused there
+NOT_IN_THE_FILE = {"api_key", "api_secret", "api_passphrase"}  # refused there
 
 
 def documented(heading: str) -> dict[str, str]:

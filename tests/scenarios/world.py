@@ -156,7 +156,12 @@ class World:
                 for name in names
             },
             credentials={
-                "main": credential or Credential(key=account.api_key, secret="a-wrong-secret" if wrong_secret else account.api_secret)
+                "main": credential
+                or Credential(
+                    key=account.api_key,
+                    secret="a-wrong-secret" if wrong_secret else account.api_secret,
+                    passphrase=account.api_passphrase,
+                )
             },
         )
         self._ended = trio.Event()
