@@ -157,12 +157,12 @@ class _ToLoguru(logging.Handler):
 
 
 def _text(record: Record) -> str:
-    """The message, what was bound besides the actor, and the type and text of an exception."""
+    """The message, what was bound besides the actor, and the type and text of an exception unless the message has them."""
     bound = " ".join(f"{key}={value}" for key, value in record["extra"].items() if key != "actor")
     text = f"{record['message']} {bound}".rstrip()
     exception = record["exception"]
-    if exception is not None and exception.value is not None:
-        text += f" ({one_line(exception.value)})"
+    if exception is not None and exception.value is not None and (error := one_line(exception.value)) not in text:
+        text += f" ({error})"
     return text
 
 

@@ -79,7 +79,7 @@ async def _run(settings: Settings, form: OutputForm, environment: Mapping[str, s
         redact=redact,
         file=_log_file(settings),
         on_line=report if presenter.is_live else None,
-        writes_to_stderr=not presenter.is_live,
+        writes_to_stderr=not (presenter.is_live and os.isatty(STANDARD_ERROR)),
     )
     async with trio.open_nursery() as nursery:
         stopper = _Stopper(runtime, presenter, logs, nursery)
@@ -131,7 +131,7 @@ async def _tell_end(ended: RunReport, presenter: Presenter, logs: Logs) -> ExitS
     if live:
         logger.error("orders that may still be live: {}", ", ".join(live))
     if not is_written:
-        logger.error("the statement could not be written to standard output: exit status {}", ended.exit_status.value or 1)
+        logger.error("the statement could not be written to standard output")
     await logs.close()
     return ended.exit_status if is_written else max(ended.exit_status, ExitStatus.FAILED)
 

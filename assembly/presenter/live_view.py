@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
@@ -16,6 +17,7 @@ from orders.order import ZERO, Order
 from supervision.snapshot import ChildState, Snapshot
 
 TWO_COLUMNS_WIDTH = 120
+TYPED_WIDTH = 6  # three Ctrl-C, as a terminal shows them
 ORDERS_SHOWN_MAX = 6
 
 Line = list[tuple[str, str]]  # text and its Rich style
@@ -58,8 +60,8 @@ def _header(state: LiveState, around: Surroundings, width: int) -> list[Line]:
     seconds = int(around.now - around.started_at)
     running = f"running {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     lines: list[Line] = [[(f"{shorten(around.title, width - len(running) - 2):<{width - len(running) - 2}}  ", "bold"), (running, DIM)]]
-    if state.stopping:
-        lines.append([(state.clean(state.stopping), BAD)])
+    # Whole: how a stop can be forced stands at its end.
+    lines += [[(line, BAD)] for line in textwrap.wrap(state.clean(state.stopping), width)]
     return lines
 
 
@@ -226,7 +228,9 @@ def _side_by_side(left: list[list[Line]], right: list[list[Line]], left_width: i
 
 
 def _cropped(lines: list[Line], width: int, height: int) -> list[Line]:
-    return [_fitted(line, width) for line in lines[:height]]
+    shown = [_fitted(line, width) for line in lines[:height]]
+    # The cursor rests behind the last line. What is typed there must not wrap, or the next picture would be drawn a line too low.
+    return [*shown[:-1], *(_fitted(line, width - TYPED_WIDTH) for line in shown[-1:])]
 
 
 def _fitted(line: Line, width: int) -> Line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from assembly.presenter.cycle_memory import CycleMemory
@@ -34,7 +35,7 @@ def closing_text(report: RunReport, cycles: CycleMemory, *, width: int | None, c
     if cycles.profit_by_cycle:
         profits = ", ".join(f"{cycle} {_signed(profit)} {quote}" for cycle, (profit, quote) in cycles.profit_by_cycle.items())
         lines += ["", f"profit: {profits}"]
-    lines += ["", *_verdict(report, color=color)]
+    lines += ["", *_verdict(report, width=width, color=color)]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -83,7 +84,8 @@ def statement_lines(account: str, orders: Sequence[Order], *, width: int | None,
             if order.state is OrderState.UNKNOWN
             else f"it was last seen {order.state.value}: look for this client order id"
         )
-        lines.append(_loud(f"  MAY BE LIVE {order.client_order_id}: {advice} at the exchange and cancel it there", color))
+        text = f"  MAY BE LIVE {order.client_order_id}: {advice} at the exchange and cancel it there"
+        lines += [_loud(line, color) for line in _wrapped(text, width, indent="    ")]
     return lines
 
 
@@ -128,10 +130,17 @@ def _counts(orders: Sequence[Order]) -> str:
     return ", ".join(f"{count} {state.value}" for state, count in counts.items() if count) or "none"
 
 
-def _verdict(report: RunReport, *, color: bool) -> list[str]:
+def _verdict(report: RunReport, *, width: int | None, color: bool) -> list[str]:
     text = f"exit status {report.exit_status.value}: {report.exit_status.meaning} ({report.reason}; ran {report.seconds:.1f} s)"
-    text = printable(text)
-    return [_loud(text, color) if report.exit_status is not ExitStatus.CLEAN else text]
+    lines = _wrapped(printable(text), width)
+    return lines if report.exit_status is ExitStatus.CLEAN else [_loud(line, color) for line in lines]
+
+
+def _wrapped(text: str, width: int | None, indent: str = "") -> list[str]:
+    """A sentence broken between words. Ids stay whole, so that they can be copied."""
+    if width is None:
+        return [text]
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _amount(value: object) -> str:

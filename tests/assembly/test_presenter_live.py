@@ -22,7 +22,7 @@ from actors.accounts.credential import Credential
 from assembly.output import Sink
 from assembly.presenter.live import LivePresenter
 from assembly.presenter.live_state import LIVE_ORDERS_KEPT_MAX, LiveState
-from assembly.presenter.live_view import BAD, Surroundings, draw
+from assembly.presenter.live_view import BAD, TYPED_WIDTH, Surroundings, draw
 from assembly.presenter.report import LogLine, RuntimeStopping, StopAwaited
 from assembly.redaction import redactor
 from market.events import BookLost
@@ -186,6 +186,20 @@ def test_stop_is_shown_with_what_it_waits_for() -> None:
     assert shown(state)[1] == "STOPPING: SIGINT"
     state.fold(TIME, StopAwaited(awaited=("account main: 1 order",), how_to_force="press again"))
     assert shown(state)[1] == "STOPPING, waiting for account main: 1 order; press again"
+
+
+def test_what_a_stop_waits_for_is_shown_whole_on_a_narrow_terminal() -> None:
+    state = running_state()
+    state.fold(TIME, StopAwaited(awaited=("account main: 1 order",), how_to_force="press Ctrl-C once more and look at the exchange"))
+    lines = shown(state, width=40)
+    assert " ".join(lines[1:4]) == ("STOPPING, waiting for account main: 1 order; press Ctrl-C once more and look at the exchange")
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_last_line_leaves_room_for_what_is_typed_behind_it(width: int) -> None:
+    for height in range(5, 40):
+        last = draw(running_state(), around(), width=width, height=height)[-1]
+        assert sum(len(text) for text, _ in last) <= width - TYPED_WIDTH
 
 
 def test_everything_kept_is_bounded() -> None:

@@ -57,6 +57,15 @@ def test_statement_of_an_open_order_says_where_it_was_last_seen() -> None:
     )
 
 
+def test_sentences_on_a_narrow_terminal_are_broken_between_words() -> None:
+    lines = statement_lines("main", (partly_filled_sell(),), width=50, color=False)
+    assert lines[-3:] == [
+        "  MAY BE LIVE mm-btc-abc2: it was last seen",
+        "    partially_filled: look for this client order",
+        "    id at the exchange and cancel it there",
+    ]
+
+
 def test_statement_on_a_narrow_terminal_fits_it() -> None:
     lines = statement_lines("main", (sell(OrderState.FILLED, **_filled()), buy(OrderState.REJECTED, reason="no")), width=80, color=False)
     assert lines[1:] == [

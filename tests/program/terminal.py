@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from processes import PATIENCE_SECONDS, Program
 
@@ -24,9 +24,16 @@ _ESCAPE = re.compile(r"\x1b\[[?0-9;]*[A-Za-z]")
 
 
 class ProgramOnTerminal:
-    """`mm-runtime` whose standard streams are a new terminal, which is also the one that its Ctrl-C comes from."""
+    """`mm-runtime` on a new terminal, which its Ctrl-C comes from too. `stderr` may be something else."""
 
-    def __init__(self, *arguments: str | Path, columns: int = 80, lines: int = 24, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str | Path,
+        columns: int = 80,
+        lines: int = 24,
+        environment: dict[str, str] | None = None,
+        stderr: IO[bytes] | None = None,
+    ) -> None:
         self.columns = columns
         self._ours, self._theirs = pty.openpty()
         fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -37,7 +44,7 @@ class ProgramOnTerminal:
             *arguments,
             stdin=self._theirs,
             stdout=self._theirs,
-            stderr=self._theirs,
+            stderr=stderr or self._theirs,
             before=["setsid", "--ctty", "--wait"],
             environment={"TERM": "xterm-256color", **(environment or {})},
         )

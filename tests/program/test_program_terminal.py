@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from processes import Exchange, settings
+from processes import QUIET_MARKET, Exchange, exchange_settings, settings
 from terminal import CTRL_C, ProgramOnTerminal
 
 STOP_SECONDS = 10.0
@@ -44,6 +44,29 @@ def test_ctrl_c_key_stops_cleanly_prints_the_tables_and_gives_the_terminal_back(
     assert quiet_exchange.our_open_orders() == []
 
 
+def test_ctrl_c_again_and_again_tells_all_that_is_awaited_and_then_forces_the_end(tmp_path: Path) -> None:
+    with (
+        Exchange("--config", exchange_settings(tmp_path, QUIET_MARKET)) as exchange,
+        ProgramOnTerminal(settings(tmp_path, exchange=exchange, stop_deadline_seconds=60)) as terminal,
+    ):
+        terminal.wait_screen(shows_resting_sell)
+        exchange.freeze()
+        terminal.press(CTRL_C)
+        terminal.wait_screen(lambda text: "STOPPING: SIGINT received" in text)
+        terminal.press(CTRL_C)
+        text = terminal.wait_screen(lambda text: "STOPPING, waiting" in text)
+        told = " ".join(text.split())
+        assert "STOPPING, waiting for closing main: 1 order(s) may be live; press Ctrl-C once more to force the stop; orders" in told
+        # What the terminal shows of the keys has not made the picture slip.
+        assert text.count("mm-runtime ") == 1
+        terminal.press(CTRL_C)
+        assert terminal.wait_exit(5) == 3
+        terminal.wait_written("exit status 3: ORDERS OF OURS MAY STILL BE LIVE")
+        assert "MAY BE LIVE mm-btc-" in "\n".join(terminal.screen().lines)
+        assert terminal.screen().cursor_shown
+        exchange.thaw()
+
+
 def test_cycle_that_was_completed_is_reconciled_in_a_table_after_the_live_view(tmp_path: Path, lively_exchange: Exchange) -> None:
     with ProgramOnTerminal(settings(tmp_path, exchange=lively_exchange, cycles=1)) as terminal:
         assert terminal.wait_exit() == 0
@@ -66,7 +89,8 @@ def test_terminal_that_is_made_smaller_while_the_program_runs_is_drawn_afresh(tm
 def test_error_found_after_the_start_stands_at_the_end_of_the_screen(tmp_path: Path, quiet_exchange: Exchange) -> None:
     with ProgramOnTerminal(settings(tmp_path, exchange=quiet_exchange, symbol="NO_SUCH")) as terminal:
         assert terminal.wait_exit(STOP_SECONDS) == 2
-        terminal.wait_written("does not list NO/SUCH; ran")
+        terminal.wait_written("does not list NO/SUCH")
+        terminal.wait_written("exit status 2: ")
         assert terminal.screen().cursor_shown
 
 
@@ -75,3 +99,11 @@ def test_terminal_that_cannot_move_its_cursor_gets_lines(tmp_path: Path, quiet_e
         assert terminal.wait_exit(STOP_SECONDS) == 0
         terminal.wait_written("exit status 0: clean")
         assert " account_ready " in terminal.text
+
+
+def test_errors_go_to_standard_error_where_that_is_no_terminal(tmp_path: Path, quiet_exchange: Exchange) -> None:
+    errors = tmp_path / "errors.txt"
+    path = settings(tmp_path, exchange=quiet_exchange, symbol="NO_SUCH")
+    with errors.open("wb") as file, ProgramOnTerminal(path, stderr=file) as terminal:
+        assert terminal.wait_exit(STOP_SECONDS) == 2
+    assert "ERROR   gateio_spot does not list NO/SUCH\n" in errors.read_text()
