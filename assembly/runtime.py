@@ -19,7 +19,7 @@ from assembly.presenter.report import ExitStatus, RunReport, RuntimeStopping, St
 from assembly.settings import ExchangeMode, Settings
 from assembly.tree import CLOSE_TIMEOUT_SECONDS, Tree
 from market.clock import WallClock
-from orders.exact import EXACT
+from market.exact import PRECISE
 from supervision.errors import SupervisionError, one_line
 from supervision.events import SupervisorStopping
 
@@ -64,7 +64,7 @@ class Runtime:
         Cancelled from outside, the tree stops in order too, with every account closed, before the cancellation goes on.
         """
         self._started_at = trio.current_time()
-        with localcontext(EXACT):
+        with localcontext(PRECISE):
             return await self._run()
 
     async def _run(self) -> RunReport:
