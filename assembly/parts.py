@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from actors.accounts.bookkeeper import Bookkeeper
 from actors.accounts.closing import AccountCloser
 from actors.accounts.credential import Credential
+from actors.accounts.dead_mans_switch import DeadMansSwitch
 from actors.accounts.gate import OrderGate
 from actors.accounts.session import AccountSession, ClockOffset
 from actors.channels.bounded import open_bounded
@@ -103,6 +104,7 @@ class AccountParts:
         credential: Credential,
         installation: str,
         inboxes: dict[str, LatestSender[CycleInput]],
+        symbols: tuple[Symbol, ...],
         wall_clock: WallClock,
         rng: random.Random,
         report: Report,
@@ -112,6 +114,13 @@ class AccountParts:
         self.exchange = exchange
         self.credential = credential
         self.inboxes = inboxes
+        self.switch = DeadMansSwitch(
+            account=name,
+            capabilities=exchange.account_codec.capabilities,
+            symbols=symbols,
+            timeout_seconds=settings.dead_mans_switch_seconds,
+            report=report,
+        )
         self.ledger = AccountLedger(account=name, installation=installation)
         self.gate = OrderGate()
         self.rules: dict[Symbol, Instrument] = {}
@@ -121,7 +130,7 @@ class AccountParts:
         self._offset = ClockOffset()
         self._rng = rng
         self._books = Bookkeeper(ledger=self.ledger, inboxes=inboxes, report=report)
-        self.closer = AccountCloser(open_session=self.open_session, bookkeeper=self._books, gate=self.gate)
+        self.closer = AccountCloser(open_session=self.open_session, bookkeeper=self._books, gate=self.gate, switch=self.switch)
 
     def shut(self, reason: str) -> None:
         """Close the gate for good and tell the cycles, so that they stop trying. Only the first call does anything."""

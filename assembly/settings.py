@@ -83,6 +83,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     exchange: str
     credential: Prefix | None = None
+    dead_mans_switch_seconds: Annotated[int, Meta(ge=0, le=3600)] = 30
     limits: LimitSettings = LimitSettings()
 
 

@@ -103,6 +103,7 @@ class Tree:
             credential=self._settings.credentials[name],
             installation=self._settings.runtime.installation,
             inboxes={cycle.name: cycle.inbox_sender for cycle in self.cycles.values() if cycle.settings.account == name},
+            symbols=tuple(dict.fromkeys(cycle.settings.symbol for cycle in self.cycles.values() if cycle.settings.account == name)),
             wall_clock=self._wall_clock,
             rng=self._rng(f"session:{name}"),
             report=self._report,
@@ -216,6 +217,7 @@ class Tree:
                     commands=parts.commands,
                     instruments=parts.instruments,
                     rules=parts.rules,
+                    switch=parts.switch,
                     inboxes=parts.inboxes,
                     limits=AccountLimits(
                         max_order_notional=limits.max_order_notional,
@@ -230,7 +232,7 @@ class Tree:
                 await actor.run(context)
 
         async def clean_up(_: CleanupCause) -> None:
-            await parts.closer.close()
+            await parts.closer.end()
 
         return Child(
             f"account:{parts.name}",

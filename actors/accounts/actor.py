@@ -19,6 +19,7 @@ from actors.accounts.checks import AccountLimits
 from actors.accounts.closing import close_orders
 from actors.accounts.codec import ProtocolError
 from actors.accounts.credential import Credential
+from actors.accounts.dead_mans_switch import DeadMansSwitch
 from actors.accounts.events import (
     AccountConnected,
     AccountDisconnected,
@@ -78,6 +79,7 @@ class AccountActor:
         commands: BoundedReceiver[AccountCommand],
         instruments: LatestReceiver[InstrumentListed],
         rules: dict[Symbol, Instrument],
+        switch: DeadMansSwitch,
         inboxes: Mapping[str, Inbox],
         limits: AccountLimits,
         timing: AccountTiming,
@@ -91,6 +93,7 @@ class AccountActor:
         self._commands = commands
         self._instruments = instruments
         self._rules = rules
+        self._switch = switch
         self._gate = gate
         self._timing = timing
         self._backoff = backoff
@@ -127,12 +130,14 @@ class AccountActor:
                 nursery.start_soon(self._learn_instruments)
                 await self._measure_clock()
                 await nursery.start(self._keep_listening)
+                await self._switch.arm(self._session)
                 context.started()
                 self._tell_ready()
                 nursery.start_soon(self._carry_out_commands, nursery)
                 nursery.start_soon(self._inquiry.watch, context.progress)
                 nursery.start_soon(self._reconcile_periodically)
                 nursery.start_soon(self._keep_clock)
+                nursery.start_soon(self._switch.keep, self._session)
         finally:
             self._books.tell(AccountLost(self._name, "the account actor has stopped"))
 

@@ -14,6 +14,7 @@ import trio
 
 from actors.accounts.bookkeeper import Bookkeeper
 from actors.accounts.codec import ProtocolError
+from actors.accounts.dead_mans_switch import DeadMansSwitch
 from actors.accounts.events import ClosingProgressed
 from actors.accounts.flattening import flatten
 from actors.accounts.gate import OrderGate
@@ -138,10 +139,12 @@ class AccountCloser:
         open_session: Callable[[], AbstractAsyncContextManager[AccountSession]],
         bookkeeper: Bookkeeper,
         gate: OrderGate,
+        switch: DeadMansSwitch,
     ) -> None:
         self._open_session = open_session
         self._books = bookkeeper
         self._gate = gate
+        self._switch = switch
         self._is_closed_for_good = False
         self.standing = ""
         """How the last closing stands, for people; empty when there is nothing to wait for."""
@@ -169,6 +172,17 @@ class AccountCloser:
                 self._tell(f"flattening {owner} on {self._books.account}")
                 await flatten(session=session, bookkeeper=self._books, owner=owner, rules=rules, next_id=next_id)
         self.standing = ""
+
+    async def end(self) -> None:
+        """`close`, and once the gate is closed and nothing of ours is live, disarm the dead-man's switch.
+
+        For when the account actor is dead: a living one would arm it again.
+        """
+        await self.close()
+        if self._gate.closed_reason is None or self._books.ledger.live_orders() or not self._switch.may_be_armed:
+            return
+        async with self._open_session() as session:
+            await self._switch.disarm(session)
 
     def give_up(self) -> None:
         """The stop's time is over: what was not confirmed by now is not tried again."""

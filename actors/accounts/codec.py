@@ -126,6 +126,10 @@ class AccountCodec(Protocol):
 
     def cancel_batch(self, reports: Sequence[OrderReport]) -> PreparedRequest: ...
 
+    def dead_mans_switch(self, symbols: Sequence[Symbol], *, timeout_seconds: int) -> list[PreparedRequest]:
+        """The requests that (re-)arm the switch for the orders of these symbols; 0 seconds disarms it. None where there is none."""
+        ...
+
     def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None) -> PreparedRequest: ...
 
     def query_order(self, order: Order) -> PreparedRequest:

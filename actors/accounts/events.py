@@ -54,3 +54,16 @@ class ClosingProgressed(msgspec.Struct, frozen=True):
 
     account: str
     text: str
+
+
+class DeadMansSwitchArmed(msgspec.Struct, frozen=True):
+    """From now on the exchange cancels unless it hears from us within `timeout_seconds`."""
+
+    account: str
+    timeout_seconds: int
+
+
+class DeadMansSwitchDisarmed(msgspec.Struct, frozen=True):
+    """Nothing of ours is live, and nothing will be cancelled in our absence."""
+
+    account: str

@@ -94,6 +94,7 @@ _CAPABILITIES = Capabilities(
     time_in_force=frozenset(_TIME_IN_FORCE),
     market_buy_by_quote=True,
     market_buy_by_base=False,
+    dead_mans_switch_seconds_min=5,  # REST, "Countdown cancel orders", `timeout`
     amend=True,
     amend_keeps_priority_on_reduce=True,  # REST, "Amend an order"
     place_batch_max=PLACE_BATCH_MAX,
@@ -220,6 +221,11 @@ class GateioSpotAccountCodec:
         ]
         body = msgspec.json.encode(fields)
         return PreparedRequest(method="POST", path="/api/v4/spot/cancel_batch_orders", body=body, group="cancels")
+
+    def dead_mans_switch(self, symbols: Sequence[Symbol], *, timeout_seconds: int) -> list[PreparedRequest]:
+        """One countdown per pair (REST, "Countdown cancel orders"): without a pair it would cancel those we do not trade, too."""
+        bodies = [msgspec.json.encode({"timeout": timeout_seconds, "currency_pair": GATEIO_SPOT.to_wire(symbol)}) for symbol in symbols]
+        return [PreparedRequest(method="POST", path="/api/v4/spot/countdown_cancel_all", body=body, group="cancels") for body in bodies]
 
     def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None) -> PreparedRequest:
         """`quantity` is the new total, of which what has filled is a part.

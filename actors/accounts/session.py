@@ -113,6 +113,11 @@ class AccountSession:
         """Per order its report, or (client order id, refusal); of one that is left out nothing was said."""
         return self._codec.decode_batch(await self._send(self._codec.cancel_batch(reports), urgent=True))
 
+    async def set_dead_mans_switch(self, symbols: Sequence[Symbol], *, timeout_seconds: int) -> None:
+        """(Re-)arm the switch, or disarm it with 0."""
+        for prepared in self._codec.dead_mans_switch(symbols, timeout_seconds=timeout_seconds):
+            await self._send(prepared, urgent=True)
+
     async def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None) -> OrderReport | None:
         prepared = self._codec.amend(order, price=price, quantity=quantity)
         return self._codec.decode_changed(await self._send(prepared, repeat=False))

@@ -178,6 +178,8 @@ EVENTS: tuple[object, ...] = (
     account_events.AccountTrouble("main", "asking for balances", "HTTP 502"),
     account_events.OrderRefused("main", "mm-btc-abc9", "the gate is closed"),
     account_events.ClockOffsetMeasured("main", -12),
+    account_events.DeadMansSwitchArmed("main", 30),
+    account_events.DeadMansSwitchDisarmed("main"),
     account_events.ClosingProgressed("main", "2 orders left"),
     reconciliation.CycleStarted(account="main", cycle="btc", number=1, symbol=BTC, quote_quantity=Decimal(100)),
     reconciliation.CyclePhaseChanged(account="main", cycle="btc", number=1, phase="selling"),

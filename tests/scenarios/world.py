@@ -128,6 +128,7 @@ class World:
         names: tuple[str, ...] = ("btc",),
         credential: Credential | None = None,
         wrong_secret: bool = False,
+        dead_mans_switch_seconds: int = 30,
     ) -> None:
         """Start the program; returns at once. A second start in one world is a restart of the process: nothing is kept."""
         assert self._server is not None
@@ -143,7 +144,11 @@ class World:
                     private_websocket_url=self._server.private_websocket_url(HOST, PORT),
                 )
             },
-            accounts={"main": AccountSettings(exchange=self.exchange_name, limits=limits or LimitSettings())},
+            accounts={
+                "main": AccountSettings(
+                    exchange=self.exchange_name, limits=limits or LimitSettings(), dead_mans_switch_seconds=dead_mans_switch_seconds
+                )
+            },
             cycles={
                 name: CycleSettings(
                     strategy="sell_on_top",
