@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import threading
 from collections.abc import Generator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
+from meddling_server import MeddlingServer
 from processes import Exchange, Program, exchange_settings, settings
 from terminal import CTRL_C, ProgramOnTerminal
 
@@ -64,54 +60,6 @@ def test_credential_is_hidden_on_the_terminal(tmp_path: Path) -> None:
         check_hidden(terminal.text)
 
 
-class EchoServer(ThreadingHTTPServer):
-    """Passes public requests on to a real server, and answers signed ones with all that they hold: the worst an exchange can do."""
-
-    def __init__(self, behind: str, status: int) -> None:
-        super().__init__(("127.0.0.1", 0), _EchoHandler)
-        self.behind = behind
-        self.status = status
-        self.keys_seen: list[str] = []
-
-    @contextmanager
-    def serving(self) -> Generator[str]:
-        """Its address, while it serves."""
-        with self:
-            thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05})
-            thread.start()
-            try:
-                yield f"http://127.0.0.1:{self.server_port}"
-            finally:
-                self.shutdown()
-                thread.join()
-
-
-class _EchoHandler(BaseHTTPRequestHandler):
-    server: EchoServer
-
-    def do_GET(self) -> None:
-        key = self.headers.get("KEY")
-        if key is None:
-            with urlopen(self.server.behind + self.path, timeout=10) as answer:  # noqa: S310 - a process of this test
-                self._answer(200, answer.read())
-        else:
-            self.server.keys_seen.append(key)
-            said = {**self.headers, "url": self.path, "secret": SECRET}
-            told = {"label": "SERVER_ERROR", "message": f"cannot handle {said}", **said}
-            self._answer(self.server.status, json.dumps(told).encode())
-
-    do_POST = do_DELETE = do_GET
-
-    def _answer(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def exchange_of_ours(tmp_path_factory: pytest.TempPathFactory) -> Generator[Exchange]:
     """It accepts the credential."""
@@ -125,8 +73,7 @@ def test_credential_is_hidden_when_the_exchange_repeats_it_in_errors_and_in_answ
     status: int, tmp_path: Path, exchange_of_ours: Exchange
 ) -> None:
     real = f"http://127.0.0.1:{exchange_of_ours.facts['port']}"
-    server = EchoServer(real, status)
-    with server.serving() as address:
+    with MeddlingServer(real, signed_status=status, secret=SECRET).serving() as (server, address):
         path = settings(tmp_path, exchange=exchange_of_ours, runtime=LOG_FILE)
         path.write_text(path.read_text().replace(real, address))
         with Program(path, "--json", "--for", "1500ms", environment=ENVIRONMENT) as program:
@@ -140,8 +87,7 @@ def test_credential_is_hidden_when_the_exchange_repeats_it_in_errors_and_in_answ
 def test_credential_is_hidden_in_the_tracebacks_of_actors_that_crash(tmp_path: Path, quiet_exchange: Exchange) -> None:
     real = f"http://127.0.0.1:{quiet_exchange.facts['port']}"
     path = settings(tmp_path, exchange=quiet_exchange, runtime=LOG_FILE)
-    # Whatever is asked, the answer is about something else.
-    with EchoServer(f"{real}/sim/state?", 200).serving() as address:
+    with MeddlingServer(real, public_answer=b"{}").serving() as (_, address):
         path.write_text(path.read_text().replace(real, address))
         with Program(path, "--json", environment=ENVIRONMENT) as program:
             program.wait_for('"actor_crashed"')

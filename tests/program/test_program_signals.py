@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from pathlib import Path
@@ -51,9 +52,12 @@ def test_signal_just_after_start_stops_cleanly(number: signal.Signals, tmp_path:
 def test_signal_in_the_middle_of_a_buy_finds_out_what_became_of_it(number: signal.Signals, tmp_path: Path, slow_exchange: Exchange) -> None:
     with Program(settings(tmp_path, exchange=slow_exchange)) as program:
         program.wait_for("order_submitted")
+        slow_exchange.freeze()
         program.send(number)
+        program.wait_for("closing main: ")
+        slow_exchange.thaw()
         check_clean_stop(program, slow_exchange)
-        assert "1 filled" in program.stdout or "1 cancelled" in program.stdout or "1 rejected" in program.stdout
+        assert re.search(r"^  mm-btc-\w+001 .* buy +market .* (filled|cancelled|rejected)\b", program.stdout, re.MULTILINE)
 
 
 @EACH_SIGNAL
