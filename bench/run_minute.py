@@ -56,9 +56,11 @@ def run(seconds: float, *, settings: Path, form: str) -> Measured:
         process = subprocess.Popen([*command, str(settings), "--cycles", "0", *options], stdout=output, env=environment)
         try:
             time.sleep(SETTLING_SECONDS)  # the start is not normal operation
+            ensure_running(process)
             cpu_from, looked_at = cpu_seconds(process.pid), time.monotonic()
             time.sleep(max(1.0, seconds - SETTLING_SECONDS))
             cpu_share = (cpu_seconds(process.pid) - cpu_from) / (time.monotonic() - looked_at)
+            ensure_running(process)
             rss_max_kib, rss_end_kib = memory_kib(process.pid)
             process.send_signal(signal.SIGTERM)
             status = process.wait(timeout=30)
@@ -68,6 +70,11 @@ def run(seconds: float, *, settings: Path, form: str) -> Measured:
             raise SystemExit(f"the program ended with status {status}: no figures")
         found = json.loads(figures.read_text())
     return Measured(found, started_at=started_at, rss_max_kib=rss_max_kib, rss_end_kib=rss_end_kib, cpu_share=cpu_share)
+
+
+def ensure_running(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        raise SystemExit(f"the program ended by itself with status {process.returncode}: no figures")
 
 
 def read_out(terminal: int) -> None:
