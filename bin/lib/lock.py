@@ -17,6 +17,8 @@ COMPILATIONS = (
     ("development", ["pyproject.toml", "--extra", "development"]),
     ("runtime", ["pyproject.toml", "--constraint", "requirements/development.lock"]),
     ("locking", ["--group", "pyproject.toml:locking"]),
+    # Held to the runtime: code made by a newer compiler would refuse to load there.
+    ("protobuf", ["--group", "pyproject.toml:protobuf", "--constraint", "requirements/runtime.lock"]),
 )
 
 

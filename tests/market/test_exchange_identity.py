@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from exchanges.gateio_spot import GATEIO_SPOT
 from exchanges.identity import ExchangeIdentity
+from exchanges.mexc_spot import MEXC_SPOT
 from market.symbol import KNOWN_QUOTES, Symbol, SymbolError
 
 assets = st.from_regex(r"[A-Z0-9]{1,20}", fullmatch=True)
@@ -66,3 +67,8 @@ def test_gateio_spells_with_an_underscore() -> None:
     assert GATEIO_SPOT.to_wire(Symbol("BTC", "USDT")) == "BTC_USDT"
     assert GATEIO_SPOT.from_wire("ETH_BTC") == Symbol("ETH", "BTC")
     assert (GATEIO_SPOT.name, repr(GATEIO_SPOT)) == ("gateio_spot", "<exchange gateio_spot>")
+
+
+def test_mexc_writes_symbols_without_a_separator() -> None:
+    assert MEXC_SPOT.to_wire(Symbol("BTC", "USDT")) == "BTCUSDT"
+    assert MEXC_SPOT.from_wire("ETHUSDC") == Symbol("ETH", "USDC")

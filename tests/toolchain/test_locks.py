@@ -18,6 +18,7 @@ WANTED = {
     "runtime": RUNTIME,
     "development": [*RUNTIME, *PROJECT["project"]["optional-dependencies"]["development"]],
     "locking": PROJECT["dependency-groups"]["locking"],
+    "protobuf": PROJECT["dependency-groups"]["protobuf"],
 }
 
 
