@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from simulated.control import VenueClock
 from simulated.gateio_spot.errors import GateError
-from simulated.gateio_spot.numbers import whole_number_of
+from simulated.numbers import whole_number_of
 from simulated.settings import AccountSettings
 
 _SKEW_SECONDS_MAX = 60

@@ -10,7 +10,7 @@ from market.symbol import Symbol
 from simulated.engine.account import Account
 from simulated.engine.events import BalanceChanged, BalanceReason, OrderChange
 from simulated.engine.order import FinishReason, Order, OrderKind, SelfTrade, TimeInForce, Trade, TradeParty
-from simulated.gateio_spot.numbers import average, plain, seconds_with_fraction
+from simulated.numbers import average, plain
 from simulated.settings import AccountSettings
 from simulated.tape import Candle, PublicTrade, Tape
 
@@ -43,6 +43,11 @@ _CHANGE_TYPE = {
     BalanceReason.DEPOSITED: "deposit",
     BalanceReason.WITHDRAWN: "withdraw",
 }
+
+
+def seconds_with_fraction(milliseconds: int) -> str:
+    """Milliseconds as the trade endpoints write them, with decimals."""
+    return f"{milliseconds}.000"
 
 
 def wire(symbol: Symbol) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulated.engine.order import FinishReason, OrderRefused, Refusal
-from simulated.gateio_spot.numbers import plain
+from simulated.numbers import plain
 
 _STATUS = {
     "INVALID_KEY": 401,

@@ -14,8 +14,8 @@ from simulated.faults import Faults
 from simulated.gateio_spot import encoding
 from simulated.gateio_spot.encoding import Json
 from simulated.gateio_spot.errors import GateError, gate_error_of, order_not_found
-from simulated.gateio_spot.numbers import decimal_of
 from simulated.gateio_spot.venue import GateVenue, text_of
+from simulated.numbers import decimal_of
 from simulated.settings import AccountSettings
 
 Fields = Mapping[str, Any]
@@ -101,6 +101,11 @@ class OrderDesk:
                 self._venue.engine.cancel(order.id, self._venue.now())
                 cancelled.append(encoding.order_answer(self._venue.encode_order(order), action_mode))
         return cancelled
+
+    def cancel_everything(self, account: str, symbol: Symbol | None) -> None:
+        """As the dead-man's switch does: every open order, or those of one pair."""
+        pair = {} if symbol is None else {"currency_pair": encoding.wire(symbol)}
+        self.cancel_all(self._venue.account_settings[account], pair)
 
     def amend(self, account: AccountSettings, given_id: str, fields: Fields) -> Json:
         """Change price or total amount. Raises: GateError: refused; the order is as it was."""

@@ -12,8 +12,8 @@ from market.symbol import Symbol
 from simulated.engine.events import BalanceChanged, EngineEvent, OrderChanged, TradeMade
 from simulated.faults import Faults
 from simulated.gateio_spot import encoding, messages
-from simulated.gateio_spot.session import Session
 from simulated.gateio_spot.venue import GateVenue
+from simulated.session import Session
 
 CHANNELS = ("spot.orders", "spot.orders_v2", "spot.usertrades", "spot.usertrades_v2", "spot.balances")
 _Encode = Callable[[bool], Any]

@@ -11,7 +11,6 @@ from market.symbol import Symbol
 from simulated.engine.events import EngineEvent
 from simulated.faults import Faults
 from simulated.gateio_spot.errors import GateError
-from simulated.gateio_spot.session import Session
 from simulated.gateio_spot.topics import (
     BookDepth,
     BookTicker,
@@ -23,6 +22,7 @@ from simulated.gateio_spot.topics import (
     Trades,
 )
 from simulated.gateio_spot.venue import GateVenue
+from simulated.session import Session
 from simulated.tape import INTERVAL_SECONDS
 
 _UPDATE_DEPTHS = {"100ms": 100, "20ms": 20}

@@ -8,16 +8,17 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import trio
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from simulated.faults import AnswerFault, Faults, Operation
 from simulated.gateio_spot.auth import Authenticator
 from simulated.gateio_spot.errors import GateError
-from simulated.gateio_spot.rate_limits import CANCEL, PLACE, PUBLIC, RateLimits
+from simulated.gateio_spot.rate_limits import CANCEL, PLACE, PUBLIC, headers_of
 from simulated.gateio_spot.rest_call import Endpoint, RestCall
 from simulated.gateio_spot.venue import GateVenue, is_loopback
+from simulated.rate_limits import RateLimits
 from simulated.settings import AccountSettings
 
 PREFIX = "/api/v4"
@@ -55,7 +56,10 @@ class RestSide:
     def _serve(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         async def serve(request: Request) -> Response:
             received_at = self._venue.now()
-            body = await request.body()
+            try:
+                body = await request.body()
+            except ClientDisconnect:
+                return Response(status_code=400)  # half a request is none; nobody hears this
             await _sleep(self._faults.take_request_delay_seconds(endpoint.operation))
             headers = self._trace_headers(received_at)
             fault = self._faults.take_answer(endpoint.operation)
@@ -101,7 +105,7 @@ class RestSide:
             user = "" if account is None else account.name
             key = {PLACE: f"{user} {_pair_of(call)}", CANCEL: user}.get(endpoint.group, f"{endpoint.method} {endpoint.path} {user}")
         allowance = self._limits.spend(endpoint.group, key, self._venue.now())
-        headers |= allowance.headers()
+        headers |= headers_of(allowance)
         if allowance.is_exceeded or self._faults.is_rate_limited():
             raise GateError("TOO_MANY_REQUESTS", "Request Rate limit Exceeded (211)")
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from market.symbol import Symbol
+from simulated.countdown import Countdowns
 from simulated.faults import Operation
 from simulated.gateio_spot import encoding
-from simulated.gateio_spot.countdown import Countdowns
 from simulated.gateio_spot.encoding import Json
 from simulated.gateio_spot.errors import GateError
-from simulated.gateio_spot.numbers import whole_number_of
 from simulated.gateio_spot.order_desk import OrderDesk, seconds_bound
-from simulated.gateio_spot.rate_limits import CANCEL, PLACE, PRIVATE, LimitGroup
+from simulated.gateio_spot.rate_limits import CANCEL, PLACE, PRIVATE
 from simulated.gateio_spot.rest_call import Endpoint, RestCall
 from simulated.gateio_spot.venue import GateVenue, text_of
+from simulated.numbers import whole_number_of
+from simulated.rate_limits import LimitGroup
 
 _TRADES_DEFAULT_SECONDS = 7 * 86_400
 _TRADES_WINDOW_SECONDS_MAX = 30 * 86_400
@@ -22,7 +24,7 @@ _TRADES_WINDOW_SECONDS_MAX = 30 * 86_400
 class PrivateRest:
     """Answers for signed-in accounts."""
 
-    def __init__(self, venue: GateVenue, desk: OrderDesk, countdowns: Countdowns) -> None:
+    def __init__(self, venue: GateVenue, desk: OrderDesk, countdowns: Countdowns[Symbol | None]) -> None:
         self._venue = venue
         self._desk = desk
         self._countdowns = countdowns
@@ -113,7 +115,8 @@ class PrivateRest:
             raise GateError("INVALID_PARAM_VALUE", "timeout must be 0 or at least 5 seconds")
         pair = text_of(fields, "currency_pair")
         symbol = None if pair is None else self._venue.symbol(pair)
-        trigger_at = self._countdowns.arm(call.signed_in, symbol, timeout_seconds)
+        self._countdowns.arm(call.signed_in.name, symbol, timeout_seconds)
+        trigger_at = self._venue.now() + timeout_seconds * 1000 if timeout_seconds else 0
         return {"triggerTime": str(trigger_at)}
 
     def accounts(self, call: RestCall) -> list[Json]:

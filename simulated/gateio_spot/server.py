@@ -12,21 +12,21 @@ from starlette.routing import WebSocketRoute
 
 from market.clock import WallClock
 from simulated.control import FlowGate, VenueClock, VenueControl
+from simulated.countdown import Countdowns
 from simulated.exchange import SimulatedExchange
 from simulated.faults import Faults
 from simulated.flow import MarketDriver, SyntheticFlow
 from simulated.gateio_spot.auth import Authenticator
-from simulated.gateio_spot.countdown import Countdowns
 from simulated.gateio_spot.order_desk import OrderDesk
 from simulated.gateio_spot.private_channels import PrivateChannels
 from simulated.gateio_spot.public_channels import PublicChannels
-from simulated.gateio_spot.rate_limits import RateLimits
 from simulated.gateio_spot.rest import PREFIX, RestSide
 from simulated.gateio_spot.rest_private import PrivateRest
 from simulated.gateio_spot.rest_public import PublicRest
 from simulated.gateio_spot.venue import GateVenue
 from simulated.gateio_spot.websocket import WebsocketSide
 from simulated.gateio_spot.websocket_api import WebsocketApi
+from simulated.rate_limits import RateLimits
 from simulated.recording import Recording
 from simulated.replay import Replay
 from simulated.serving import Connections, serve_app
@@ -59,7 +59,7 @@ class SimulatedGateioSpot(SimulatedExchange):
 
         auth = Authenticator(settings.accounts, self._clock)
         desk = OrderDesk(self.venue, self._faults)
-        self._countdowns = Countdowns(self.venue, desk)
+        self._countdowns = Countdowns(desk.cancel_everything)
         self._public = PublicChannels(self.venue, self._faults)
         self._private = PrivateChannels(self.venue, self._faults, rng)
         websocket = WebsocketSide(

@@ -17,8 +17,8 @@ from simulated.engine.book import Book
 from simulated.engine.events import EngineEvent, LevelChanged, TradeMade
 from simulated.faults import Faults
 from simulated.gateio_spot import encoding, messages
-from simulated.gateio_spot.session import Session
 from simulated.gateio_spot.venue import GateVenue
+from simulated.session import Session
 from simulated.tape import INTERVAL_SECONDS
 
 

@@ -15,9 +15,9 @@ from simulated.gateio_spot.errors import GateError
 from simulated.gateio_spot.messages import BAD_FORMAT, INVALID_ARGUMENT, NOT_AUTHORISED
 from simulated.gateio_spot.private_channels import PrivateChannels
 from simulated.gateio_spot.public_channels import PublicChannels
-from simulated.gateio_spot.session import PrivateSubscription, Session
 from simulated.gateio_spot.venue import GateVenue
 from simulated.gateio_spot.websocket_api import WebsocketApi
+from simulated.session import PrivateSubscription, Session
 
 _PUBLIC = (
     "spot.trades", "spot.tickers", "spot.book_ticker", "spot.order_book_update", "spot.order_book", "spot.obu", "spot.candlesticks",

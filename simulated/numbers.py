@@ -1,4 +1,4 @@
-"""Numbers as Gate.io writes them: decimal strings without exponent and without trailing zeros."""
+"""Numbers as most exchanges write them: decimal strings without exponent and without trailing zeros."""
 
 from __future__ import annotations
 
@@ -28,8 +28,3 @@ def decimal_of(text: str) -> Decimal | None:
 
 def whole_number_of(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
-
-
-def seconds_with_fraction(milliseconds: int) -> str:
-    """Milliseconds as the trade endpoints write them, with decimals."""
-    return f"{milliseconds}.000"

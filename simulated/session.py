@@ -27,7 +27,7 @@ class Session:
         self.private: dict[str, PrivateSubscription] = {}
         self._websocket = websocket
         self._connection: Connection = websocket.scope["state"]["connection"]
-        self._send, self._receive = trio.open_memory_channel[str](outgoing_messages_max)
+        self._send, self._receive = trio.open_memory_channel[str | bytes](outgoing_messages_max)
 
     def __repr__(self) -> str:
         return f"<session {self.number}>"
@@ -36,10 +36,10 @@ class Session:
     def client_id(self) -> str:
         return f"simulated-{self.number:08x}"
 
-    def push(self, text: str) -> None:
-        """Queue a message. On overflow the connection is aborted; the message is lost with it."""
+    def push(self, message: str | bytes) -> None:
+        """Queue a text or binary message. On overflow the connection is aborted; the message is lost with it."""
         try:
-            self._send.send_nowait(text)
+            self._send.send_nowait(message)
         except trio.WouldBlock:
             self._connection.abort()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -47,8 +47,9 @@ class Session:
 
     async def write(self) -> None:
         """Send what is queued, until cancelled."""
-        async for text in self._receive:
-            await self._websocket.send({"type": "websocket.send", "text": text})
+        async for message in self._receive:
+            kind = "text" if isinstance(message, str) else "bytes"
+            await self._websocket.send({"type": "websocket.send", kind: message})
 
     def close(self) -> None:
         """Nothing more will be sent."""
