@@ -59,6 +59,11 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("quantities and prices are positive")
 
     @property
+    def may_rest(self) -> bool:
+        """Whether the order may stay in the book; one that may not ends at once, even where its placement is answered with "open"."""
+        return self.type is OrderType.LIMIT and self.time_in_force in (TimeInForce.GOOD_TILL_CANCELLED, TimeInForce.POST_ONLY)
+
+    @property
     def notional(self) -> Decimal | None:
         """The value in quote units where the request states it: a limit order's, or a market buy's by quote."""
         if self.quote_quantity is not None:

@@ -29,7 +29,10 @@ class ProtocolError(Exception):
 
 
 class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request not yet signed. `group` names the rate limit it counts against."""
+    """A request not yet signed. `group` names the rate limit it counts against.
+
+    `expires_at_milliseconds` is for exchanges that are told an expiry relative to the time of signing.
+    """
 
     method: str
     path: str
@@ -38,6 +41,7 @@ class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     group: str
     weight: int = 1
+    expires_at_milliseconds: int | None = None
 
 
 class StreamKeys(Protocol):

@@ -111,6 +111,6 @@ class InquiryDesk:
             return self._timing.fills_patience_seconds
         if cancel_is_due:
             return 0.0
-        if order.state in (OrderState.PENDING_NEW, OrderState.PENDING_CANCEL, OrderState.PENDING_AMEND):
+        if order.state in (OrderState.PENDING_NEW, OrderState.PENDING_CANCEL, OrderState.PENDING_AMEND) or not order.request.may_rest:
             return self._timing.cancel_patience_seconds
         return float("inf") if self._is_listening() else self._timing.poll_seconds

@@ -130,8 +130,8 @@ async def open_private_stream(
 
     Raises:
         NetworkError: no connection, or it broke.
-        StreamLost: not confirmed in time, or closed by the exchange.
-        ExchangeError: the exchange refused a key or a subscription.
+        StreamLost: no key to be had now, not confirmed in time, or closed by the exchange.
+        ExchangeError: the exchange refused the credential or a subscription.
         ProtocolError: the answer to the request for a key could not be read.
     """
     async with (
@@ -149,7 +149,12 @@ async def _stream_address(url: str, session: AccountSession) -> AsyncGenerator[t
     if keys is None:
         yield url, ""
         return
-    key = await session.open_stream_key(keys)
+    try:
+        key = await session.open_stream_key(keys)
+    except ExchangeError as error:
+        if error.kind is ErrorKind.AUTHENTICATION:
+            raise
+        raise StreamLost(f"no key for the stream: {error}") from error
     try:
         yield keys.url(url, key), key
     finally:

@@ -188,6 +188,11 @@ class FeedCodec(Protocol):
         """How often `ping_frame` is due."""
         ...
 
+    @property
+    def connection_seconds_max(self) -> float | None:
+        """A connection is ended by us after so long, before the exchange ends it. None where it may last."""
+        ...
+
     def rest_url(self, mode: Mode) -> str:
         """The base URL of public REST requests, without a trailing slash; their paths are absolute."""
         ...

@@ -92,6 +92,7 @@ class Connection:
                 self.start(self._show_progress)
                 await self._subscribe(self._codec.subscribe_frames(list(self._keeper.books), self._wall_clock.milliseconds(), 1))
                 self.start(self._keep_alive)
+                self.start(self._end_in_time)
                 self.start(self._keeper.watch_freshness)
                 try:
                     while True:
@@ -218,6 +219,13 @@ class Connection:
                 await self._pong.wait()
                 continue
             self.end(f"no pong in {self._settings.pong_timeout_seconds:g} s")
+
+    async def _end_in_time(self) -> None:
+        """The exchange would end the connection at a moment of its own choosing; an end of ours is followed by a new one at once."""
+        seconds_max = self._codec.connection_seconds_max
+        if seconds_max is not None:
+            await trio.sleep(seconds_max)
+            self.end(f"renewed after {seconds_max / 3600:g} h, before the exchange ends it")
 
     async def _send(self, frame: Frame) -> None:
         try:

@@ -91,6 +91,7 @@ class GateioSpotFeedCodec:
     # "How to maintain local order book": drop u < id+1; first U <= id+1 <= u; later U > last u + 1 means missing updates.
     sequence_rule = SequenceRule(SnapshotSource.REST, Continuity.CONTIGUOUS)
     rate_limits: Mapping[str, RateLimit] = MappingProxyType({INSTRUMENTS_GROUP: PUBLIC_LIMIT, SNAPSHOT_GROUP: PUBLIC_LIMIT})
+    connection_seconds_max: float | None = None  # none is documented
     ping_interval_seconds = 10.0  # the documentation leaves it open; known clients use 5 to 20
 
     def rest_url(self, mode: Mode) -> str:

@@ -63,3 +63,10 @@ def test_notional_is_told_where_the_request_states_it() -> None:
     assert OrderRequest(**LIMIT).notional == 50
     assert OrderRequest(**BY_QUOTE).notional == 50
     assert OrderRequest(**MARKET).notional is None
+
+
+def test_only_limit_orders_that_wait_may_rest() -> None:
+    assert OrderRequest(**LIMIT).may_rest
+    assert OrderRequest(**LIMIT | {"time_in_force": TimeInForce.POST_ONLY}).may_rest
+    assert not OrderRequest(**LIMIT | {"time_in_force": TimeInForce.IMMEDIATE_OR_CANCEL}).may_rest
+    assert not OrderRequest(**MARKET).may_rest
