@@ -39,9 +39,10 @@ def plan(decision: Decision, orders: Iterable[Order], *, may_place: bool) -> Pla
         if order.is_terminal:
             continue
         slot = slot_of(order)
+        # A second live order in a slot can only be one whose absence was wrongly believed: it goes, however well it fits.
+        is_kept = slot not in occupied and _is_as_desired(order, desired_by_slot.get(slot))
         occupied.add(slot)
-        desired = desired_by_slot.get(slot)
-        if not _is_as_desired(order, desired) and _can_be_cancelled(order):
+        if not is_kept and _can_be_cancelled(order):
             cancels.append(order)
     places = [desired for desired in decision.desired if desired.slot not in occupied] if may_place else []
     return Plan(tuple(cancels), tuple(places))

@@ -25,7 +25,7 @@ class ExitStatus(enum.IntEnum):
 _MEANINGS = {
     ExitStatus.CLEAN: "clean: no order of ours is live",
     ExitStatus.FAILED: "failed, but no order of ours is live",
-    ExitStatus.USAGE: "the command line or the settings cannot be used; nothing was sent",
+    ExitStatus.USAGE: "the command line, the settings or the credential cannot be used; no order of ours is live",
     ExitStatus.MAY_BE_LIVE: "ORDERS OF OURS MAY STILL BE LIVE: look at the exchange and cancel what is listed above",
 }
 

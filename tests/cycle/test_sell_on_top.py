@@ -1,0 +1,234 @@
+"""`sell_on_top` decides purely: a view in, a decision out."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.cycle.controller import Decision, RoundFailed, RoundView
+from actors.cycle.sell_on_top import SellOnTop, SellOnTopParameters
+from market.events import BookChanged, Level, Side
+from market.instrument import Instrument
+from market.symbol import Symbol
+from orders.life_cycle import OrderState
+from orders.order import Order
+from orders.reports import FillReport
+from orders.request import OrderRequest, OrderType, TimeInForce
+
+BTC_USDT = Symbol("BTC", "USDT")
+TICK = Decimal("0.1")
+RULES = Instrument(
+    exchange="gateio_spot",
+    symbol=BTC_USDT,
+    price_tick=TICK,
+    quantity_step=Decimal("0.000001"),
+    quantity_min=Decimal("0.00001"),
+    notional_min=Decimal(3),
+)
+BIDS: tuple[Level, ...] = ((60_000.0, 1.0), (59_999.0, 1.0))
+ASKS: tuple[Level, ...] = ((60_010.0, 1.0), (60_011.0, 1.0))
+
+
+def book(bids: tuple[Level, ...] = BIDS, asks: tuple[Level, ...] = ASKS, received_at: float = 100.0) -> BookChanged:
+    return BookChanged("gateio_spot", BTC_USDT, bids, asks, 1, 1, 0, received_at)
+
+
+def buy(state: OrderState = OrderState.FILLED, *, filled: str = "0.0016", fee: str = "0.0000032", told: bool = True) -> Order:
+    request = OrderRequest(
+        client_order_id="mm-btc-1",
+        owner="btc",
+        symbol=BTC_USDT,
+        side=Side.BUY,
+        type=OrderType.MARKET,
+        time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
+        quote_quantity=Decimal(100),
+        tag="1:buy",
+    )
+    fills = (fill("t1", Side.BUY, filled, "60010", fee, "BTC"),) if told and Decimal(filled) else ()
+    return Order(request=request, state=state, filled_quantity=Decimal(filled), fills=fills, sent=True, changed_at=90.0)
+
+
+def fill(trade_id: str, side: Side, quantity: str, price: str, fee: str, fee_asset: str) -> FillReport:
+    return FillReport(
+        trade_id=trade_id,
+        exchange_order_id="1",
+        client_order_id=None,
+        symbol=BTC_USDT,
+        side=side,
+        price=Decimal(price),
+        quantity=Decimal(quantity),
+        fee=Decimal(fee),
+        fee_asset=fee_asset,
+        maker=side is Side.SELL,
+    )
+
+
+def sell(
+    state: OrderState = OrderState.OPEN,
+    *,
+    price: str = "60009.9",
+    quantity: str = "0.001596",
+    filled: str = "0",
+    created_at: float = 10.0,
+    changed_at: float = 10.0,
+    number: int = 2,
+) -> Order:
+    request = OrderRequest(
+        client_order_id=f"mm-btc-{number}",
+        owner="btc",
+        symbol=BTC_USDT,
+        side=Side.SELL,
+        type=OrderType.LIMIT,
+        time_in_force=TimeInForce.POST_ONLY,
+        quantity=Decimal(quantity),
+        price=Decimal(price),
+        tag="1:sell",
+    )
+    fills = (fill(f"s{number}", Side.SELL, filled, price, "0.1", "USDT"),) if Decimal(filled) else ()
+    return Order(
+        request=request,
+        state=state,
+        filled_quantity=Decimal(filled),
+        fills=fills,
+        sent=True,
+        created_at=created_at,
+        changed_at=changed_at,
+    )
+
+
+def decide(*orders: Order, at: BookChanged | None = None, carried: str = "0", now: float = 100.0, blind: bool = False) -> Decision:
+    view = RoundView(
+        now=now,
+        instrument=RULES,
+        book=None if blind else at or book(),
+        orders=orders,
+        carried_quantity=Decimal(carried),
+        quote_quantity=Decimal(100),
+    )
+    return SellOnTop(SellOnTopParameters()).decide(view)
+
+
+def test_round_begins_with_a_market_buy_for_the_quote_quantity() -> None:
+    (wanted,) = decide().desired
+    assert (wanted.side, wanted.type, wanted.quote_quantity, wanted.price) == (Side.BUY, OrderType.MARKET, Decimal(100), None)
+
+
+def test_nothing_is_bought_without_a_book() -> None:
+    assert decide(blind=True).desired == ()
+
+
+@pytest.mark.parametrize("state", [OrderState.PENDING_NEW, OrderState.UNKNOWN, OrderState.PARTIALLY_FILLED])
+def test_buy_on_its_way_is_waited_for(state: OrderState) -> None:
+    found = decide(buy(state, filled="0"))
+    assert found.hold
+    assert not found.desired
+
+
+def test_buy_whose_fills_are_not_all_told_is_waited_for() -> None:
+    assert decide(buy(told=False)).hold
+
+
+def test_rejected_buy_is_tried_again_after_a_pause_and_given_up_after_five() -> None:
+    rejected = [buy(OrderState.REJECTED, filled="0")]
+    assert decide(*rejected, now=90.5).desired == ()
+    assert decide(*rejected, now=91.5).desired != ()
+    with pytest.raises(RoundFailed, match="5 buys in a row"):
+        decide(*rejected * 5)
+
+
+def test_what_was_bought_less_the_fee_is_sold_one_tick_under_the_best_ask_and_never_takes() -> None:
+    (wanted,) = decide(buy()).desired
+    assert (wanted.side, wanted.time_in_force) == (Side.SELL, TimeInForce.POST_ONLY)
+    assert (wanted.price, wanted.quantity) == (Decimal("60009.9"), Decimal("0.001596"))
+
+
+def test_what_earlier_rounds_left_is_sold_too() -> None:
+    (wanted,) = decide(buy(), carried="0.0000042").desired
+    assert wanted.quantity == Decimal("0.001601")
+
+
+def test_price_stays_over_the_best_bid_where_the_spread_is_one_tick() -> None:
+    (wanted,) = decide(buy(), at=book(bids=((60_009.9, 1.0),), asks=((60_010.0, 1.0),))).desired
+    assert wanted.price == Decimal("60010.0")
+
+
+def test_our_own_order_at_the_top_is_not_undercut() -> None:
+    own = book(asks=((60_009.9, 0.001596), *ASKS))
+    (wanted,) = decide(buy(), sell(), at=own).desired
+    assert wanted.price == Decimal("60009.9")
+
+
+def test_rest_of_our_own_order_that_the_book_shows_late_is_not_mistaken_for_a_competitor() -> None:
+    late = book(asks=((60_009.9, 0.001596), *ASKS))
+    (wanted,) = decide(buy(), sell(OrderState.PARTIALLY_FILLED, filled="0.0006"), at=late).desired
+    assert wanted.price == Decimal("60009.9")
+
+
+def test_own_order_that_ended_a_moment_ago_is_not_mistaken_for_a_competitor_either() -> None:
+    echo = book(asks=((60_009.9, 0.001596), *ASKS), received_at=100.0)
+    ended = sell(OrderState.CANCELLED, changed_at=99.9)
+    assert decide(buy(), ended, at=echo).desired[0].price == Decimal("60009.9")
+    long_ago = sell(OrderState.CANCELLED, changed_at=90.0)
+    assert decide(buy(), long_ago, at=echo).desired[0].price == Decimal("60009.8"), "that level is somebody else's"
+
+
+def test_competitor_who_undercuts_is_undercut_and_one_who_leaves_is_followed() -> None:
+    assert decide(buy(), sell(), at=book(asks=((60_005.0, 1.0), (60_009.9, 0.001596), *ASKS))).desired[0].price == Decimal("60004.9")
+    assert decide(buy(), sell(), at=book(asks=((60_009.9, 0.001596), (60_020.0, 1.0)))).desired[0].price == Decimal("60019.9")
+
+
+def test_price_is_kept_for_the_reprice_interval() -> None:
+    moved = book(asks=((60_005.0, 1.0), *ASKS))
+    assert decide(buy(), sell(created_at=99.5), at=moved).desired[0].price == Decimal("60009.9")
+    assert decide(buy(), sell(created_at=98.5), at=moved).desired[0].price == Decimal("60004.9")
+
+
+def test_quote_is_pulled_without_a_book() -> None:
+    found = decide(buy(), sell(), blind=True)
+    assert (found.desired, found.hold, found.finished) == ((), False, False)
+
+
+def test_sold_out_round_is_finished() -> None:
+    found = decide(buy(), sell(OrderState.FILLED, filled="0.001596"))
+    assert found.finished
+
+
+def test_rest_below_the_minimum_is_left_over_or_stays_where_it_is() -> None:
+    nearly = {"filled": "0.00157"}
+    assert decide(buy(), sell(OrderState.CANCELLED, **nearly)).finished
+    assert decide(buy(), sell(OrderState.PARTIALLY_FILLED, **nearly)).hold
+
+
+def test_refused_sell_is_not_repeated_in_the_same_moment() -> None:
+    refused = sell(OrderState.REJECTED, changed_at=99.5)
+    assert decide(buy(), refused).desired == ()
+    assert decide(buy(), refused, now=101.0).desired != ()
+
+
+prices = st.integers(1, 200).map(lambda ticks: 60_000.0 + ticks / 10)
+
+
+@given(bid=prices, gaps=st.lists(st.integers(1, 30), min_size=1, max_size=5), bought=st.integers(1, 5_000), sold=st.integers(0, 5_000))
+def test_sell_never_takes_is_on_a_tick_and_never_exceeds_what_is_held(bid: float, gaps: list[int], bought: int, sold: int) -> None:
+    step = Decimal("0.000001")
+    asks: list[Level] = []
+    price = round(bid * 10)
+    for gap in gaps:
+        price += gap
+        asks.append((price / 10, 1.0))
+    bought_quantity, sold_quantity = bought * step, min(sold, bought) * step
+    orders = [buy(filled=str(bought_quantity), fee="0")]
+    if sold_quantity:
+        orders.append(sell(OrderState.CANCELLED, quantity=str(bought_quantity), filled=str(sold_quantity), changed_at=50.0))
+    found = decide(*orders, at=book(bids=((bid, 1.0),), asks=tuple(asks)))
+    for wanted in found.desired:
+        assert wanted.price is not None
+        assert wanted.quantity is not None
+        assert wanted.price > Decimal(repr(bid))
+        assert wanted.price % TICK == 0
+        assert wanted.price <= max(Decimal(repr(asks[0][0])) - TICK, Decimal(repr(bid)) + TICK)
+        assert wanted.quantity <= bought_quantity - sold_quantity
+        assert wanted.quantity * wanted.price >= RULES.notional_min
