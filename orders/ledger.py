@@ -40,7 +40,8 @@ from orders.order import ZERO, Order, add_fill
 from orders.reports import BalanceReport, FillReport, OrderReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
 
-ENDED_ORDERS_KEPT_MAX = 10_000
+# About a kilobyte each; late fills come within minutes, and a day of quoting ends more orders than anyone reads.
+ENDED_ORDERS_KEPT_MAX = 2_000
 FOREIGN_IDS_KEPT_MAX = 10_000
 
 _Key = TypeVar("_Key")

@@ -11,6 +11,7 @@ from assembly.presenter.report import ExitStatus, RunReport
 from assembly.presenter.tables import columns
 from assembly.presenter.vocabulary import order_fees, statement_fields
 from market.instrument import format_decimal
+from orders.ledger import ENDED_ORDERS_KEPT_MAX
 from orders.life_cycle import OrderState
 from orders.order import ZERO, Order
 from orders.reconciliation import CycleReconciled
@@ -76,6 +77,8 @@ def statement_lines(account: str, orders: Sequence[Order], *, width: int | None,
     lines = [f"orders of account {account}: {_counts(orders)}"]
     if len(ended) > ENDED_ORDERS_SHOWN_MAX:
         lines.append(f"  ({len(ended) - ENDED_ORDERS_SHOWN_MAX} earlier ones that have ended are not listed)")
+    if len(ended) >= ENDED_ORDERS_KEPT_MAX:
+        lines.append(f"  (ended orders before the last {ENDED_ORDERS_KEPT_MAX} are not counted: the program has forgotten them)")
     if shown:
         lines += _order_lines(account, shown, width=width, color=color)
     for order in live:
