@@ -22,6 +22,7 @@ def check_clean_stop(program: Program, exchange: Exchange) -> None:
     assert "exit status 0: clean: no order of ours is live" in program.stdout
     assert "orders of account main: " in program.stdout
     assert "MAY BE LIVE" not in program.stdout
+    assert " order_submitted " not in program.stdout.partition(" stopping ")[2]  # the gate was closed first
     assert program.stderr == ""
 
 

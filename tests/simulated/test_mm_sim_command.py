@@ -35,6 +35,16 @@ def test_command_reads_its_settings_from_a_file(tmp_path: Path) -> None:
         assert list(state(facts)["markets"]) == ["XYZ_USDT"]
 
 
+def test_client_that_leaves_in_the_middle_of_a_request_does_not_end_the_exchange() -> None:
+    with serving() as facts:
+        with socket.create_connection(("127.0.0.1", facts["port"])) as client:
+            client.sendall(b"POST /api/v4/spot/orders HTTP/1.1\r\nHost: sim\r\nContent-Length: 100\r\n\r\n{")
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(4096):  # until the exchange has noticed
+                pass
+        assert state(facts)["accounts"]["main"]["orders"] == 0
+
+
 def test_command_for_people_prints_urls_credential_and_a_client_line_and_obeys_sigterm() -> None:
     command = [sys.executable, "-m", "simulated.command", "--port", "0"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
