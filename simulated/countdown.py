@@ -30,8 +30,9 @@ class Countdowns(Generic[Scope]):
         else:
             self._deadlines.pop(key, None)
 
-    async def run(self) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Fire what is due, until cancelled."""
+        task_status.started()
         while True:
             self._changed = trio.Event()
             with trio.move_on_at(min(self._deadlines.values(), default=float("inf"))):

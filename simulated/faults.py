@@ -97,6 +97,11 @@ class Faults:
     def is_rate_limited(self) -> bool:
         return trio.current_time() < self.rate_limited_until
 
+    def hides(self, created_at_milliseconds: int, now_milliseconds: int) -> bool:
+        """Do queries not know yet an order that was made then?"""
+        hidden_milliseconds = self.new_orders_hidden_seconds * 1000
+        return hidden_milliseconds > 0 and now_milliseconds - created_at_milliseconds < hidden_milliseconds
+
     def take_withheld_update(self, symbol: Symbol) -> bool:
         """Must this push of book changes be lost?"""
         left = self.updates_to_withhold.get(symbol, 0)

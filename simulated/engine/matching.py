@@ -44,10 +44,19 @@ _EXACT = Context(prec=80)  # products and sums of prices, quantities and fees ne
 
 
 class MatchingEngine:
-    """Books, accounts and orders of one simulated exchange."""
+    """Books, accounts and orders of one simulated exchange.
+
+    With `doomed_orders_are_admitted`, orders that must not take, or must be filled whole, and cannot, are admitted and ended.
+    """
 
     def __init__(
-        self, instruments: Iterable[Instrument], *, first_order_id: int = 1, first_trade_id: int = 1, first_update_id: int = 1
+        self,
+        instruments: Iterable[Instrument],
+        *,
+        first_order_id: int = 1,
+        first_trade_id: int = 1,
+        first_update_id: int = 1,
+        doomed_orders_are_admitted: bool = False,
     ) -> None:
         self.instruments: dict[Symbol, Instrument] = {instrument.symbol: instrument for instrument in instruments}
         self.books: dict[Symbol, Book] = {symbol: Book(first_update_id) for symbol in self.instruments}
@@ -57,6 +66,7 @@ class MatchingEngine:
         self.last_prices: dict[Symbol, Decimal] = {}
         self.supply: dict[str, Decimal] = self._ledger.supply
         self.trade_count = 0
+        self._admits_doomed = doomed_orders_are_admitted
         self._next_order_id = first_order_id
         self._next_trade_id = first_trade_id
         self._expiries: list[tuple[int, int]] = []
@@ -164,11 +174,18 @@ class MatchingEngine:
         if new.client_id and new.client_id in account.open_order_by_client_id:
             raise OrderRefused(Refusal.DUPLICATE_CLIENT_ID, order=account.open_order_by_client_id[new.client_id])
         if new.time_in_force is TimeInForce.POST_ONLY and self._crosses(book, new.side, new.price):
-            raise OrderRefused(Refusal.WOULD_TAKE)
-        if new.time_in_force is TimeInForce.FILL_OR_KILL and not self._is_fillable(book, new, account):
-            raise OrderRefused(Refusal.NOT_FILLABLE)
+            doom = FinishReason.POST_ONLY
+        elif new.time_in_force is TimeInForce.FILL_OR_KILL and not self._is_fillable(book, new, account):
+            doom = FinishReason.FILL_OR_KILL
+        else:
+            doom = None
+        if doom is not None and not self._admits_doomed:
+            raise OrderRefused(Refusal.WOULD_TAKE if doom is FinishReason.POST_ONLY else Refusal.NOT_FILLABLE)
         order = self._admit(new, self._needed(book, new), now)
-        self._match_and_rest(order, now)
+        if doom is None:
+            self._match_and_rest(order, now)
+        else:
+            self._finish(order, doom, now)
         return order
 
     def _admit(self, new: NewOrder, needed: Decimal, now: int) -> Order:

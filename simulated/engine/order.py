@@ -38,6 +38,8 @@ class FinishReason(enum.Enum):
     FILLED = "filled"
     CANCELLED = "cancelled"
     IMMEDIATE_OR_CANCEL = "ioc"
+    FILL_OR_KILL = "fok"
+    POST_ONLY = "post_only"
     SELF_TRADE = "self_trade"
     EXPIRED = "expired"
 

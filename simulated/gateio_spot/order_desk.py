@@ -14,9 +14,10 @@ from simulated.faults import Faults
 from simulated.gateio_spot import encoding
 from simulated.gateio_spot.encoding import Json
 from simulated.gateio_spot.errors import GateError, gate_error_of, order_not_found
-from simulated.gateio_spot.venue import GateVenue, text_of
+from simulated.gateio_spot.venue import GateVenue
 from simulated.numbers import decimal_of
 from simulated.settings import AccountSettings
+from simulated.venue import text_of
 
 Fields = Mapping[str, Any]
 
@@ -181,8 +182,7 @@ class OrderDesk:
 
     def _is_hidden(self, order: Order) -> bool:
         """Whether queries do not know the order yet (a fault)."""
-        hidden_milliseconds = self._faults.new_orders_hidden_seconds * 1000
-        return hidden_milliseconds > 0 and self._venue.now() - order.created_at_milliseconds < hidden_milliseconds
+        return self._faults.hides(order.created_at_milliseconds, self._venue.now())
 
     @staticmethod
     def _answer_item(fields: Fields, command: Any) -> Json:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
-
-import trio
 
 from market.symbol import Symbol
 from simulated.engine.events import BalanceChanged, EngineEvent, OrderChanged, TradeMade
 from simulated.faults import Faults
 from simulated.gateio_spot import encoding, messages
 from simulated.gateio_spot.venue import GateVenue
+from simulated.private_delivery import Parcel, PrivateDelivery
 from simulated.session import Session
 
 CHANNELS = ("spot.orders", "spot.orders_v2", "spot.usertrades", "spot.usertrades_v2", "spot.balances")
@@ -24,24 +23,10 @@ class PrivateChannels:
 
     def __init__(self, venue: GateVenue, faults: Faults, rng: random.Random) -> None:
         self._venue = venue
-        self._faults = faults
-        self._rng = rng
         self._sessions: dict[Session, None] = {}
-        self._overtaken: list[tuple[Session, str]] = []
-        self._nursery: trio.Nursery | None = None
+        self._delivery = PrivateDelivery(faults, rng)
+        self.run = self._delivery.run
         venue.engine.subscribe(self._notice)
-
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Be home to events that are delayed, until cancelled."""
-        try:
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                task_status.started()
-                await trio.sleep_forever()
-        finally:
-            self._nursery = None
-            self._sessions.clear()
-            self._overtaken.clear()
 
     def add(self, session: Session) -> None:
         self._sessions[session] = None
@@ -81,46 +66,14 @@ class PrivateChannels:
             self._tell(settings.name, None, "spot.balances", lambda _: encoding.balance_push(event, settings), now)
 
     def _tell(self, account: str, symbol: Symbol | None, channel: str, encode: _Encode, now: int) -> None:
-        recipients: list[tuple[Session, str]] = []
+        recipients: list[Parcel] = []
         for name, with_fees in ((channel, True), (f"{channel}_v2", False)):
             sessions = [session for session in self._sessions if _wants(session, name, account, symbol)]
             if sessions:
                 text = messages.update(name, [encode(with_fees)], now)
                 recipients += [(session, text) for session in sessions]
         if recipients:
-            self._deliver(recipients)
-
-    def _deliver(self, recipients: list[tuple[Session, str]]) -> None:
-        faults = self._faults
-        if faults.private_to_drop:
-            faults.private_to_drop -= 1
-            return
-        if faults.private_to_garble:
-            faults.private_to_garble -= 1
-            recipients = [(session, text[: len(text) // 2]) for session, text in recipients]
-        if faults.private_to_duplicate:
-            faults.private_to_duplicate -= 1
-            recipients = recipients * 2
-        if faults.private_to_swap and not self._overtaken:
-            faults.private_to_swap -= 1
-            self._overtaken = recipients
-            return
-        self._send(recipients)
-        overtaken, self._overtaken = self._overtaken, []
-        self._send(overtaken)
-
-    def _send(self, recipients: Iterable[tuple[Session, str]]) -> None:
-        delay_seconds = self._faults.private_delay_seconds + self._faults.private_delay_jitter_seconds * self._rng.random()
-        for session, text in recipients:
-            if delay_seconds and self._nursery is not None:
-                self._nursery.start_soon(_push_later, session, text, delay_seconds)
-            else:
-                session.push(text)
-
-
-async def _push_later(session: Session, text: str, delay_seconds: float) -> None:
-    await trio.sleep(delay_seconds)
-    session.push(text)
+            self._delivery.deliver(recipients)
 
 
 def _wants(session: Session, channel: str, account: str, symbol: Symbol | None) -> bool:

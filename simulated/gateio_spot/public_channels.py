@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-import trio
-
 from market.symbol import Symbol
-from simulated.engine.events import EngineEvent
 from simulated.faults import Faults
 from simulated.gateio_spot.errors import GateError
 from simulated.gateio_spot.topics import (
@@ -18,12 +15,12 @@ from simulated.gateio_spot.topics import (
     Candlesticks,
     FullBook,
     Tickers,
-    Topic,
     Trades,
 )
 from simulated.gateio_spot.venue import GateVenue
 from simulated.session import Session
 from simulated.tape import INTERVAL_SECONDS
+from simulated.topics import Topic, TopicBoard, TopicKey
 
 _UPDATE_DEPTHS = {"100ms": 100, "20ms": 20}
 _OBU_INTERVALS = {"50": 0.02, "400": 0.1}
@@ -34,31 +31,17 @@ _PER_PAIR: dict[str, Callable[[GateVenue, Symbol], Topic]] = {
     "spot.book_ticker": BookTicker,
 }
 
-TopicKey = tuple[str, ...]
-
 
 class PublicChannels:
-    """Creates a topic with its first subscriber and ends it with its last."""
+    """Who is subscribed to what."""
 
     def __init__(self, venue: GateVenue, faults: Faults) -> None:
         self._venue = venue
         self._faults = faults
-        self._topics: dict[TopicKey, Topic] = {}
-        self._scopes: dict[TopicKey, trio.CancelScope] = {}
-        self._nursery: trio.Nursery | None = None
-        venue.engine.subscribe(self._notice)
-
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Be home to the topics' tasks until cancelled; then every topic is gone."""
-        try:
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                task_status.started()
-                await trio.sleep_forever()
-        finally:
-            self._nursery = None
-            self._topics.clear()
-            self._scopes.clear()
+        self._board = TopicBoard(self._make)
+        self.run = self._board.run
+        self.unsubscribe = self._board.unsubscribe
+        venue.engine.subscribe(self._board.notice)
 
     def keys_of(self, channel: str, payload: list[str]) -> list[TopicKey]:
         """The topics that a payload means; one unknown pair fails all of them. Raises: GateError."""
@@ -85,48 +68,16 @@ class PublicChannels:
             GateError: a depth topic is already subscribed on this connection.
         """
         for key in keys:
-            topic = self._topics.get(key)
+            topic = self._board.topic(key)
             if key[0] == "spot.obu" and topic is not None and session in topic.sessions:
                 raise GateError("INVALID_PARAM_VALUE", f"Alert sub ob.{key[1]}.{key[2]}")
-        topics: list[Topic] = []
-        for key in keys:
-            topic = self._topics.get(key)
-            if topic is None:
-                topic = self._topics[key] = self._make(key)
-                self._start(key, topic)
-            topic.sessions[session] = None
-            topics.append(topic)
-        return topics
-
-    def unsubscribe(self, session: Session, keys: list[TopicKey] | None = None) -> None:
-        """Leave these topics, or every one."""
-        for key in list(self._topics) if keys is None else keys:
-            topic = self._topics.get(key)
-            if topic is not None:
-                topic.sessions.pop(session, None)
-                if not topic.sessions:
-                    del self._topics[key]
-                    self._scopes.pop(key).cancel()
+        return self._board.subscribe(session, keys)
 
     def push_crossed(self, symbol: Symbol) -> None:
         """Every book-update topic of `symbol` tells of a bid above the best ask."""
-        for topic in self._topics.values():
+        for topic in self._board.topics():
             if isinstance(topic, BookUpdates) and topic.symbol == symbol:
                 topic.push_crossed()
-
-    def _notice(self, event: EngineEvent) -> None:
-        for topic in self._topics.values():
-            topic.notice(event)
-
-    def _start(self, key: TopicKey, topic: Topic) -> None:
-        scope = self._scopes[key] = trio.CancelScope()
-
-        async def run() -> None:
-            with scope:
-                await topic.run()
-
-        if self._nursery is not None:
-            self._nursery.start_soon(run)
 
     def _make(self, key: TopicKey) -> Topic:
         channel, symbol = key[0], self._venue.symbols[key[1]]

@@ -8,18 +8,20 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import trio
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from simulated.answering import answer_request
 from simulated.faults import AnswerFault, Faults, Operation
 from simulated.gateio_spot.auth import Authenticator
 from simulated.gateio_spot.errors import GateError
 from simulated.gateio_spot.rate_limits import CANCEL, PLACE, PUBLIC, headers_of
 from simulated.gateio_spot.rest_call import Endpoint, RestCall
-from simulated.gateio_spot.venue import GateVenue, is_loopback
+from simulated.gateio_spot.venue import GateVenue
 from simulated.rate_limits import RateLimits
 from simulated.settings import AccountSettings
+from simulated.venue import is_loopback
 
 PREFIX = "/api/v4"
 _ENCODER = msgspec.json.Encoder()
@@ -55,33 +57,28 @@ class RestSide:
 
     def _serve(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         async def serve(request: Request) -> Response:
-            received_at = self._venue.now()
-            try:
-                body = await request.body()
-            except ClientDisconnect:
-                return Response(status_code=400)  # half a request is none; nobody hears this
-            await _sleep(self._faults.take_request_delay_seconds(endpoint.operation))
-            headers = self._trace_headers(received_at)
-            fault = self._faults.take_answer(endpoint.operation)
-            try:
-                refuse_on_bad_day(self._faults, fault)
-                call = self._admit(endpoint, request, body, headers)
-                answer = endpoint.handler(call)
-                status, headers = endpoint.status, headers | call.headers_out
-            except GateError as error:
-                answer, status = error.body(), error.status
-            delay_seconds = self._venue.settings.answer_delay_seconds + self._faults.take_answer_delay_seconds(endpoint.operation)
-            await _sleep(delay_seconds)
-            if fault is not None and fault[0] is AnswerFault.LOST:
-                await _until_client_leaves(request)
-            elif fault is not None and fault[0] is AnswerFault.FAILED_AFTER:
-                answer, status = GateError("SERVER_ERROR", "Server error").body(), fault[1]
-            elif fault is not None and fault[0] is AnswerFault.GARBLED:
-                return Response(b"<html>please wait</html>", status_code=fault[1], headers=headers, media_type="text/html")
-            headers["X-Out-Time"] = str(self._venue.now() * 1000)
-            return _answer(answer, status, headers)
+            headers = self._trace_headers(self._venue.now())
+            response = await answer_request(
+                request,
+                operation=endpoint.operation,
+                faults=self._faults,
+                delay_seconds=self._venue.settings.answer_delay_seconds,
+                carry_out=lambda body: self._carry_out(endpoint, request, body, headers),
+                failure=lambda status: _refusal(GateError("SERVER_ERROR", "Server error", status=status)),
+                maintenance=lambda: _refusal(GateError("TOO_BUSY", "The system is under maintenance")),
+            )
+            response.headers.update(headers | {"X-Out-Time": str(self._venue.now() * 1000)})
+            return response
 
         return serve
+
+    def _carry_out(self, endpoint: Endpoint, request: Request, body: bytes, headers: dict[str, str]) -> Response:
+        try:
+            call = self._admit(endpoint, request, body, headers)
+            answer = endpoint.handler(call)
+        except GateError as error:
+            return _refusal(error)
+        return _answer(answer, endpoint.status, call.headers_out)
 
     def _admit(self, endpoint: Endpoint, request: Request, body: bytes, headers: dict[str, str]) -> RestCall:
         query = dict(parse_qsl(request.url.query, keep_blank_values=True))
@@ -145,15 +142,9 @@ def _decode(body: bytes) -> Any:
         raise GateError("INVALID_REQUEST_BODY", "the body is not JSON") from error
 
 
+def _refusal(error: GateError) -> Response:
+    return _answer(error.body(), error.status, {})
+
+
 def _answer(body: Any, status: int, headers: dict[str, str]) -> Response:
     return Response(_ENCODER.encode(body), status_code=status, headers=headers, media_type="application/json")
-
-
-async def _sleep(seconds: float) -> None:
-    if seconds > 0:
-        await trio.sleep(seconds)
-
-
-async def _until_client_leaves(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -9,10 +9,10 @@ import msgspec
 
 from simulated.faults import Operation
 from simulated.gateio_spot.errors import GateError
-from simulated.gateio_spot.venue import text_of
 from simulated.numbers import whole_number_of
 from simulated.rate_limits import LimitGroup
 from simulated.settings import AccountSettings
+from simulated.venue import text_of
 
 
 class RestCall(msgspec.Struct, kw_only=True):

@@ -13,9 +13,10 @@ from simulated.gateio_spot.errors import GateError
 from simulated.gateio_spot.order_desk import OrderDesk, seconds_bound
 from simulated.gateio_spot.rate_limits import CANCEL, PLACE, PRIVATE
 from simulated.gateio_spot.rest_call import Endpoint, RestCall
-from simulated.gateio_spot.venue import GateVenue, text_of
+from simulated.gateio_spot.venue import GateVenue
 from simulated.numbers import whole_number_of
 from simulated.rate_limits import LimitGroup
+from simulated.venue import text_of
 
 _TRADES_DEFAULT_SECONDS = 7 * 86_400
 _TRADES_WINDOW_SECONDS_MAX = 30 * 86_400

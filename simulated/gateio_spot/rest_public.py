@@ -12,8 +12,9 @@ from simulated.gateio_spot.errors import GateError
 from simulated.gateio_spot.order_desk import seconds_bound
 from simulated.gateio_spot.rate_limits import PUBLIC
 from simulated.gateio_spot.rest_call import Endpoint, RestCall
-from simulated.gateio_spot.venue import GateVenue, text_of
+from simulated.gateio_spot.venue import GateVenue
 from simulated.tape import INTERVAL_SECONDS
+from simulated.venue import text_of
 
 _BOOK_LIMIT_MAX = 1_000
 _CANDLE_LIMIT_MAX = 1_000

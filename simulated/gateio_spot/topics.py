@@ -1,95 +1,36 @@
-"""Public push topics. A topic lives while somebody is subscribed; it gathers changes and flushes them at its interval.
-
-Between flushes a topic's task waits for the first change, so that a quiet market costs nothing, in real or virtual time.
-"""
+"""The public push topics of Gate.io."""
 
 from __future__ import annotations
 
-import math
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 import trio
 
 from market.events import Side
 from market.symbol import Symbol
-from simulated.engine.book import Book
 from simulated.engine.events import EngineEvent, LevelChanged, TradeMade
 from simulated.faults import Faults
 from simulated.gateio_spot import encoding, messages
 from simulated.gateio_spot.venue import GateVenue
 from simulated.session import Session
 from simulated.tape import INTERVAL_SECONDS
+from simulated.topics import BatchedTopic
 
 
-class Topic(Protocol):
-    """One channel with one payload. `interval_seconds` 0 means that pushes leave at once."""
-
-    sessions: dict[Session, None]
-    interval_seconds: float
-
-    def joined(self, session: Session) -> None:
-        """`session` has subscribed and its subscription is acknowledged."""
-        ...
-
-    def notice(self, event: EngineEvent) -> None:
-        """Something happened; cheap, because it happens often."""
-        ...
-
-    async def run(self) -> None:
-        """Flush at the interval until cancelled."""
-        ...
-
-
-class _Batched:
-    """Shared by the topics that flush at an interval."""
+class _GateTopic(BatchedTopic):
+    """A topic of one channel, framed as Gate.io frames it."""
 
     def __init__(self, venue: GateVenue, channel: str, symbol: Symbol, interval_seconds: float) -> None:
-        self.sessions: dict[Session, None] = {}
-        self.interval_seconds = interval_seconds
+        super().__init__(venue, symbol, interval_seconds)
         self.venue = venue
         self.channel = channel
-        self.symbol = symbol
-        self._changed = trio.Event()
 
-    @property
-    def book(self) -> Book:
-        return self.venue.engine.books[self.symbol]
-
-    def joined(self, session: Session) -> None:
-        """Most topics say nothing until something changes."""
-
-    def notice(self, event: EngineEvent) -> None:
-        if isinstance(event, LevelChanged) and event.symbol == self.symbol:
-            self.mark()
-
-    def mark(self) -> None:
-        if not self._changed.is_set():
-            self._changed.set()
-
-    def flush(self) -> None:
-        result = self.result()
-        if result is not None:
-            self.push(result)
-
-    def result(self) -> Any:
-        raise NotImplementedError
-
-    def push(self, result: Any) -> None:
-        text = messages.update(self.channel, result, self.venue.now())
-        for session in self.sessions:
-            session.push(text)
-
-    async def run(self) -> None:
-        interval = self.interval_seconds
-        while True:
-            await self._changed.wait()
-            await trio.sleep_until((math.floor(trio.current_time() / interval) + 1) * interval)
-            self._changed = trio.Event()
-            self.flush()
+    def encode(self, result: Any) -> str:
+        return messages.update(self.channel, result, self.venue.now())
 
 
-class BookUpdates(_Batched):
+class BookUpdates(_GateTopic):
     """spot.order_book_update: every change of the book since the last push, with the ids it covers.
 
     A level that was out of reach of a snapshot of `depth` levels and has come within it is told again, unchanged, so
@@ -158,7 +99,7 @@ class BookUpdates(_Batched):
         return {price for price, _ in self.book.side(side).levels(self._depth)}
 
 
-class BookDepth(_Batched):
+class BookDepth(_GateTopic):
     """spot.obu: the whole book of so many levels first, then what changed in it."""
 
     def __init__(self, venue: GateVenue, symbol: Symbol, name: str, interval_seconds: float, depth: int, faults: Faults) -> None:
@@ -209,7 +150,7 @@ class BookDepth(_Batched):
         return {side: dict(encoding.levels(self.book.side(side).levels(self._depth))) for side in Side}
 
 
-class FullBook(_Batched):
+class FullBook(_GateTopic):
     """spot.order_book: the best levels, whole, at every push."""
 
     def __init__(self, venue: GateVenue, symbol: Symbol, interval_seconds: float, depth: int) -> None:
@@ -230,7 +171,7 @@ class FullBook(_Batched):
         }
 
 
-class BookTicker(_Batched):
+class BookTicker(_GateTopic):
     """spot.book_ticker: the best bid and ask when they have changed."""
 
     def __init__(self, venue: GateVenue, symbol: Symbol) -> None:
@@ -258,7 +199,7 @@ class BookTicker(_Batched):
         }
 
 
-class Tickers(_Batched):
+class Tickers(_GateTopic):
     """spot.tickers: the day's figures, once a second while anything changes."""
 
     def __init__(self, venue: GateVenue, symbol: Symbol) -> None:
@@ -273,7 +214,7 @@ class Tickers(_Batched):
         return encoding.ticker(self.symbol, tape, bid[0] if bid else None, ask[0] if ask else None, self.venue.now())
 
 
-class Candlesticks(_Batched):
+class Candlesticks(_GateTopic):
     """spot.candlesticks: the running candle, every two seconds while there are trades."""
 
     def __init__(self, venue: GateVenue, symbol: Symbol, interval: str) -> None:
@@ -295,7 +236,7 @@ class Candlesticks(_Batched):
         return encoding.candle_push(self.symbol, self._interval, candle, length, self.venue.now() // 1000)
 
 
-class Trades(_Batched):
+class Trades(_GateTopic):
     """spot.trades: each trade as it happens, from the taker's side."""
 
     def __init__(self, venue: GateVenue, symbol: Symbol) -> None:

@@ -15,10 +15,11 @@ from simulated.gateio_spot.errors import GateError
 from simulated.gateio_spot.order_desk import OrderDesk
 from simulated.gateio_spot.rate_limits import WEBSOCKET_PLACE
 from simulated.gateio_spot.rest import check_expiry, refuse_on_bad_day
-from simulated.gateio_spot.venue import GateVenue, text_of
+from simulated.gateio_spot.venue import GateVenue
 from simulated.rate_limits import Allowance, RateLimits
 from simulated.session import Session
 from simulated.settings import AccountSettings
+from simulated.venue import text_of
 
 _WAITING_MAX = 100
 

@@ -15,9 +15,9 @@ from simulated.engine.invariants import check_invariants
 from simulated.engine.matching import MatchingEngine
 from simulated.engine.order import NewOrder
 from simulated.flow import SyntheticFlow
-from simulated.gateio_spot.venue import instrument_of
 from simulated.house import open_house
 from simulated.settings import MarketSettings
+from simulated.venue import instrument_of
 
 BTC = Symbol("BTC", "USDT")
 
@@ -27,7 +27,7 @@ class FlowWorld:
 
     def __init__(self, seed: int = 1, **changes: object) -> None:
         self.settings = msgspec.structs.replace(MarketSettings(), **changes)
-        self.engine = MatchingEngine([instrument_of(self.settings)])
+        self.engine = MatchingEngine([instrument_of(self.settings, "gateio_spot")])
         open_house(self.engine, 0)
         self.engine.open_account(Account("client"))
         self.engine.deposit("client", "BTC", Decimal(10), 0)

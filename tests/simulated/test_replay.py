@@ -15,10 +15,10 @@ from simulated.engine.account import Account
 from simulated.engine.invariants import check_invariants
 from simulated.engine.matching import MatchingEngine
 from simulated.engine.order import NewOrder, Order, Trade
-from simulated.gateio_spot.venue import instrument_of
 from simulated.house import open_house
 from simulated.recording import Recording, RecordingError, load_recording
 from simulated.replay import Replay
+from simulated.venue import instrument_of
 
 SAMPLES = Path(__file__).parent / "samples"
 SHARED = Path(os.environ.get("MM_SHARED_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
@@ -37,7 +37,7 @@ class ReplayWorld:
     """A recording replayed into an engine, with one client account that trades along."""
 
     def __init__(self, recording: Recording, speed: float = 1.0) -> None:
-        self.engine = MatchingEngine([instrument_of(market) for market in recording.markets()])
+        self.engine = MatchingEngine([instrument_of(market, "gateio_spot") for market in recording.markets()])
         open_house(self.engine, 0)
         self.engine.open_account(Account("client"))
         for asset in ("AAA", "USDT"):

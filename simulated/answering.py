@@ -1,0 +1,58 @@
+"""Answering a REST request on good and bad days, whatever the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from simulated.faults import AnswerFault, Faults, Operation
+
+
+async def answer_request(
+    request: Request,
+    *,
+    operation: Operation,
+    faults: Faults,
+    delay_seconds: float,
+    carry_out: Callable[[bytes], Response],
+    failure: Callable[[int], Response],
+    maintenance: Callable[[], Response],
+) -> Response:
+    """Carry the request out and answer, unless a fault that is planned for `operation` has it otherwise.
+
+    `carry_out` gets the body and never waits; `failure` is the exchange's answer of a server error with this status.
+    """
+    try:
+        body = await request.body()
+    except ClientDisconnect:
+        return Response(status_code=400)  # half a request is none; nobody hears this
+    await _sleep(faults.take_request_delay_seconds(operation))
+    planned = faults.take_answer(operation)
+    fault, status = (None, 0) if planned is None else planned
+    if faults.maintenance:
+        response = maintenance()
+    elif fault is AnswerFault.FAILED_BEFORE:
+        response = failure(status)
+    else:
+        response = carry_out(body)
+    await _sleep(delay_seconds + faults.take_answer_delay_seconds(operation))
+    if fault is AnswerFault.LOST:
+        await _until_client_leaves(request)
+    elif fault is AnswerFault.FAILED_AFTER:
+        return failure(status)
+    elif fault is AnswerFault.GARBLED:
+        return Response(b"<html>please wait</html>", status_code=status, media_type="text/html")
+    return response
+
+
+async def _sleep(seconds: float) -> None:
+    if seconds > 0:
+        await trio.sleep(seconds)
+
+
+async def _until_client_leaves(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

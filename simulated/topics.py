@@ -1,0 +1,154 @@
+"""Public push topics. A topic lives while somebody is subscribed; it gathers changes and flushes them at its interval.
+
+Between flushes a topic's task waits for the first change, so that a quiet market costs nothing, in real or virtual time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import trio
+
+from market.symbol import Symbol
+from simulated.engine.book import Book
+from simulated.engine.events import EngineEvent, LevelChanged
+from simulated.session import Session
+from simulated.venue import Venue
+
+TopicKey = tuple[str, ...]
+"""A channel and whatever else names a topic of it."""
+
+
+class Topic(Protocol):
+    """One channel with one payload. `interval_seconds` 0 means that pushes leave at once."""
+
+    sessions: dict[Session, None]
+    interval_seconds: float
+
+    def joined(self, session: Session) -> None:
+        """`session` has subscribed and its subscription is acknowledged."""
+        ...
+
+    def notice(self, event: EngineEvent) -> None:
+        """Something happened; cheap, because it happens often."""
+        ...
+
+    async def run(self) -> None:
+        """Flush at the interval until cancelled."""
+        ...
+
+
+class BatchedTopic:
+    """Shared by the topics that flush at an interval. `result` says what is to be pushed, `encode` how that is written."""
+
+    def __init__(self, venue: Venue, symbol: Symbol, interval_seconds: float) -> None:
+        self.sessions: dict[Session, None] = {}
+        self.interval_seconds = interval_seconds
+        self.symbol = symbol
+        self._state = venue
+        self._changed = trio.Event()
+
+    @property
+    def book(self) -> Book:
+        return self._state.engine.books[self.symbol]
+
+    def joined(self, session: Session) -> None:
+        """Most topics say nothing until something changes."""
+
+    def notice(self, event: EngineEvent) -> None:
+        if isinstance(event, LevelChanged) and event.symbol == self.symbol:
+            self.mark()
+
+    def mark(self) -> None:
+        if not self._changed.is_set():
+            self._changed.set()
+
+    def flush(self) -> None:
+        result = self.result()
+        if result is not None:
+            self.push(result)
+
+    def result(self) -> Any:
+        raise NotImplementedError
+
+    def encode(self, result: Any) -> str | bytes:
+        raise NotImplementedError
+
+    def push(self, result: Any) -> None:
+        message = self.encode(result)
+        for session in self.sessions:
+            session.push(message)
+
+    async def run(self) -> None:
+        interval = self.interval_seconds
+        while True:
+            await self._changed.wait()
+            await trio.sleep_until((math.floor(trio.current_time() / interval) + 1) * interval)
+            self._changed = trio.Event()
+            self.flush()
+
+
+class TopicBoard:
+    """Creates a topic by `make` with its first subscriber and ends it with its last."""
+
+    def __init__(self, make: Callable[[TopicKey], Topic]) -> None:
+        self._make = make
+        self._topics: dict[TopicKey, Topic] = {}
+        self._scopes: dict[TopicKey, trio.CancelScope] = {}
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Be home to the topics' tasks until cancelled; then every topic is gone."""
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                task_status.started()
+                await trio.sleep_forever()
+        finally:
+            self._nursery = None
+            self._topics.clear()
+            self._scopes.clear()
+
+    def topics(self) -> list[Topic]:
+        return list(self._topics.values())
+
+    def topic(self, key: TopicKey) -> Topic | None:
+        return self._topics.get(key)
+
+    def subscribe(self, session: Session, keys: list[TopicKey]) -> list[Topic]:
+        """Subscribe to each; the topics are to be told by `joined` once the client has its acknowledgement."""
+        topics: list[Topic] = []
+        for key in keys:
+            topic = self._topics.get(key)
+            if topic is None:
+                topic = self._topics[key] = self._make(key)
+                self._start(key, topic)
+            topic.sessions[session] = None
+            topics.append(topic)
+        return topics
+
+    def unsubscribe(self, session: Session, keys: list[TopicKey] | None = None) -> None:
+        """Leave these topics, or every one."""
+        for key in list(self._topics) if keys is None else keys:
+            topic = self._topics.get(key)
+            if topic is not None:
+                topic.sessions.pop(session, None)
+                if not topic.sessions:
+                    del self._topics[key]
+                    self._scopes.pop(key).cancel()
+
+    def notice(self, event: EngineEvent) -> None:
+        for topic in self._topics.values():
+            topic.notice(event)
+
+    def _start(self, key: TopicKey, topic: Topic) -> None:
+        scope = self._scopes[key] = trio.CancelScope()
+
+        async def run() -> None:
+            with scope:
+                await topic.run()
+
+        if self._nursery is not None:
+            self._nursery.start_soon(run)
