@@ -6,13 +6,13 @@ https://www.gate.com/docs/developers/apiv4/ws/en/ ("Orders channel", "User trade
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from decimal import Decimal
 
 import msgspec
 
-from actors.accounts.codec import ProtocolError
+from actors.accounts.reading import amount, finite
+from actors.accounts.reading import reading as exchange_reading
 from exchanges.gateio_spot import GATEIO_SPOT
 from market.events import Side
 from market.exact import EXACT, exact_sum
@@ -21,8 +21,6 @@ from orders.reports import BalanceReport, FillReport, OrderReport, ReportedStatu
 
 # "text": what a client calls its order begins so on the wire; any other text tells how a foreign order was made.
 CLIENT_ID_PREFIX = "t-"
-EXCERPT_LENGTH_MAX = 120
-MAGNITUDE_MAX = 40  # powers of ten; no real amount comes near, and arithmetic beyond it could run out of digits
 
 _END_BY_FINISH = {  # "finish_as"; what is not here counts as cancelled, with the exchange's word as the reason
     "ioc": ReportedStatus.EXPIRED,
@@ -32,7 +30,6 @@ _END_BY_FINISH = {  # "finish_as"; what is not here counts as cancelled, with th
 _REASON_BY_FINISH = {"poc": "post-only, and it would have taken (poc)", "cancelled": ""}
 
 _Number = str | int | float
-_UNREADABLE = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 
 
 class Order(msgspec.Struct):
@@ -147,18 +144,9 @@ SYSTEM_NOTICE = msgspec.json.Decoder(SystemNotice | None)
 SERVER_TIME = msgspec.json.Decoder(ServerTime)
 
 
-@contextmanager
-def reading(what: str, data: bytes | str) -> Generator[None]:
-    """Whatever goes wrong inside is the exchange's fault: `data` is not the `what` that it should be.
-
-    Raises:
-        ProtocolError: in place of the decoder's errors.
-    """
-    try:
-        yield
-    except _UNREADABLE as error:
-        reason, excerpt = str(error)[:EXCERPT_LENGTH_MAX], data[:EXCERPT_LENGTH_MAX]
-        raise ProtocolError(f"Gate.io sent {what} that cannot be read ({reason}): {excerpt!r}") from error
+def reading(what: str, data: bytes | str) -> AbstractContextManager[None]:
+    """As `actors.accounts.reading.reading`."""
+    return exchange_reading("Gate.io", what, data)
 
 
 def client_order_id(text: str | None) -> str | None:
@@ -176,17 +164,17 @@ def wire_text(client_order_id: str) -> str:
 def order_report(order: Order) -> OrderReport:
     is_market = order.type == "market"
     amount_is_quote = is_market and order.side is Side.BUY
-    amount = _amount(order.amount)
-    left = None if order.left is None else _amount(order.left)
+    whole = amount(order.amount)
+    left = None if order.left is None else amount(order.left)
     if order.filled_amount is not None:
-        filled_quantity = _amount(order.filled_amount)
+        filled_quantity = amount(order.filled_amount)
     elif left is not None and not amount_is_quote:
-        filled_quantity = _amount(EXACT.subtract(amount, left))
+        filled_quantity = amount(EXACT.subtract(whole, left))
     else:
         raise ValueError("neither filled_amount nor left in base units")
-    is_filled = left == 0 and filled_quantity > 0 and (amount_is_quote or filled_quantity >= amount)
+    is_filled = left == 0 and filled_quantity > 0 and (amount_is_quote or filled_quantity >= whole)
     status, reason = _standing(order, is_filled=is_filled)
-    price = None if is_market or order.price in (None, "") else _amount(Decimal(str(order.price)))
+    price = None if is_market or order.price in (None, "") else amount(Decimal(str(order.price)))
     return OrderReport(
         exchange_order_id=str(order.id),
         client_order_id=client_order_id(order.text),
@@ -194,9 +182,9 @@ def order_report(order: Order) -> OrderReport:
         side=order.side,
         status=status,
         filled_quantity=filled_quantity,
-        filled_quote=_amount(order.filled_total or ZERO),
+        filled_quote=amount(order.filled_total or ZERO),
         price=price or None,
-        quantity=None if amount_is_quote else amount,
+        quantity=None if amount_is_quote else whole,
         reason=reason,
         exchange_time_milliseconds=_milliseconds(order.update_time_ms),
     )
@@ -216,11 +204,11 @@ def _standing(order: Order, *, is_filled: bool) -> tuple[ReportedStatus, str]:
 
 def fill_report(fill: Fill) -> FillReport:
     symbol = GATEIO_SPOT.from_wire(fill.currency_pair)
-    fee, fee_asset = _finite(fill.fee or ZERO), fill.fee_currency or (symbol.base if fill.side is Side.BUY else symbol.quote)
+    fee, fee_asset = finite(fill.fee or ZERO), fill.fee_currency or (symbol.base if fill.side is Side.BUY else symbol.quote)
     if not fee:  # then it may have been deducted in GT or in points
         for deducted, asset in ((fill.gt_fee, "GT"), (fill.point_fee, "POINT")):
             if deducted:
-                fee, fee_asset = _finite(deducted), asset
+                fee, fee_asset = finite(deducted), asset
                 break
     return FillReport(
         trade_id=str(fill.id),
@@ -228,8 +216,8 @@ def fill_report(fill: Fill) -> FillReport:
         client_order_id=client_order_id(fill.text),
         symbol=symbol,
         side=fill.side,
-        price=_amount(fill.price),
-        quantity=_amount(fill.amount),
+        price=amount(fill.price),
+        quantity=amount(fill.amount),
         fee=fee,
         fee_asset=fee_asset,
         maker=fill.role == "maker",
@@ -238,29 +226,17 @@ def fill_report(fill: Fill) -> FillReport:
 
 
 def account_report(account: Account) -> BalanceReport:
-    available = _finite(account.available)
-    return BalanceReport(asset=account.currency, total=exact_sum((available, _finite(account.locked))), available=available)
+    available = finite(account.available)
+    return BalanceReport(asset=account.currency, total=exact_sum((available, finite(account.locked))), available=available)
 
 
 def balance_report(balance: Balance) -> BalanceReport:
     return BalanceReport(
         asset=balance.currency,
-        total=_finite(balance.total),
-        available=_finite(balance.available),
+        total=finite(balance.total),
+        available=finite(balance.available),
         exchange_time_milliseconds=_milliseconds(balance.timestamp_ms),
     )
-
-
-def _finite(value: Decimal) -> Decimal:
-    if not value.is_finite() or not -MAGNITUDE_MAX <= value.adjusted() <= MAGNITUDE_MAX:
-        raise ValueError(f"{value} is no amount")
-    return value
-
-
-def _amount(value: Decimal) -> Decimal:
-    if _finite(value) < 0:
-        raise ValueError(f"{value} is negative")
-    return value
 
 
 def _milliseconds(value: _Number | None) -> int:
