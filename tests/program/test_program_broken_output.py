@@ -40,7 +40,7 @@ def test_output_that_nobody_reads_holds_up_neither_trading_nor_stopping(tmp_path
     orders = lively_exchange.orders_ever()
     with pipe() as (_, writer), Program(settings(tmp_path, exchange=lively_exchange), "--log-level", "DEBUG", stdout=writer) as program:
         # What is told of so many orders is many times what the pipe holds.
-        lively_exchange.wait_until(lambda: lively_exchange.orders_ever() >= orders + 12)
+        lively_exchange.wait_until(lambda: lively_exchange.orders_ever() >= orders + 8)
         program.send(signal.SIGINT)
         assert program.wait_exit(STOP_SECONDS) == 1
         assert lively_exchange.our_open_orders() == []

@@ -9,7 +9,7 @@ from tests.program.random_kills import kill_at, open_exchange, random_instants
 
 SEED = 20
 COUNT = 12
-SECONDS_MAX = 2.0
+SECONDS_MAX = 1.5
 
 
 def test_sigint_at_any_instant_exits_0_and_leaves_no_order_open(tmp_path: Path) -> None:
