@@ -14,6 +14,7 @@ from actors.feeds.publisher import Publisher
 from actors.feeds.reports import BookDiscarded, BookSynchronised, FeedReport, SnapshotFailed
 from actors.feeds.settings import FeedSettings
 from actors.feeds.tracked_book import TrackedBook
+from market.book import OrderBook
 from market.events import BookChanged
 from market.symbol import Symbol
 from network.errors import NetworkError
@@ -43,7 +44,8 @@ class BookKeeper:
     Freshness. Gate.io and most others push nothing while a book does not change, so silence proves neither that a quiet
     book is still true nor that it is not. A book is *proven* at the moment when a delta was applied to it, or when a REST
     snapshot that bears the very sequence number of the local book was asked for (`max_age_seconds` / 2 after the last
-    proof). A proof by REST is published anew, with its time, so that a reader's own rule on age holds for quiet books.
+    proof); a snapshot with the very same levels proves it, too. A proof by REST is published anew, with its time, so that a
+    reader's own rule on age holds for quiet books.
     A snapshot that is ahead gives the stream `mismatch_grace_seconds` to catch up; if it does not, the subscription is
     dead though the socket lives: the book is lost and fetched anew, and when it happens again soon the connection is ended.
     A book that nothing proved for `max_age_seconds` is lost whatever the reason, also when REST cannot be reached.
@@ -206,7 +208,7 @@ class BookKeeper:
             snapshot = await self._ask_snapshot(book)
             if not book.is_whole or synchroniser.generation != generation or book.proven_at >= asked_at:
                 return
-            if snapshot.sequence == synchroniser.book.sequence:
+            if snapshot.sequence == synchroniser.book.sequence or _shows(snapshot, synchroniser.book):
                 book.proven_at = asked_at
                 if synchroniser.book.has_both_sides:
                     self._publish(book)
@@ -228,6 +230,15 @@ class BookKeeper:
             self._link.end(f"the stream of {book.symbol} is silent; {reason}")
         else:
             self._carry_out(book, book.synchroniser.discard(LossKind.STALE, reason), now)
+
+
+def _shows(snapshot: BookSnapshotDecoded, book: OrderBook) -> bool:
+    """Whether a snapshot holds the very levels of `book`, as far down as it goes.
+
+    Some exchanges count changes that their stream does not push (there and back within its interval), or do not number REST's answers.
+    """
+    bids, asks = book.top(max(len(snapshot.bids), len(snapshot.asks)))
+    return bids == tuple(snapshot.bids) and asks == tuple(snapshot.asks)
 
 
 async def ask(rest: PublicRest, codec: FeedCodec, request: PublicRequest, timeout_seconds: float) -> bytes:

@@ -222,7 +222,9 @@ class BookSynchroniser:
             return ()
         if delta.is_full:
             self._buffer.clear()  # a stream is in order: what came before the whole book is in it
-            return self._replace(delta.bids, delta.asks, delta.last_sequence, delta.exchange_time_milliseconds, is_bridged=True)
+            return self._replace(
+                delta.bids, delta.asks, delta.last_sequence, delta.exchange_time_milliseconds, is_bridged=True, checksum=delta.checksum
+            )
         self._buffer.append(delta)
         return ()
 
@@ -238,31 +240,42 @@ class BookSynchroniser:
             return ()
         return (self._next_attempt(),)
 
-    def _replace(self, bids: Sequence[Level], asks: Sequence[Level], sequence: int, time_ms: int, *, is_bridged: bool) -> Decisions:
+    def _replace(
+        self,
+        bids: Sequence[Level],
+        asks: Sequence[Level],
+        sequence: int,
+        time_ms: int,
+        *,
+        is_bridged: bool,
+        checksum: int | None = None,
+    ) -> Decisions:
         self.book.replace(bids, asks, sequence)
         self.exchange_time_milliseconds = time_ms
         self._is_bridged = is_bridged
         if self.book.is_crossed:
-            return self._reject(f"the snapshot at {sequence} is crossed: {self.book!r}")
+            return self._reject(Lost(LossKind.CROSSED, f"the snapshot at {sequence} is crossed: {self.book!r}"))
+        if (loss := self._checksum_loss(checksum)) is not None:
+            return self._reject(loss)
         while self._buffer:
             delta = self._buffer[0]
             verdict = self._judge(delta)
             if verdict is _Verdict.GAP:
-                return self._reject(self._describe_gap(delta))
+                return self._reject(Lost(LossKind.GAP, self._describe_gap(delta)))
             self._buffer.popleft()
             if verdict is _Verdict.FITTING and (loss := self._fold(delta)) is not None:
-                return self._reject(loss.reason)
+                return self._reject(loss)
         self._move(BookTransition.WHOLE)
         self._attempt = 0
         return self._publication()
 
-    def _reject(self, reason: str) -> Decisions:
+    def _reject(self, loss: Lost) -> Decisions:
         """A snapshot did not become a book. What is still buffered stays, for a newer snapshot to meet."""
         if self.state is BookState.SYNCHRONISED:  # a full push took the place of a published book
-            return self._break(Lost(LossKind.CROSSED, reason))
+            return self._break(loss)
         if self.state is BookState.BUFFERING:  # the confirmation will ask for the next one
-            return (SnapshotRejected(reason),)
-        return (SnapshotRejected(reason), self._next_attempt())
+            return (SnapshotRejected(loss.reason),)
+        return (SnapshotRejected(loss.reason), self._next_attempt())
 
     def _judge(self, delta: BookDeltaDecoded) -> _Verdict:
         sequence = self.book.sequence
@@ -274,7 +287,9 @@ class BookSynchroniser:
         # A link is checked before age, because an exchange may lower its numbers in a delta that links (OKX, maintenance).
         if delta.previous_sequence == sequence:
             return _Verdict.FITTING
-        return _Verdict.OLD if delta.last_sequence <= sequence else _Verdict.GAP
+        # On a pushed book nothing can be old: a stream is in order, and a number may be low only because a reset was missed.
+        is_old = self._rule.source is SnapshotSource.REST and delta.last_sequence <= sequence
+        return _Verdict.OLD if is_old else _Verdict.GAP
 
     def _fold(self, delta: BookDeltaDecoded) -> Lost | None:
         book = self.book
@@ -283,9 +298,12 @@ class BookSynchroniser:
         self.exchange_time_milliseconds = delta.exchange_time_milliseconds
         if book.is_crossed:
             return Lost(LossKind.CROSSED, f"crossed at {book.sequence}: bid {book.best_bid} and ask {book.best_ask}")
-        if delta.checksum is not None and self._checksum_agrees is not None and not self._checksum_agrees(book, delta.checksum):
-            return Lost(LossKind.CHECKSUM, f"the checksum at {book.sequence} is not {delta.checksum}")
-        return None
+        return self._checksum_loss(delta.checksum)
+
+    def _checksum_loss(self, checksum: int | None) -> Lost | None:
+        if checksum is None or self._checksum_agrees is None or self._checksum_agrees(self.book, checksum):
+            return None
+        return Lost(LossKind.CHECKSUM, f"the checksum at {self.book.sequence} is not {checksum}")
 
     def _publication(self) -> Decisions:
         if self.book.has_both_sides:

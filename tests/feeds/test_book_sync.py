@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from msgspec.structs import replace
 
 from actors.feeds.book_sync import (
     TRANSITIONS,
@@ -266,6 +267,21 @@ def test_pushed_book_resubscribes_when_broken_and_expects_the_push() -> None:
     assert isinstance(lost, Lost)
     assert resubscribe == Resubscribe(2, 1)
     assert synchroniser.apply_delta(full(20)) == (Publish(),)
+
+
+def test_low_number_that_does_not_link_to_a_pushed_book_is_a_gap() -> None:
+    synchroniser = awaiting(OKX)
+    synchroniser.apply_delta(full(15))
+    assert kinds(synchroniser.apply_delta(delta(5, 5, previous_sequence=3))) == [Lost, Resubscribe], "the reset from 15 to 3 was missed"
+
+
+def test_full_push_with_a_wrong_checksum_is_no_book() -> None:
+    synchroniser = awaiting(OKX, checksum_agrees=lambda book, checksum: checksum == book.bid_levels)
+    assert kinds(synchroniser.apply_delta(replace(full(10), checksum=7))) == [SnapshotRejected, Resubscribe]
+    assert synchroniser.apply_delta(replace(full(10), checksum=2)) == (Publish(),)
+    lost, _ = synchroniser.apply_delta(replace(full(11), checksum=7))
+    assert isinstance(lost, Lost)
+    assert lost.kind is LossKind.CHECKSUM
 
 
 def test_wrong_checksum_breaks_the_book() -> None:

@@ -345,6 +345,16 @@ async def test_quiet_book_is_proven_by_rest_and_never_lost(autojump_clock: MockC
     assert 20 <= world.gate.requests["BTC_USDT"] - requests <= 30
 
 
+async def test_quiet_book_is_proven_by_the_very_same_levels_under_another_number(autojump_clock: MockClock, world: World) -> None:
+    await start_synchronised(world)
+    levels = world.gate.books["BTC_USDT"].snapshot()
+    for number in (levels["id"] + 7, 0):  # changes there and back count, but are not pushed; or REST is not numbered
+        world.gate.snapshot_answers["BTC_USDT"] = lambda number=number: json_response(levels | {"id": number})
+        await trio.sleep(20)
+    assert not world.inbox.about(BTC_USDT, (BookLost,))
+    assert trio.current_time() - world.inbox.about(BTC_USDT)[-1].received_at < 2.7
+
+
 async def test_busy_book_needs_no_proof_by_rest(autojump_clock: MockClock, world: World) -> None:
     await start_synchronised(world)
     requests = world.gate.requests["BTC_USDT"]
