@@ -28,9 +28,10 @@ from market.symbol import Symbol
 from network.breaker import CircuitBreaker
 from network.http import HttpClient, HttpResponse
 from network.rate_limit import RateLimit, RateLimiter
-from network.rest import ExchangeLimits, RestClient, RetryPolicy, retry_after_seconds
+from network.rest import ExchangeLimits, RestClient, RetryPolicy, retry_after_seconds, says_too_many
 from network.url import parse_url
 from orders.commands import AccountCommand
+from orders.errors import ErrorKind
 from orders.events import AccountLost
 from orders.identity import ClientOrderIds
 from orders.ledger import AccountLedger
@@ -62,15 +63,22 @@ class ExchangeParts:
         self.limits = ExchangeLimits(
             RateLimiter(self._rate_limits()),
             CircuitBreaker(name, on_change=report),
+            is_rate_limited=self._is_rate_limited,
             penalty_seconds=lambda response: self._penalty_seconds(response, wall_clock),
         )
 
     def open_http(self) -> HttpClient:
         """A client of its own for whoever enters it. Codecs write whole paths, so only the URL's origin counts."""
-        return HttpClient(parse_url(self.rest_url).origin)
+        headers = self.entry.testnet_headers if self.settings.mode is ExchangeMode.TESTNET else ()
+        return HttpClient(parse_url(self.rest_url).origin, headers=headers)
 
     def _rate_limits(self) -> dict[str, RateLimit]:
         return dict(self.feed_codec.rate_limits) | dict(self.account_codec.rate_limits)
+
+    def _is_rate_limited(self, response: HttpResponse) -> bool:
+        """Some exchanges say so with status 200."""
+        refusal = self.account_codec.error(response)
+        return says_too_many(response) or (refusal is not None and refusal.kind is ErrorKind.RATE_LIMITED)
 
     def _penalty_seconds(self, response: HttpResponse, wall_clock: WallClock) -> float | None:
         asked = retry_after_seconds(response)

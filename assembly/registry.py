@@ -19,13 +19,17 @@ from exchanges.identity import ExchangeIdentity
 
 
 class ExchangeEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """Our side of an exchange; codecs are stateless. Its simulated side is in `simulated.registry`."""
+    """Our side of an exchange; codecs are stateless. Its simulated side is in `simulated.registry`.
+
+    `testnet_headers` go with every request to its testnet, signed or not.
+    """
 
     identity: ExchangeIdentity
     feed_codec: Callable[[], FeedCodec]
     account_codec: Callable[[], AccountCodec]
     credential_prefix: str
     has_testnet: bool = True
+    testnet_headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def known(self) -> KnownExchange:

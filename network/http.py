@@ -70,9 +70,9 @@ class HttpClient:
     """Keep-alive connections to one host. An async context manager; leaving it closes them.
 
     No redirects, cookies, proxies or repeats: what is sent is the request, once. `base_url` is scheme, host and port; paths belong to
-    requests. `tls_context` replaces the shared one (a test authority). At most `connections_max` + `connections_urgent_max` requests are
-    under way; more wait for a connection, within their own deadline, or beforehand in their `lane`. Idle connections stay open until the
-    other side closes them.
+    requests. `headers` go with each of them. `tls_context` replaces the shared one (a test authority). At most `connections_max` +
+    `connections_urgent_max` requests are under way; more wait for a connection, within their own deadline, or beforehand in their
+    `lane`. Idle connections stay open until the other side closes them.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class HttpClient:
         connections_max: int = 10,
         connections_urgent_max: int = 5,
         body_bytes_max: int = 16 * 1024 * 1024,
+        headers: tuple[tuple[str, str], ...] = (),
         tls_context: ssl.SSLContext | None = None,
     ) -> None:
         url = parse_url(base_url)
@@ -102,6 +103,7 @@ class HttpClient:
             ("User-Agent", USER_AGENT),
             ("Accept", "*/*"),
             ("Accept-Encoding", "gzip"),
+            *headers,
         )
         self._body_bytes_max = body_bytes_max
 

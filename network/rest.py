@@ -50,10 +50,16 @@ def retry_after_seconds(response: HttpResponse) -> float | None:
         return None
 
 
-class ExchangeLimits:
-    """What all connections to one exchange share: its rate limiter, its circuit breaker, and how it says for how long to stop.
+def says_too_many(response: HttpResponse) -> bool:
+    """Whether an answer's status says that its request was one too many."""
+    return response.status == _TOO_MANY_REQUESTS
 
-    `penalty_seconds` reads that from a 429 or 418; where it finds nothing, `penalty_seconds_default` and `ban_seconds_default` hold.
+
+class ExchangeLimits:
+    """What all connections to one exchange share: its rate limiter, its circuit breaker, and how it says to stop, and for how long.
+
+    `is_rate_limited` knows an answer that says to stop, by its status or in the exchange's own words; `penalty_seconds` reads for how
+    long from it, or from a 418 (a ban); where it finds nothing, `penalty_seconds_default` and `ban_seconds_default` hold.
     """
 
     def __init__(
@@ -61,21 +67,23 @@ class ExchangeLimits:
         limiter: RateLimiter,
         breaker: CircuitBreaker,
         *,
+        is_rate_limited: Callable[[HttpResponse], bool] = says_too_many,
         penalty_seconds: Callable[[HttpResponse], float | None] = retry_after_seconds,
         penalty_seconds_default: float = 1.0,
         ban_seconds_default: float = 120.0,
     ) -> None:
         self.limiter = limiter
         self.breaker = breaker
+        self.is_rate_limited = is_rate_limited
         self._penalty_seconds = penalty_seconds
         self._penalty_seconds_default = penalty_seconds_default
         self._ban_seconds_default = ban_seconds_default
 
     def note(self, response: HttpResponse, group: str) -> None:
-        """Heed an answer that says to stop: 429 closes its group, 418 everything."""
-        if response.status not in (_TOO_MANY_REQUESTS, _BANNED):
-            return
+        """Heed an answer that says to stop: one request too many closes its group, a ban (418) everything."""
         is_ban = response.status == _BANNED
+        if not is_ban and not self.is_rate_limited(response):
+            return
         seconds = self._penalty_seconds(response)
         if seconds is None:
             seconds = self._ban_seconds_default if is_ban else self._penalty_seconds_default
@@ -112,8 +120,8 @@ class RestClient:
 
         `timeout_seconds` is for each exchange of bytes; `wait_seconds_max` for the wait before each, for the rate limiter and a free
         connection. `urgent` requests use the limiter's reserve and connections of their own, and pass an open breaker. With a policy,
-        `RequestNotSent`, `ResponseLost`, 5xx and 429 are tried again, and the last outcome is what counts. Cancelled, the call says
-        nothing about whether its request arrived.
+        `RequestNotSent`, `ResponseLost`, 5xx and what is rate-limited are tried again, and the last outcome is what counts. Cancelled,
+        the call says nothing about whether its request arrived.
 
         Raises:
             RateLimited: no leave in time; nothing was sent.
@@ -136,7 +144,7 @@ class RestClient:
                 break
             except (RequestNotSent, ResponseLost) as error:
                 outcome = error
-            if isinstance(outcome, HttpResponse) and not (outcome.status >= 500 or outcome.status == _TOO_MANY_REQUESTS):
+            if isinstance(outcome, HttpResponse) and not (outcome.status >= 500 or self._limits.is_rate_limited(outcome)):
                 return outcome
             delay_seconds = backoff.next_delay_seconds()
             if attempt == retry.attempts_max or trio.current_time() + delay_seconds >= give_up_at:

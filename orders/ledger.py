@@ -187,10 +187,11 @@ class AccountLedger:
         if order.amended and report.exchange_time_milliseconds >= order.said_at_milliseconds:
             price, quantity = report.price or order.request.price, report.quantity or order.request.quantity
             order = replace(order, request=replace(order.request, price=price, quantity=quantity))
+        filled_quantity = max(order.filled_quantity, report.filled_quantity)
         order = replace(
             order,
-            filled_quantity=max(order.filled_quantity, report.filled_quantity),
-            filled_quote=max(order.filled_quote, report.filled_quote),
+            filled_quantity=filled_quantity,
+            filled_quote=_filled_quote(order.fills, filled_quantity, max(order.filled_quote, report.filled_quote)),
             said_at_milliseconds=max(order.said_at_milliseconds, report.exchange_time_milliseconds),
         )
         happened = _INPUT_BY_STATUS[report.status]
@@ -222,12 +223,13 @@ class AccountLedger:
         first_word = order.exchange_order_id is None
         if first_word:
             self._client_id_by_exchange_id[fill.symbol, fill.exchange_order_id] = order.client_order_id
+        filled_quantity = max(order.filled_quantity, exact_sum(known.quantity for known in fills))
         order = replace(
             order,
             fills=fills,
             exchange_order_id=order.exchange_order_id or fill.exchange_order_id,
-            filled_quantity=max(order.filled_quantity, exact_sum(known.quantity for known in fills)),
-            filled_quote=max(order.filled_quote, exact_sum(exact_product(known.quantity, known.price) for known in fills)),
+            filled_quantity=filled_quantity,
+            filled_quote=_filled_quote(fills, filled_quantity, order.filled_quote),
         )
         # Of an amended order the quantity is uncertain for a while: only the exchange's own word ends it.
         whole = order.request.quantity is not None and order.filled_quantity >= order.request.quantity and not order.amended
@@ -347,6 +349,12 @@ def reservation(order: Order) -> tuple[str, Decimal]:
         return request.symbol.quote, max(ZERO, request.quote_quantity - order.filled_quote)
     remaining = max(ZERO, (request.quantity or ZERO) - order.filled_quantity)
     return request.symbol.quote, remaining * (request.price or ZERO)
+
+
+def _filled_quote(fills: tuple[FillReport, ...], filled_quantity: Decimal, stated: Decimal) -> Decimal:
+    """By the fills where all are known: an exchange that states an average price states a rounded one."""
+    known = exact_sum(exact_product(fill.quantity, fill.price) for fill in fills)
+    return known if exact_sum(fill.quantity for fill in fills) == filled_quantity else max(known, stated)
 
 
 def _trade_key(fill: FillReport) -> tuple[Symbol, str, str]:

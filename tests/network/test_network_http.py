@@ -34,6 +34,13 @@ async def test_request_arrives_byte_for_byte_and_response_comes_back(autojump_cl
     assert seen["host"] == HOST
 
 
+async def test_headers_of_the_client_go_with_every_request_beside_its_own(autojump_clock: trio.abc.Clock) -> None:
+    async with simulated_exchange() as (_, exchange), HttpClient(URL, headers=(("x-simulated-trading", "1"),)) as client:
+        await client.send(HttpRequest(method="GET", path="/a", headers=(("KEY", "k"),)), timeout_seconds=5)
+        await client.send(HttpRequest(method="GET", path="/b"), timeout_seconds=5)
+    assert [(seen["x-simulated-trading"], seen.get("key")) for seen in exchange.headers] == [("1", "k"), ("1", None)]
+
+
 async def test_requests_in_turn_share_one_connection(autojump_clock: trio.abc.Clock) -> None:
     async with simulated_exchange() as (network, _), HttpClient(URL) as client:
         for _ in range(5):

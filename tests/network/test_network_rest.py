@@ -219,6 +219,20 @@ async def test_penalty_can_be_read_the_exchanges_own_way(autojump_clock: trio.ab
             assert trio.current_time() - started == pytest.approx(seconds, abs=0.01)
 
 
+async def test_refusal_for_the_rate_in_the_exchanges_own_words_counts_as_429(autojump_clock: trio.abc.Clock) -> None:
+    def too_many(response: HttpResponse) -> bool:
+        return b"50011" in response.body
+
+    async with world(is_rate_limited=too_many, penalty_seconds_default=2) as w:
+        w.exchange.responses.append(Response(b'{"code":"50011"}', 200))
+        started = trio.current_time()
+        assert (await w.rest.send(w.build(), group="orders", timeout_seconds=5)).status == 200
+        assert (await w.rest.send(w.build(), group="orders", timeout_seconds=5)).status == 200
+        assert trio.current_time() - started == pytest.approx(2, abs=0.01), "its group is held"
+        w.exchange.responses.append(Response(b'{"code":"50011"}', 200))
+        assert (await w.rest.send(w.build(), group="cancels", retry=RETRY, timeout_seconds=5)).body != b'{"code":"50011"}'
+
+
 async def test_418_opens_the_breaker_for_everything_until_the_ban_ends(autojump_clock: trio.abc.Clock) -> None:
     async with world() as w:
         w.exchange.responses.append(Response(b"", 418, {"Retry-After": "60"}))

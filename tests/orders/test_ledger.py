@@ -465,3 +465,14 @@ def test_reservation_is_what_an_order_may_take(ledger, request_made, asset, amou
 def test_reservation_shrinks_with_what_was_filled(resting) -> None:
     resting.apply_fill(FILL, now=3.0)
     assert reservation(resting.order(ID)) == ("BTC", 2)
+
+
+def test_amount_paid_is_that_of_the_fills_once_all_are_known_whatever_a_rounded_average_says(sent) -> None:
+    rounded = replace(REPORT, status=ReportedStatus.FILLED, filled_quantity=Decimal(3), filled_quote=Decimal("300.0000001"))
+    sent.apply_order_report(rounded, now=2.0)
+    assert sent.order(ID).filled_quote == Decimal("300.0000001"), "nothing better is known yet"
+    for number in range(3):
+        sent.apply_fill(replace(FILL, trade_id=f"t{number}"), now=3.0)
+    assert sent.order(ID).filled_quote == 300
+    sent.apply_order_report(rounded, now=4.0)
+    assert sent.order(ID).filled_quote == 300
