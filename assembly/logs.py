@@ -21,8 +21,10 @@ import trio
 from loguru import logger
 
 from assembly.output import DescriptorSink, Pump, RotatingFileSink, Sink
-from assembly.presenter.phrases import printable
+from assembly.presenter.phrases import iso_time, printable
 from assembly.presenter.report import LogLine
+from assembly.presenter.vocabulary import tell
+from market.events import BookChanged
 from supervision.errors import one_line
 
 if TYPE_CHECKING:
@@ -115,6 +117,20 @@ class Logs:
         if self._stderr is not None:
             written = await self._stderr.finish(deadline_seconds=deadline_seconds) and written
         return written
+
+    def note(self, time_milliseconds: int, event: object) -> None:
+        """Write an event to the log file, where there is one: a line of JSON as the presenter's, with a level and an actor.
+
+        Books and what else is for people who debug are written at DEBUG only.
+        """
+        if self._file is None or (type(event) is BookChanged and not self._shows_tracebacks):
+            return
+        told = tell(event)
+        if told is None or (told.quiet and not self._shows_tracebacks):
+            return
+        actor = next((str(told.fields[key]) for key in ("cycle", "account", "actor", "exchange") if key in told.fields), "")
+        line = {"time": iso_time(time_milliseconds), "level": "INFO", "actor": actor, "event": told.name, **told.fields}
+        self._file.put(self._redact(f"{msgspec.json.encode(line).decode()}\n"))
 
     def patch(self, record: Record) -> None:
         """Loguru's patcher: no message carries a secret, whatever sink it goes to."""

@@ -58,8 +58,10 @@ async def _run(settings: Settings, form: OutputForm, environment: Mapping[str, s
     redact = redactor(settings.credentials.values())
 
     def report(event: object) -> None:
+        now_milliseconds = wall_clock.milliseconds()
         _log(event)
-        presenter.event(wall_clock.milliseconds(), event)
+        logs.note(now_milliseconds, event)
+        presenter.event(now_milliseconds, event)
 
     runtime = Runtime(settings, wall_clock=wall_clock, seed=seed, report=report)
     presenter = open_presenter(

@@ -18,8 +18,11 @@ from loguru import logger
 
 from actors.accounts.credential import Credential
 from assembly.logs import LogFile, Logs, start_logging
-from assembly.presenter.report import LogLine
+from assembly.presenter.report import LogLine, Notice
 from assembly.redaction import redactor
+from market.events import BookChanged
+from market.symbol import Symbol
+from orders.events import AccountReady
 
 CREDENTIAL = Credential(key="the-real-key", secret="the-real-secret")
 
@@ -282,3 +285,26 @@ def test_standard_error_that_is_a_full_pipe_does_not_hold_up_the_program() -> No
     closed, slowest = program.stdout.decode().split()
     assert closed == "False"
     assert float(slowest) < 2.0
+
+
+async def test_every_event_of_the_run_is_in_the_log_file_with_its_actor_and_without_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    logs = start_logging(level="INFO", stderr=CollectingSink(), file=LogFile(path=path), redact=redactor([CREDENTIAL]))
+    logs.note(1_790_000_000_000, Notice("the-real-secret is out"))
+    logs.note(1_790_000_000_001, AccountReady("main"))
+    assert await logs.close()
+    notice, ready = [json.loads(line) for line in path.read_text().splitlines()]
+    assert (notice["event"], notice["level"], notice["text"]) == ("notice", "INFO", "*** is out")
+    assert (ready["event"], ready["actor"], ready["time"]) == ("account_ready", "main", "2026-09-21T14:13:20.001Z")
+
+
+async def test_books_are_in_the_log_file_for_people_who_debug_only(tmp_path: Path) -> None:
+    book = BookChanged("gateio_spot", Symbol("BTC", "USDT"), ((1.0, 1.0),), ((2.0, 1.0),), 1, 1, 0, 0.0)
+    lines: list[int] = []
+    for level in ("INFO", "DEBUG"):
+        path = tmp_path / f"{level}.log"
+        logs = start_logging(level=level, stderr=CollectingSink(), file=LogFile(path=path))
+        logs.note(1_790_000_000_000, book)
+        assert await logs.close()
+        lines.append(len(path.read_text().splitlines()) if path.exists() else 0)
+    assert lines == [0, 1]
