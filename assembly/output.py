@@ -109,17 +109,17 @@ class Outlet:
     def __init__(self, sink: Sink, *, on_lost: Callable[[str], None]) -> None:
         self._sink = sink
         self._on_lost = on_lost
+        self._turn = trio.Lock()
         self.is_lost = False
 
     async def write(self, text: str) -> None:
-        """Write `text`; always a checkpoint. A cancelled call may still write it later."""
-        if self.is_lost or not text:
-            await trio.lowlevel.checkpoint()
-            return
-        try:
-            await self._sink.write(text)
-        except OSError as error:
-            if not self.is_lost:
+        """Write `text` after what others are writing; always a checkpoint. A cancelled call may still write it later."""
+        async with self._turn:
+            if self.is_lost or not text:
+                return
+            try:
+                await self._sink.write(text)
+            except OSError as error:
                 self.is_lost = True
                 self._on_lost(_reason(error))
 
