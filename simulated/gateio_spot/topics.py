@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import trio
 
 from market.events import Side
 from market.symbol import Symbol
-from simulated.engine.events import EngineEvent, LevelChanged, TradeMade
+from simulated import book_updates
+from simulated.engine.events import EngineEvent, TradeMade
 from simulated.faults import Faults
 from simulated.gateio_spot import encoding, messages
 from simulated.gateio_spot.venue import GateVenue
@@ -30,73 +30,22 @@ class _GateTopic(BatchedTopic):
         return messages.update(self.channel, result, self.venue.now())
 
 
-class BookUpdates(_GateTopic):
-    """spot.order_book_update: every change of the book since the last push, with the ids it covers.
+class BookUpdates(book_updates.BookUpdates):
+    """spot.order_book_update"""
 
-    A level that was out of reach of a snapshot of `depth` levels and has come within it is told again, unchanged, so
-    that a client which knows the best `depth` levels goes on knowing them.
-    """
-
-    def __init__(self, venue: GateVenue, symbol: Symbol, interval_seconds: float, depth: int, faults: Faults) -> None:
-        super().__init__(venue, "spot.order_book_update", symbol, interval_seconds)
-        self._depth = depth
-        self._faults = faults
-        self._last_update_id = self.book.update_id
-        self._touched: dict[tuple[Side, Decimal], None] = {}
-        self._within: dict[Side, set[Decimal]] = {side: self._view(side) for side in Side}
-
-    def notice(self, event: EngineEvent) -> None:
-        if isinstance(event, LevelChanged) and event.symbol == self.symbol:
-            self._touched[(event.side, event.price)] = None
-            self.mark()
-
-    def flush(self) -> None:
-        if self.book.update_id > self._last_update_id:
-            result = self.result()
-            if not self._faults.take_withheld_update(self.symbol):
-                self.push(result)
-
-    def result(self) -> Any:
-        book = self.book
-        for side in Side:
-            view = self._view(side)
-            for price in [price for price in book.side(side).prices() if price in view and price not in self._within[side]]:
-                self._touched[(side, price)] = None
-            self._within[side] = view
-        changes: dict[Side, list[list[str]]] = {Side.BUY: [], Side.SELL: []}
-        for side, price in self._touched:
-            changes[side] += encoding.levels([(price, book.side(side).quantity_at(price))])
-        first_update_id = self._last_update_id + 1
-        self._touched.clear()
-        self._last_update_id = book.update_id
-        return self._frame(first_update_id, changes[Side.BUY], changes[Side.SELL])
-
-    def push_crossed(self) -> None:
-        """Tell of a bid above the best ask that does not exist; the ids go on without a gap."""
-        ask = self.book.asks.best
-        if ask is not None:
-            self.flush()
-            first_update_id = self._last_update_id + 1
-            self.book.update_id += 1
-            self._last_update_id = self.book.update_id
-            above = ask + self.venue.engine.instruments[self.symbol].price_tick
-            self.push(self._frame(first_update_id, encoding.levels([(above, Decimal(1))]), []))
-
-    def _frame(self, first_update_id: int, bids: list[list[str]], asks: list[list[str]]) -> Any:
-        now = self.venue.now()
-        return {
+    def encode(self, result: book_updates.BookChanges) -> str:
+        now = self._state.now()
+        frame = {
             "t": now,
             "e": "depthUpdate",
             "E": now // 1000,
             "s": encoding.wire(self.symbol),
-            "U": first_update_id,
-            "u": self._last_update_id,
-            "b": bids,
-            "a": asks,
+            "U": result.first_update_id,
+            "u": result.last_update_id,
+            "b": encoding.levels(result.bids),
+            "a": encoding.levels(result.asks),
         }
-
-    def _view(self, side: Side) -> set[Decimal]:
-        return {price for price, _ in self.book.side(side).levels(self._depth)}
+        return messages.update("spot.order_book_update", frame, now)
 
 
 class BookDepth(_GateTopic):
