@@ -51,6 +51,10 @@ class Session:
             kind = "text" if isinstance(message, str) else "bytes"
             await self._websocket.send({"type": "websocket.send", kind: message})
 
+    def abort(self) -> None:
+        """End the connection at once, without a close frame."""
+        self._connection.abort()
+
     def close(self) -> None:
         """Nothing more will be sent."""
         self._send.close()
