@@ -13,6 +13,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     time_in_force: frozenset[TimeInForce]
     market_buy_by_quote: bool
     market_buy_by_base: bool
+    market_fill_or_kill: bool = False
     amend: bool
     amend_keeps_priority_on_reduce: bool = False
     place_batch_max: int = 1

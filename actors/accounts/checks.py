@@ -11,7 +11,7 @@ from market.instrument import Instrument, TradingStatus, format_decimal
 from orders.capabilities import Capabilities
 from orders.ledger import AccountLedger
 from orders.order import ZERO
-from orders.request import OrderRequest, OrderType
+from orders.request import OrderRequest, OrderType, TimeInForce
 
 
 class AccountLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +57,11 @@ def _rules(request: OrderRequest, instrument: Instrument, capabilities: Capabili
         return f"{instrument.exchange} has no {request.time_in_force.value} orders"
     if request.quote_quantity is not None and not capabilities.market_buy_by_quote:
         return f"{instrument.exchange} has no market buys by quote quantity"
+    if request.type is OrderType.MARKET:
+        if request.side is Side.BUY and request.quantity is not None and not capabilities.market_buy_by_base:
+            return f"{instrument.exchange} has no market buys by base quantity"
+        if request.time_in_force is TimeInForce.FILL_OR_KILL and not capabilities.market_fill_or_kill:
+            return f"{instrument.exchange} has no fill-or-kill market orders"
     if request.price is not None and instrument.round_price_down(request.price) != request.price:
         return f"price {format_decimal(request.price)} is not on a tick of {format_decimal(instrument.price_tick)}"
     if request.quantity is not None:

@@ -94,6 +94,7 @@ _CAPABILITIES = Capabilities(
     time_in_force=frozenset(_TIME_IN_FORCE),
     market_buy_by_quote=True,
     market_buy_by_base=False,
+    market_fill_or_kill=True,
     dead_mans_switch_seconds_min=5,  # REST, "Countdown cancel orders", `timeout`
     amend=True,
     amend_keeps_priority_on_reduce=True,  # REST, "Amend an order"

@@ -10,9 +10,11 @@ from msgspec.structs import replace
 
 from actors.accounts.checks import AccountLimits, refusal
 from actors.accounts.gateio_spot import GateioSpotAccountCodec
+from actors.accounts.okx_spot import OkxSpotAccountCodec
 from market.events import Side
 from market.instrument import Instrument, TradingStatus
 from market.symbol import Symbol
+from orders.capabilities import Capabilities
 from orders.ledger import AccountLedger
 from orders.reports import BalanceReport
 from orders.request import OrderRequest, OrderType, TimeInForce
@@ -29,6 +31,7 @@ RULES = Instrument(
     notional_max=Decimal(100_000),
 )
 PRICE = Decimal(60_000)
+GATE = GateioSpotAccountCodec().capabilities
 
 
 def ledger() -> AccountLedger:
@@ -55,11 +58,13 @@ def market_buy(quote_quantity: str) -> OrderRequest:
     )
 
 
-def why_not(request: OrderRequest, *, rules: Instrument | None = RULES, limits: AccountLimits | None = None) -> str:
+def why_not(
+    request: OrderRequest, *, rules: Instrument | None = RULES, limits: AccountLimits | None = None, capabilities: Capabilities = GATE
+) -> str:
     reason = refusal(
         request,
         instrument=rules,
-        capabilities=GateioSpotAccountCodec().capabilities,
+        capabilities=capabilities,
         ledger=ledger(),
         limits=limits or AccountLimits(),
         reference_price=PRICE,
@@ -86,10 +91,17 @@ def test_order_within_every_rule_and_limit_is_not_refused(request_: OrderRequest
         (limit(Side.BUY, quantity=Decimal("0.02")), "insufficient balance"),
         (limit(price=Decimal("56999.9")), "on the losing side of 60000"),
         (limit(Side.BUY, price=Decimal("63000.1")), "on the losing side of 60000"),
+        (replace(market_buy("1"), quantity=Decimal("0.01"), quote_quantity=None), "gateio_spot has no market buys by base quantity"),
     ],
 )
 def test_order_against_a_rule_of_the_exchange_or_beyond_the_funds_is_refused_in_words(request_: OrderRequest, words: str) -> None:
     assert words in why_not(request_)
+
+
+def test_fill_or_kill_market_order_is_refused_where_the_exchange_has_none() -> None:
+    order = replace(market_buy("100"), time_in_force=TimeInForce.FILL_OR_KILL)
+    assert why_not(order) == ""
+    assert why_not(order, capabilities=OkxSpotAccountCodec().capabilities) == "gateio_spot has no fill-or-kill market orders"
 
 
 def test_price_on_the_winning_side_is_no_matter_of_the_collar() -> None:

@@ -1,0 +1,210 @@
+"""What OKX says about an account: the shapes of its messages and how they become neutral values. For spot and swap alike.
+
+Only the fields that are used, from https://www.okx.com/docs-v5/en/ ("Get order details", "Get transaction details", "Get
+balance", "Order channel", "Account channel"). All numbers are text, and an empty text means "none".
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from actors.accounts.reading import amount, finite
+from actors.accounts.reading import reading as exchange_reading
+from market.events import Side
+from orders.order import ZERO
+from orders.reports import ReportedStatus
+
+T = TypeVar("T")
+
+# "cancelSource"; what is not here was a cancellation. 13 and 14: fill-or-kill, immediate-or-cancel; 31: post-only.
+_END_BY_CANCEL_SOURCE = {"13": ReportedStatus.EXPIRED, "14": ReportedStatus.EXPIRED, "31": ReportedStatus.REJECTED}
+_REASONS = {
+    "": "",
+    "1": "",  # by the user
+    "0": "by the system",
+    "13": "fill-or-kill, and it could not be filled",
+    "14": "immediate-or-cancel",
+    "20": "by the dead-man's switch",
+    "31": "post-only, and it would have taken",
+    "32": "it would have traded with the same account",
+}
+
+
+class Order(msgspec.Struct, rename="camel"):
+    """As REST and the stream describe it; the stream adds the fill that it tells of. Filled figures are in base units."""
+
+    ord_id: str
+    inst_id: str
+    side: Side
+    ord_type: str
+    sz: str
+    state: str
+    cl_ord_id: str = ""
+    tgt_ccy: str = ""
+    px: str = ""
+    acc_fill_sz: str = ""
+    avg_px: str = ""
+    cancel_source: str = ""
+    u_time: str = ""
+    trade_id: str = ""
+    fill_sz: str = ""
+    fill_px: str = ""
+    fill_fee: str = ""
+    fill_fee_ccy: str = ""
+    fill_time: str = ""
+    exec_type: str = ""
+
+    @property
+    def status(self) -> ReportedStatus:
+        """
+        Raises:
+            ValueError: no such state is known.
+        """
+        if self.state in ("live", "partially_filled"):
+            return ReportedStatus.OPEN
+        if self.state == "filled":
+            return ReportedStatus.FILLED
+        if self.state in ("canceled", "mmp_canceled"):
+            return _END_BY_CANCEL_SOURCE.get(self.cancel_source, ReportedStatus.CANCELLED)
+        raise ValueError(f"no state {self.state!r} is known")
+
+    @property
+    def reason(self) -> str:
+        return _REASONS.get(self.cancel_source, f"cancelSource {self.cancel_source}")
+
+    @property
+    def quantity_is_quote(self) -> bool:
+        """`sz` of a market buy states what to spend unless `tgtCcy` says otherwise."""
+        return self.ord_type == "market" and (self.tgt_ccy or ("quote_ccy" if self.side is Side.BUY else "")) == "quote_ccy"
+
+
+class Fill(msgspec.Struct, rename="camel"):
+    trade_id: str
+    ord_id: str
+    inst_id: str
+    side: Side
+    fill_px: str
+    fill_sz: str
+    bill_id: str = ""
+    cl_ord_id: str = ""
+    fee: str = ""
+    fee_ccy: str = ""
+    exec_type: str = ""
+    fill_time: str = ""
+    ts: str = ""
+
+
+class Balance(msgspec.Struct, rename="camel"):
+    """One currency: `cashBal` is all of it, `availBal` what is free."""
+
+    ccy: str
+    cash_bal: str
+    avail_bal: str = ""
+    u_time: str = ""
+
+
+class Account(msgspec.Struct):
+    details: list[Balance]
+
+
+class Operation(msgspec.Struct, rename="camel"):
+    """What became of placing, cancelling or amending one order. 0 means no more than that it was received."""
+
+    s_code: str
+    ord_id: str = ""
+    cl_ord_id: str = ""
+    s_msg: str = ""
+    ts: str = ""
+
+
+class Answer(msgspec.Struct):
+    code: str
+    msg: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Identified(msgspec.Struct, rename="camel"):
+    """What paging goes by."""
+
+    ord_id: str
+    bill_id: str = ""
+
+
+class ServerTime(msgspec.Struct):
+    ts: str
+
+
+class Arg(msgspec.Struct):
+    channel: str = ""
+
+
+class Frame(msgspec.Struct):
+    event: str = ""
+    arg: Arg | None = None
+    code: str = ""
+    msg: str = ""
+    channel: str = ""  # of the notices about too many connections
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+ANSWER = msgspec.json.Decoder(Answer)
+ORDERS = msgspec.json.Decoder(list[Order])
+FILLS = msgspec.json.Decoder(list[Fill])
+ACCOUNTS = msgspec.json.Decoder(list[Account])
+OPERATIONS = msgspec.json.Decoder(list[Operation])
+IDENTIFIED = msgspec.json.Decoder(list[Identified])
+SERVER_TIMES = msgspec.json.Decoder(list[ServerTime])
+FRAME = msgspec.json.Decoder(Frame)
+
+
+def reading(what: str, data: bytes | str) -> AbstractContextManager[None]:
+    """As `actors.accounts.reading.reading`."""
+    return exchange_reading("OKX", what, data)
+
+
+def data_of(decoder: msgspec.json.Decoder[list[T]], body: bytes) -> list[T]:
+    """What a REST answer holds. Within `reading`: any of its errors."""
+    return decoder.decode(ANSWER.decode(body).data)
+
+
+def only(items: list[T]) -> T:
+    """
+    Raises:
+        ValueError: there is not exactly one.
+    """
+    if len(items) != 1:
+        raise ValueError(f"{len(items)} of them in place of one")
+    return items[0]
+
+
+def signed(text: str) -> Decimal:
+    """A number that may be negative; 0 where there is none. Raises: ValueError, ArithmeticError: it is no amount."""
+    return finite(Decimal(text)) if text else ZERO
+
+
+def positive(text: str) -> Decimal:
+    """A number that is not negative; 0 where there is none. Raises: ValueError, ArithmeticError: it is no such amount."""
+    return amount(Decimal(text)) if text else ZERO
+
+
+def milliseconds(text: str) -> int:
+    return int(text) if text else 0
+
+
+# "clOrdId": letters and digits only, and case counts. Our ids have lower case letters, digits and hyphens, so that an upper
+# case letter can stand for the hyphen.
+_HYPHEN = "Z"
+
+
+def wire_client_order_id(client_order_id: str) -> str:
+    return client_order_id.replace("-", _HYPHEN)
+
+
+def client_order_id(wire: str) -> str | None:
+    """Ours; None if no client named the order, or one that writes upper case letters."""
+    text = wire.replace(_HYPHEN, "-")
+    return text if text and text == text.lower() else None
