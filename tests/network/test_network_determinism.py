@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 
 
 def run_in_a_process(seed: int, hash_seed: str) -> str:
-    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(HERE.parent.parent)}
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join((str(HERE.parent.parent), str(HERE)))}
     program = [sys.executable, str(HERE / "deterministic_world.py"), str(seed)]
     return subprocess.run(program, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
 
