@@ -9,13 +9,16 @@ import msgspec
 
 from actors.accounts.codec import AccountCodec
 from actors.accounts.gateio_spot import GateioSpotAccountCodec
+from actors.accounts.mexc_spot import MexcSpotAccountCodec
 from actors.cycle.controller import Controller
 from actors.cycle.sell_on_top import SellOnTop, SellOnTopParameters
 from actors.feeds.codec import FeedCodec
 from actors.feeds.gateio_spot import GateioSpotFeedCodec
+from actors.feeds.mexc_spot import MexcSpotFeedCodec
 from assembly.settings import KnownExchange
 from exchanges.gateio_spot import GATEIO_SPOT
 from exchanges.identity import ExchangeIdentity
+from exchanges.mexc_spot import MEXC_SPOT
 
 
 class ExchangeEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +59,13 @@ EXCHANGES: dict[str, ExchangeEntry] = {
             feed_codec=GateioSpotFeedCodec,
             account_codec=GateioSpotAccountCodec,
             credential_prefix="GATEIO",
+        ),
+        ExchangeEntry(
+            identity=MEXC_SPOT,
+            feed_codec=MexcSpotFeedCodec,
+            account_codec=MexcSpotAccountCodec,
+            credential_prefix="MEXC",
+            has_testnet=False,
         ),
     )
 }

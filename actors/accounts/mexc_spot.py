@@ -57,8 +57,8 @@ WEBSOCKET_URL = "wss://wbs-api.mexc.com/ws"  # "Websocket User Data Streams"; th
 RATE_LIMITS = MappingProxyType(
     {
         "orders": RateLimit(capacity=8, period_seconds=1.0, reserve=3),
-        "batches": RateLimit(capacity=3, period_seconds=2.0),  # "Batch Orders": 2 calls/s
-        "account": RateLimit(capacity=3, period_seconds=2.0),  # "Account Information": 2 calls/s
+        "batches": RateLimit(capacity=2, period_seconds=1.1),  # "Batch Orders": 2 calls/s
+        "account": RateLimit(capacity=2, period_seconds=1.1),  # "Account Information": 2 calls/s
         "private": RateLimit(capacity=450, period_seconds=10.0, reserve=150),
         "public": RateLimit(capacity=450, period_seconds=10.0),
     }
