@@ -133,7 +133,10 @@ class House:
         for side in (Side.BUY, Side.SELL):
             offered = self._book.side(side.opposite)
             while (best := offered.best) is not None and (best < fair if side is Side.BUY else best > fair):
-                self.take(side, offered.quantity_at(best), best, now_milliseconds)
+                # The rest of a client's order may be too small to be traded with alone; what is beyond it is not taken.
+                quantity = max(offered.quantity_at(best), self.quantity_for(0.0, float(best)))
+                if self.take(side, quantity, best, now_milliseconds) is None:
+                    break  # the market's rules forbid it: it stays
 
     def _place(self, new: NewOrder, now_milliseconds: int) -> Order | None:
         try:
