@@ -121,6 +121,9 @@ class Runtime:
         await self._stop_requested.wait()
         deadline_seconds = self._settings.runtime.stop_deadline_seconds
         self._outer_report(RuntimeStopping(reason=self._reason, deadline_seconds=deadline_seconds))
+        deadline = trio.current_time() + deadline_seconds
+        for parts in self.tree.accounts.values():
+            parts.closer.end_before(deadline - len(self.tree.exchanges) * CONNECTION_STOP_SECONDS)
         connections = len(self.tree.accounts) + len(self.tree.exchanges)
         tree_seconds = TREE_STOP_SECONDS + connections * CONNECTION_STOP_SECONDS
         with trio.move_on_after(max(deadline_seconds - tree_seconds, deadline_seconds / 2)):

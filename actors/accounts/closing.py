@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from math import inf
 
 import trio
 
@@ -146,6 +147,7 @@ class AccountCloser:
         self._gate = gate
         self._switch = switch
         self._is_closed_for_good = False
+        self._end_before = inf
         self.standing = ""
         """How the last closing stands, for people; empty when there is nothing to wait for."""
 
@@ -181,8 +183,13 @@ class AccountCloser:
         await self.close()
         if self._gate.closed_reason is None or self._books.ledger.live_orders() or not self._switch.may_be_armed:
             return
-        async with self._open_session() as session:
-            await self._switch.disarm(session)
+        with trio.move_on_at(self._end_before):
+            async with self._open_session() as session:
+                await self._switch.disarm(session)
+
+    def end_before(self, deadline: float) -> None:
+        """What `end` does after closing is given up at this time (Trio's): a stop keeps its deadline."""
+        self._end_before = deadline
 
     def give_up(self) -> None:
         """The stop's time is over: what was not confirmed by now is not tried again."""
