@@ -150,8 +150,12 @@ class AccountLedger:
             expires_at_milliseconds=expires_at_milliseconds,
         )
 
-    def record_input(self, client_order_id: str, happened: OrderInput, *, now: float, reason: str = "") -> list[LedgerEvent]:
+    def record_input(
+        self, client_order_id: str, happened: OrderInput, *, now: float, reason: str = "", for_now: bool = False
+    ) -> list[LedgerEvent]:
         """Something other than an exchange's report happened to an order of ours (see `OrderInput`).
+
+        `for_now` says of an order's end that the reason was the moment and not what was asked.
 
         Raises:
             KeyError: no such order.
@@ -163,6 +167,8 @@ class AccountLedger:
             order = replace(order, cancel_wanted=True)
         elif happened is OrderInput.AMEND_ASKED and next_state(order.state, happened) is not None:
             order = replace(order, amended=True)
+        elif for_now and next_state(order.state, happened) is OrderState.REJECTED:
+            order = replace(order, refused_for_now=True)
         return self._advance(order, happened, now=now, reason=reason)
 
     def record_amended(self, client_order_id: str, *, price: Decimal | None, quantity: Decimal | None, now: float) -> list[LedgerEvent]:

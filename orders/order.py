@@ -23,7 +23,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     `said_at_milliseconds` is the exchange's time of its newest report. `amended` says that an amendment was asked for:
     price and quantity of `request` are then the exchange's newest word, and its end is not concluded from fills.
     `expires_at_milliseconds` is the exchange's time after which it must refuse the placement (None where it has no
-    such thing); `sent` says whether the placement may have left this machine.
+    such thing); `sent` says whether the placement may have left this machine. `refused_for_now` says of a rejected order
+    that the reason was the moment (connection, rate limit, maintenance, clock), and not what was asked.
     """
 
     request: OrderRequest
@@ -34,6 +35,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     fills: tuple[FillReport, ...] = ()
     reason: str = ""
     sent: bool = False
+    refused_for_now: bool = False
     cancel_wanted: bool = False
     amended: bool = False
     created_at: float = 0.0

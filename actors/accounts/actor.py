@@ -32,7 +32,7 @@ from actors.accounts.gate import OrderGate
 from actors.accounts.inquiry import ASKING_ERRORS, InquiryDesk
 from actors.accounts.order_desk import OrderDesk
 from actors.accounts.session import AccountSession
-from actors.accounts.stream import STREAM_ERRORS, PrivateStream, open_private_stream
+from actors.accounts.stream import STREAM_ERRORS, PrivateStream, SubscriptionRefused, open_private_stream
 from actors.accounts.timing import AccountTiming
 from actors.channels.bounded import BoundedReceiver
 from actors.channels.latest import LatestReceiver
@@ -145,10 +145,11 @@ class AccountActor:
 
     async def _keep_listening(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep the private stream open for ever; `started` once the first snapshot agrees and nothing old is live."""
-        is_first = True
+        is_first, was_refused = True, False
         while True:
             try:
                 async with open_private_stream(self._websocket_url, session=self._session, credential=self._credential) as (stream, early):
+                    was_refused = False
                     self._report(AccountConnected(self._name))
                     self._books.take_all(early)
                     async with trio.open_nursery() as nursery:
@@ -166,6 +167,13 @@ class AccountActor:
                             self._tell_ready()
             except* STREAM_ERRORS as group:
                 self._lose_stream(_first_message(group))
+            except* SubscriptionRefused as group:
+                if was_refused:
+                    raise
+                # Perhaps one of the clocks has jumped since they were compared: signed by the right time it may be accepted.
+                was_refused = True
+                self._lose_stream(_first_message(group))
+                await self._measure_clock()
             await self._wait_for_reconnect(polling=not is_first)
 
     async def _listen(self, stream: PrivateStream) -> None:
@@ -287,7 +295,8 @@ class AccountActor:
         before = self._ledger.fill_changes()
         balances = await self._session.balances()
         for order in self._ledger.live_orders():
-            await self._inquiry.resolve(order)
+            if order.sent:
+                await self._inquiry.resolve(order)
         for order in self._ledger.orders_missing_fills():
             await self._inquiry.fetch_fills(order)
         if before != self._ledger.fill_changes():

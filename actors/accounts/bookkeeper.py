@@ -48,9 +48,10 @@ class Bookkeeper:
             if isinstance(report, OrderReport | FillReport | BalanceReport):
                 self.take(report)
 
-    def happened(self, client_order_id: str, happened: OrderInput, reason: str = "") -> None:
-        """Something other than an exchange's report happened to an order of ours."""
-        self.publish(self.ledger.record_input(client_order_id, happened, now=trio.current_time(), reason=reason))
+    def happened(self, client_order_id: str, happened: OrderInput, reason: str = "", *, for_now: bool = False) -> None:
+        """Something other than an exchange's report happened to an order of ours (see `AccountLedger.record_input`)."""
+        now = trio.current_time()
+        self.publish(self.ledger.record_input(client_order_id, happened, now=now, reason=reason, for_now=for_now))
 
     def amended(self, client_order_id: str, *, price: Decimal | None, quantity: Decimal | None) -> None:
         self.publish(self.ledger.record_amended(client_order_id, price=price, quantity=quantity, now=trio.current_time()))

@@ -58,6 +58,7 @@ class InquiryDesk:
                 await self._attention.wait()
             self._attention = trio.Event()
             for order in self._due():
+                progress()  # each may wait for the exchange through several retries
                 try:
                     await self._ask_about(order)
                 except ASKING_ERRORS as error:

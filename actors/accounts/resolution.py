@@ -4,7 +4,8 @@ Theory of operation. The exchange is asked about this very order: by its id, or 
 of finished orders and of open orders (some exchanges find an order by client id only while it is open). Whatever any of
 them says is the answer. Only when none of them knows the order, and the time is past at which the exchange could still
 have accepted it, it is concluded that it never was accepted; until then it stays as it is. An early "not found" is
-therefore never the end of an order.
+therefore never the end of an order, not even of one that the exchange has acknowledged: its lists may lag behind its
+matching engine. The time is the exchange's own, asked for anew: our idea of its clock may be what is wrong.
 """
 
 from __future__ import annotations
@@ -32,14 +33,16 @@ async def resolve(order: Order, *, session: AccountSession, ledger: AccountLedge
     Returns the events to publish; an empty list if the order stays as it was. Raises what `AccountSession` raises.
     Cancelled: the ledger is as it was.
     """
+    order = ledger.order(order.client_order_id) or order  # whoever asks may have waited since: it may have been sent by now
     if not order.sent:
         return ledger.record_input(order.client_order_id, OrderInput.NEVER_SENT, now=trio.current_time(), reason="never left this machine")
-    asked_at_milliseconds = session.exchange_time_milliseconds()
     try:
         return ledger.apply_order_report(await session.query_order(order), now=trio.current_time())
     except ExchangeError as error:
         if error.kind is not ErrorKind.ORDER_NOT_FOUND and error.kind is not ErrorKind.ALREADY_CLOSED:
             raise
+    await session.measure_clock_offset()
+    asked_at_milliseconds = session.exchange_time_milliseconds()
     symbol = order.request.symbol
     since = order.sent_at_milliseconds - SEARCH_MARGIN_MILLISECONDS
     for reports in (
@@ -49,13 +52,17 @@ async def resolve(order: Order, *, session: AccountSession, ledger: AccountLedge
         for report in reports:
             if report.client_order_id == order.client_order_id:
                 return ledger.apply_order_report(report, now=trio.current_time())
+    if asked_at_milliseconds <= absence_believed_at_milliseconds(order):
+        return []
     if order.exchange_order_id is not None:
         return await _conclude_ended(order, session, ledger)
-    if asked_at_milliseconds > absence_believed_at_milliseconds(order):
-        return ledger.record_input(
-            order.client_order_id, OrderInput.SAID_NEVER_ACCEPTED, now=trio.current_time(), reason="the exchange never accepted it"
-        )
-    return []
+    return ledger.record_input(
+        order.client_order_id,
+        OrderInput.SAID_NEVER_ACCEPTED,
+        now=trio.current_time(),
+        reason="the exchange never accepted it",
+        for_now=True,
+    )
 
 
 async def _conclude_ended(order: Order, session: AccountSession, ledger: AccountLedger) -> list[LedgerEvent]:

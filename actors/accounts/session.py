@@ -7,15 +7,17 @@ of what placed them. Both share the exchange's rate limits and breaker.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 
-from actors.accounts.codec import AccountCodec, PreparedRequest, StreamKeys
+from actors.accounts.codec import AccountCodec, PreparedRequest, ProtocolError, StreamKeys
 from actors.accounts.credential import Credential
 from market.clock import WallClock
 from market.symbol import Symbol
+from network.errors import NetworkError
 from network.http import HttpRequest, HttpResponse
 from network.rest import RestClient, RetryPolicy
-from orders.errors import ExchangeError
+from orders.errors import ErrorKind, ExchangeError
 from orders.order import Order
 from orders.reports import BalanceReport, FillReport, OrderReport
 from orders.request import OrderRequest
@@ -100,7 +102,14 @@ class AccountSession:
             return self._sign(self._codec.place(request, expires_at_milliseconds=leaving()))
 
         response = await self._rest.send(build, group=group, timeout_seconds=self._request_timeout_seconds, retry=None)
-        return self._codec.decode_placed(request, self._accepted(response).body)
+        try:
+            accepted = self._accepted(response)
+        except ExchangeError as error:
+            if error.kind is ErrorKind.CLOCK_SKEW:
+                with suppress(NetworkError, ExchangeError, ProtocolError):  # it is this order's refusal that counts
+                    await self.measure_clock_offset()
+            raise
+        return self._codec.decode_placed(request, accepted.body)
 
     async def cancel(self, order: Order) -> OrderReport | None:
         """How the order stands now, or None where the exchange has only taken note."""
@@ -157,7 +166,15 @@ class AccountSession:
         def build() -> HttpRequest:
             return self._sign(prepared)
 
-        response = await self._send_built(build, prepared, urgent=urgent, retry=self._retry if repeat else None)
+        retry = self._retry if repeat else None
+        try:
+            response = await self._send_built(build, prepared, urgent=urgent, retry=retry)
+        except ExchangeError as error:
+            if error.kind is not ErrorKind.CLOCK_SKEW:
+                raise
+            # Refused unread, because one of the clocks has jumped: signed by the right time it may go once more.
+            await self.measure_clock_offset()
+            response = await self._send_built(build, prepared, urgent=urgent, retry=retry)
         return response.body
 
     async def _send_pages(self, prepared: PreparedRequest) -> list[bytes]:

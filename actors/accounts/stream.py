@@ -27,6 +27,14 @@ class StreamLost(Exception):
     """The private stream cannot go on: the exchange closes it, does not answer, or sends what cannot be read."""
 
 
+class SubscriptionRefused(ExchangeError):
+    """The exchange refused a private channel: the credential is wrong, or the time that it was signed with."""
+
+    def __init__(self, refused: StreamRefused) -> None:
+        message = f"{refused.channel}: {refused.message}"
+        super().__init__(ErrorKind.AUTHENTICATION, code=refused.code, message=message, http_status=0)
+
+
 class PrivateStream:
     """An open private stream whose channels are all confirmed."""
 
@@ -68,7 +76,7 @@ class PrivateStream:
 
         Raises:
             StreamLost: not confirmed in time.
-            ExchangeError: a subscription was refused.
+            SubscriptionRefused: as it says.
         """
         now_milliseconds = self._session.exchange_time_milliseconds()
         for frame in self._codec.subscribe_frames(credential, timestamp_milliseconds=now_milliseconds):
@@ -81,8 +89,8 @@ class PrivateStream:
                     match report:
                         case StreamConfirmed(channel):
                             waiting.discard(channel)
-                        case StreamRefused(channel, code, message):
-                            raise ExchangeError(ErrorKind.AUTHENTICATION, code=code, message=f"{channel}: {message}", http_status=0)
+                        case StreamRefused():
+                            raise SubscriptionRefused(report)
                         case _:
                             early.append(report)
         if waiting:
@@ -131,7 +139,8 @@ async def open_private_stream(
     Raises:
         NetworkError: no connection, or it broke.
         StreamLost: no key to be had now, not confirmed in time, or closed by the exchange.
-        ExchangeError: the exchange refused the credential or a subscription.
+        SubscriptionRefused: as it says.
+        ExchangeError: the exchange refused the credential.
         ProtocolError: the answer to the request for a key could not be read.
     """
     async with (
