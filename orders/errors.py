@@ -36,6 +36,11 @@ class ExchangeError(Exception):
         self.http_status = http_status
 
     @property
+    def is_passing(self) -> bool:
+        """Whether the same request may be accepted later: the refusal is about the moment, not about what was asked."""
+        return self.kind in (ErrorKind.RETRYABLE, ErrorKind.RATE_LIMITED, ErrorKind.CLOCK_SKEW, ErrorKind.MAINTENANCE)
+
+    @property
     def fate_is_unknown(self) -> bool:
         """Whether a request so answered may have taken effect: the server failed while handling it."""
         return self.http_status >= 500 or self.kind is ErrorKind.RETRYABLE

@@ -60,7 +60,8 @@ class OrderDesk:
     def accept(self, command: PlaceOrder) -> bool:
         """Write the intent down. False if it must not be sent; the order has ended then, and its owner knows."""
         request, now = command.request, trio.current_time()
-        if now > command.expires_at:
+        is_stale = now > command.expires_at
+        if is_stale:
             reason: str | None = "the command was stale when it was read"
         elif self._gate.closed_reason is not None:
             reason = f"the gate is closed: {self._gate.closed_reason}"
@@ -75,7 +76,7 @@ class OrderDesk:
             )
         self._books.publish(self._books.ledger.record_intent(request, now=now))
         if reason is not None:
-            self._end_unsent(request.client_order_id, reason)
+            self._end_unsent(request.client_order_id, reason, for_now=is_stale)
             return False
         self._in_flight.add(request.client_order_id)
         return True
@@ -86,12 +87,12 @@ class OrderDesk:
         try:
             report = await self._session.place(command.request, leaving=lambda: self._leave(command))
         except (GateClosed, RequestNotSent) as error:
-            self._end_unsent(client_order_id, f"not sent: {error}")
+            self._end_unsent(client_order_id, f"not sent: {error}", for_now=True)
         except ExchangeError as error:
             if error.fate_is_unknown:
                 self._lose_answer(client_order_id, str(error))
             else:
-                self._books.happened(client_order_id, OrderInput.SAID_REJECTED, str(error))
+                self._books.happened(client_order_id, OrderInput.SAID_REJECTED, str(error), for_now=error.is_passing)
         except (NetworkError, ProtocolError) as error:
             self._lose_answer(client_order_id, str(error))
         else:
@@ -172,9 +173,9 @@ class OrderDesk:
     def _refuse(self, client_order_id: str, reason: str) -> None:
         self._books.report(OrderRefused(self._books.account, client_order_id, reason))
 
-    def _end_unsent(self, client_order_id: str, reason: str) -> None:
+    def _end_unsent(self, client_order_id: str, reason: str, *, for_now: bool) -> None:
         self._refuse(client_order_id, reason)
-        self._books.happened(client_order_id, OrderInput.NEVER_SENT, reason)
+        self._books.happened(client_order_id, OrderInput.NEVER_SENT, reason, for_now=for_now)
 
     def _lose_answer(self, client_order_id: str, reason: str) -> None:
         self._books.happened(client_order_id, OrderInput.ANSWER_LOST, reason)

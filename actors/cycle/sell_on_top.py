@@ -20,6 +20,7 @@ from orders.order import ZERO, Order
 from orders.request import OrderType, TimeInForce
 
 BUY, SELL = "buy", "sell"
+PAUSE_FACTOR_MAX = 32
 
 
 class SellOnTopParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,7 +28,9 @@ class SellOnTopParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 
     `price_offset_ticks`: how far under the best ask of others the sell is kept. `reprice_interval_seconds`: a sell stays at
     its price at least so long, since each replacement costs its place in the queue and two requests. `retry_seconds`:
-    pause after a refused order. `buy_attempts_max`: refused or unfilled buys in a row before the round is given up.
+    pause after an order that came to nothing, doubled with each further one in a row (up to 32 times as long).
+    `buy_attempts_max`: buys refused for what they ask before the round is given up; what the moment refuses (connection,
+    rate limit, maintenance, nobody to trade with but ourselves) is tried again for as long as it takes.
     """
 
     price_offset_ticks: int = 1
@@ -62,12 +65,12 @@ class SellOnTop:
         return self._sell(view, buys, sells)
 
     def _buy(self, view: RoundView, buys: list[Order]) -> Decision:
-        attempts = len(buys)
-        if attempts >= self._parameters.buy_attempts_max:
-            raise RoundFailed(f"{attempts} buys in a row came to nothing; the last: {buys[-1].reason or buys[-1].state.value}")
+        refused = [buy for buy in buys if buy.state is OrderState.REJECTED and not buy.refused_for_now]
+        if len(refused) >= self._parameters.buy_attempts_max:
+            raise RoundFailed(f"{len(refused)} buys were refused; the last: {refused[-1].reason or refused[-1].state.value}")
         if view.book is None:
             return Decision(phase="waiting for the book")
-        if buys and view.now - buys[-1].changed_at < self._parameters.retry_seconds:
+        if buys and view.now - buys[-1].changed_at < self._pause_seconds(len(buys)):
             return Decision(phase="pausing before another buy")
         buy = DesiredOrder(
             slot=BUY,
@@ -128,5 +131,10 @@ class SellOnTop:
         return price
 
     def _pausing(self, view: RoundView, sells: list[Order]) -> bool:
-        refused = bool(sells) and sells[-1].state is OrderState.REJECTED
-        return refused and view.now - sells[-1].changed_at < self._parameters.retry_seconds
+        refused = 0
+        while refused < len(sells) and sells[-1 - refused].state is OrderState.REJECTED:
+            refused += 1
+        return refused > 0 and view.now - sells[-1].changed_at < self._pause_seconds(refused)
+
+    def _pause_seconds(self, failures: int) -> float:
+        return self._parameters.retry_seconds * min(2 ** (failures - 1), PAUSE_FACTOR_MAX)
