@@ -10,15 +10,18 @@ import msgspec
 from actors.accounts.codec import AccountCodec
 from actors.accounts.gateio_spot import GateioSpotAccountCodec
 from actors.accounts.mexc_spot import MexcSpotAccountCodec
+from actors.accounts.okx_spot import OkxSpotAccountCodec
 from actors.cycle.controller import Controller
 from actors.cycle.sell_on_top import SellOnTop, SellOnTopParameters
 from actors.feeds.codec import FeedCodec
 from actors.feeds.gateio_spot import GateioSpotFeedCodec
 from actors.feeds.mexc_spot import MexcSpotFeedCodec
+from actors.feeds.okx_spot import OkxSpotFeedCodec
 from assembly.settings import KnownExchange
 from exchanges.gateio_spot import GATEIO_SPOT
 from exchanges.identity import ExchangeIdentity
 from exchanges.mexc_spot import MEXC_SPOT
+from exchanges.okx_spot import OKX_SPOT
 
 
 class ExchangeEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +62,13 @@ EXCHANGES: dict[str, ExchangeEntry] = {
             feed_codec=GateioSpotFeedCodec,
             account_codec=GateioSpotAccountCodec,
             credential_prefix="GATEIO",
+        ),
+        ExchangeEntry(
+            identity=OKX_SPOT,
+            feed_codec=OkxSpotFeedCodec,
+            account_codec=OkxSpotAccountCodec,
+            credential_prefix="OKX",
+            testnet_headers=(("x-simulated-trading", "1"),),
         ),
         ExchangeEntry(
             identity=MEXC_SPOT,

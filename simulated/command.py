@@ -73,6 +73,7 @@ def _announce(exchange: SimulatedExchange, host: str, port: int, *, as_json: boo
         "state_url": f"http://{host}:{port}/sim/state",
         "api_key": exchange.credential.api_key,
         "api_secret": exchange.credential.api_secret,
+        **({"api_passphrase": exchange.credential.api_passphrase} if exchange.uses_passphrase else {}),
         "ccxt": exchange.client_hint(host, port),
     }
     if as_json:

@@ -14,11 +14,12 @@ class SimulatedExchange(Protocol):
     """A server that speaks one exchange's REST and websocket protocol over plain Trio sockets.
 
     `run` serves until it is cancelled; orders, balances and trades outlive it, connections and sessions do not, so it may
-    be run again. `control` looks behind the wire and makes bad days.
+    be run again. `control` looks behind the wire and makes bad days. `uses_passphrase` says whether a key has one.
     """
 
     name: str
     control: VenueControl
+    uses_passphrase: bool = False
 
     async def run(self, host: str, port: int, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve on `host` and `port` (0: any free one); `started` gives the bound port once the book is two-sided.

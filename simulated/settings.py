@@ -87,6 +87,7 @@ class SimulationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     `unfilled_order_memory_seconds` say how long a finished order can still be found by client id, and how long a cancelled
     order without fills can be found at all. `outgoing_messages_max` bounds what waits for a websocket client that does not
     read; it is disconnected when that overflows.
+    With `book_checksums` OKX's books bear checksums, as they did until 2026.
     """
 
     seed: int = 1
@@ -100,5 +101,6 @@ class SimulationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     text_lookup_after_finish_seconds: float = 0.0
     unfilled_order_memory_seconds: float = 60.0
     obu_full_before_acknowledgement: bool = False
+    book_checksums: bool = False
     outgoing_messages_max: int = 4_000
     ping_interval_seconds: float = 20.0

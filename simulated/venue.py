@@ -45,7 +45,7 @@ class Venue(ABC):
         self.settings = settings
         self.clock = clock
         self.engine = MatchingEngine(
-            [instrument_of(market, exchange) for market in settings.markets],
+            [self.rules(instrument_of(market, exchange)) for market in settings.markets],
             first_order_id=first_order_id,
             first_trade_id=_FIRST_TRADE_ID,
             first_update_id=_FIRST_UPDATE_ID,
@@ -62,6 +62,10 @@ class Venue(ABC):
             )
             for asset, amount in account.balances.items():
                 self.engine.deposit(account.name, asset, amount, 0)
+
+    def rules(self, described: Instrument) -> Instrument:
+        """A market's rules as this exchange has them; whatever it does not state to its clients, it cannot ask of them."""
+        return described
 
     @abstractmethod
     def wire(self, symbol: Symbol) -> str:

@@ -86,6 +86,7 @@ class OkxSpotFeedCodec:
     sequence_rule = SequenceRule(SnapshotSource.STREAM, Continuity.LINKED)
     rate_limits: Mapping[str, RateLimit] = RATE_LIMITS
     ping_interval_seconds = 10.0  # "Connect": well within the 30 s after which a silent connection is closed
+    connection_seconds_max = None  # none is documented
 
     def rest_url(self, mode: Mode) -> str:
         return REST_URL

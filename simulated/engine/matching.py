@@ -208,6 +208,7 @@ class MatchingEngine:
             updated_at_milliseconds=now,
             fee_asset=new.symbol.base if new.side is Side.BUY else new.symbol.quote,
             expires_at_milliseconds=new.expires_at_milliseconds,
+            tag=new.tag,
         )
         self._next_order_id += 1
         self.orders[order.id] = order

@@ -58,12 +58,14 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str = ""
     self_trade: SelfTrade | None = None
     expires_at_milliseconds: int | None = None
+    tag: str = ""
 
 
 class Order(msgspec.Struct, kw_only=True):
     """The exchange's own record of an order; only the engine changes it.
 
     `locked` is what the order holds back: quote for a buy, base for a sell. `finish` is None while the order is open.
+    `note` and `tag` are the client's own, given with an amendment and with the order.
     """
 
     id: int
@@ -87,6 +89,7 @@ class Order(msgspec.Struct, kw_only=True):
     finish: FinishReason | None = None
     expires_at_milliseconds: int | None = None
     note: str = ""
+    tag: str = ""
 
     @property
     def is_open(self) -> bool:

@@ -1,0 +1,109 @@
+"""Orders over the private websocket: the same commands as by REST, answered in turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import trio
+
+from simulated.faults import AnswerFault, Faults, Operation
+from simulated.okx import messages
+from simulated.okx.encoding import code_index
+from simulated.okx.errors import OkxError
+from simulated.okx.order_desk import Command, OrderDesk
+from simulated.okx.rate_limits import AMEND, BATCH_OF, CANCEL, PLACE
+from simulated.okx.rest import check_expiry
+from simulated.okx.venue import OkxVenue
+from simulated.rate_limits import LimitGroup, RateLimits
+from simulated.session import Session
+
+_WAITING_MAX = 100
+_Submitted = tuple[str, str | None, list[dict[str, Any]], str | None]
+OPERATIONS: tuple[str, ...] = ("order", "batch-orders", "cancel-order", "batch-cancel-orders", "amend-order", "batch-amend-orders")
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    operation: Operation
+    group: LimitGroup
+    command: Command
+
+
+class Operations:
+    """Carries out order operations, one after the other per connection."""
+
+    def __init__(self, venue: OkxVenue, desk: OrderDesk, limits: RateLimits, faults: Faults) -> None:
+        self._venue = venue
+        self._desk = desk
+        self._limits = limits
+        self._faults = faults
+        self._waiting: dict[Session, tuple[trio.MemorySendChannel[_Submitted], trio.MemoryReceiveChannel[_Submitted]]] = {}
+        place = _Kind(Operation.PLACE, PLACE, desk.place)
+        cancel, amend = _Kind(Operation.CANCEL, CANCEL, desk.cancel), _Kind(Operation.AMEND, AMEND, desk.amend)
+        self._kinds = dict(zip(OPERATIONS, (place, place, cancel, cancel, amend, amend), strict=True))
+
+    def discard(self, session: Session) -> None:
+        """Forget what `session` has not been answered yet."""
+        self._waiting.pop(session, None)
+
+    async def submit(self, session: Session, op: str, request_id: str | None, args: list[dict[str, Any]], expires_at: str | None) -> None:
+        """Take a request; waits while too many of this connection are waiting already. Raises: OkxError: not logged in."""
+        if session.account is None:
+            raise OkxError("60011", "Please log in")
+        await self._channel(session)[0].send((op, request_id, args, expires_at))
+
+    async def serve(self, session: Session) -> None:
+        """Answer what is submitted, until cancelled."""
+        async for op, request_id, args, expires_at in self._channel(session)[1]:
+            kind = self._kinds[op]
+            await _sleep(self._faults.take_request_delay_seconds(kind.operation))
+            fault, _ = self._faults.take_answer(kind.operation) or (None, 0)
+            received = self._venue.now() * 1000
+            failed = OkxError("50026", "System error. Try again later").body()
+            if fault is AnswerFault.FAILED_BEFORE:
+                answer = failed
+            else:
+                try:
+                    answer = self._carry_out(session, kind, args, expires_at)
+                except OkxError as error:
+                    answer = error.body()
+            await _sleep(self._faults.take_answer_delay_seconds(kind.operation))
+            if fault is AnswerFault.LOST:
+                continue
+            if fault is AnswerFault.FAILED_AFTER:
+                answer = failed
+            times = {"inTime": str(received), "outTime": str(self._venue.now() * 1000)}
+            session.push(messages.text_of({"id": request_id, "op": op, **answer, **times}))
+
+    def _carry_out(self, session: Session, kind: _Kind, args: list[dict[str, Any]], expires_at: str | None) -> dict[str, Any]:
+        account = session.account
+        if account is None or account.permissions == "read":
+            raise OkxError("50120", "This API key doesn't have permission to use this function")
+        batch = [self._named(fields) for fields in args]
+        group = kind.group if len(batch) == 1 else BATCH_OF[kind.group]
+        key = f"{account.name} {batch[0]['instId'] if batch else ''}"
+        allowance = self._limits.spend(group, key, self._venue.now(), max(1, len(batch)))
+        if allowance.is_exceeded or self._faults.is_rate_limited():
+            raise OkxError("60014", "Requests too frequent")
+        check_expiry(expires_at, self._venue.now())
+        return self._desk.carry_out(kind.command, account, [*batch])
+
+    def _named(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """With the instrument's name in place of its number, which is all that counts here."""
+        index = code_index(fields.get("instIdCode"))
+        instruments = [*self._venue.symbols]
+        if index is None:
+            return {**fields, "instId": ""}
+        return {**fields, "instId": instruments[index] if 0 <= index < len(instruments) else f"of code {fields['instIdCode']}"}
+
+    def _channel(self, session: Session) -> tuple[trio.MemorySendChannel[_Submitted], trio.MemoryReceiveChannel[_Submitted]]:
+        channel = self._waiting.get(session)
+        if channel is None:
+            opened = trio.open_memory_channel[_Submitted](_WAITING_MAX)
+            channel = self._waiting[session] = (opened[0], opened[1])
+        return channel
+
+
+async def _sleep(seconds: float) -> None:
+    if seconds > 0:
+        await trio.sleep(seconds)

@@ -1,0 +1,244 @@
+"""Placing, cancelling, amending and finding orders: the same rules whether a request came by REST or by websocket.
+
+An order command is answered with ids alone, whatever becomes of the order at once; the order channel tells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from market.events import Side
+from market.symbol import Symbol
+from simulated.engine.order import NewOrder, Order, OrderKind, OrderRefused, SelfTrade, TimeInForce
+from simulated.faults import Faults
+from simulated.numbers import decimal_of
+from simulated.okx import encoding
+from simulated.okx.encoding import Json
+from simulated.okx.errors import OkxError, okx_error_of, parameter_error
+from simulated.okx.venue import OkxVenue
+from simulated.settings import AccountSettings
+from simulated.venue import text_of
+
+Fields = Mapping[str, Any]
+Command = Callable[[AccountSettings, Fields], Json]
+
+BATCH_MAX = 20
+_CLIENT_ID = re.compile(r"[0-9A-Za-z]{1,32}")
+_TAG = re.compile(r"[0-9A-Za-z]{1,16}")
+_TIME_IN_FORCE = {name: value for value, name in encoding.ORDER_TYPES.items()}
+_SELF_TRADE = {
+    "cancel_maker": SelfTrade.CANCEL_OLDEST,
+    "cancel_taker": SelfTrade.CANCEL_NEWEST,
+    "cancel_both": SelfTrade.CANCEL_BOTH,
+}
+
+
+class OrderDesk:
+    """Carries out order commands of signed-in accounts."""
+
+    def __init__(self, venue: OkxVenue, faults: Faults) -> None:
+        self._venue = venue
+        self._faults = faults
+
+    # -- commands ---------------------------------------------------------------------------------------------------
+
+    def carry_out(self, command: Command, account: AccountSettings, batch: list[Fields]) -> Json:
+        """The answer to a command on each order of `batch`; its code says whether all, some or none were accepted."""
+        if not 1 <= len(batch) <= BATCH_MAX:
+            raise OkxError("50016" if batch else "50014", f"Parameter count: 1 to {BATCH_MAX} orders")
+        items = [self._outcome(command, account, fields) for fields in batch]
+        failed = sum(item["sCode"] != "0" for item in items)
+        if not failed:
+            return {"code": "0", "msg": "", "data": items}
+        if failed == len(items):
+            return {"code": "1", "msg": "All operations failed", "data": items}
+        return {"code": "2", "msg": "Bulk operation partially succeeded.", "data": items}
+
+    def _outcome(self, command: Command, account: AccountSettings, fields: Fields) -> Json:
+        try:
+            return {**command(account, fields), "ts": str(self._venue.now()), "sCode": "0", "sMsg": ""}
+        except OkxError as error:
+            ids = {"clOrdId": text_of(fields, "clOrdId") or "", "ordId": text_of(fields, "ordId") or "", "tag": ""}
+            return {**ids, "ts": str(self._venue.now()), "sCode": error.code, "sMsg": error.message}
+
+    def place(self, account: AccountSettings, fields: Fields) -> Json:
+        """Raises: OkxError: the order was refused and nothing changed."""
+        instrument = text_of(fields, "instId")
+        symbol = self._venue.symbol(instrument)
+        if text_of(fields, "tdMode") != "cash":
+            raise OkxError("51010", "You can't complete this request under your current account mode.")
+        tag = text_of(fields, "tag") or ""
+        if tag and not _TAG.fullmatch(tag):
+            raise parameter_error("tag")
+        new = NewOrder(
+            account=account.name,
+            symbol=symbol,
+            side=_side(fields),
+            self_trade=_self_trade(fields),
+            client_id=_client_id(fields),
+            tag=tag,
+            **_kind_and_amounts(fields),
+        )
+        try:
+            order = self._venue.engine.place(new, self._venue.now())
+        except OrderRefused as refused:
+            raise okx_error_of(refused, instrument or "") from refused
+        return {"clOrdId": order.client_id, "ordId": str(order.id), "tag": tag}
+
+    def cancel(self, account: AccountSettings, fields: Fields) -> Json:
+        """Raises: OkxError: there is no such order, or it is finished."""
+        order = self._find(account, fields, "51400")
+        try:
+            self._venue.engine.cancel(order.id, self._venue.now())
+        except OrderRefused as refused:
+            raise okx_error_of(refused, encoding.wire(order.symbol)) from refused
+        return {"clOrdId": order.client_id, "ordId": str(order.id)}
+
+    def amend(self, account: AccountSettings, fields: Fields) -> Json:
+        """Change price or total quantity. Raises: OkxError: refused; the order is as it was."""
+        order = self._find(account, fields, "51503")
+        price, quantity = _optional_number(fields, "newPx"), _optional_number(fields, "newSz")
+        if price is None and quantity is None:
+            raise OkxError("51500", "You must enter a price, quantity, or TP/SL")
+        request_id = text_of(fields, "reqId") or ""
+        try:
+            self._venue.engine.amend(order.id, self._venue.now(), price=price, quantity=quantity, note=request_id)
+        except OrderRefused as refused:
+            raise okx_error_of(refused, encoding.wire(order.symbol), amending=True) from refused
+        return {"clOrdId": order.client_id, "ordId": str(order.id), "reqId": request_id}
+
+    def cancel_tagged(self, account: str, tag: str) -> None:
+        """As the dead-man's switch does: every open order with this tag, or every one if it is empty."""
+        for order in list(self._venue.engine.accounts[account].open_orders.values()):
+            if not tag or order.tag == tag:
+                self._venue.engine.cancel(order.id, self._venue.now())
+
+    # -- queries ----------------------------------------------------------------------------------------------------
+
+    def status(self, account: AccountSettings, fields: Fields) -> Json:
+        """Raises: OkxError: there is no such order (any more)."""
+        order = self._find(account, fields, "51603")
+        if self._is_hidden(order):
+            raise OkxError("51603", "Order does not exist")
+        return self._venue.encode_order(order)
+
+    def open_orders(self, account: AccountSettings, fields: Fields) -> list[Json]:
+        """Newest first."""
+        return self._listed(fields, [*self._venue.engine.accounts[account.name].open_orders.values()])
+
+    def finished_orders(self, account: AccountSettings, fields: Fields) -> list[Json]:
+        """Newest first. Raises: OkxError: the type of instrument is missing."""
+        if text_of(fields, "instType") is None:
+            raise OkxError("50014", "Parameter instType can not be empty.")
+        return self._listed(fields, [*self._venue.engine.accounts[account.name].finished_orders])
+
+    def _listed(self, fields: Fields, orders: list[Order]) -> list[Json]:
+        if text_of(fields, "instType") not in (None, "SPOT"):
+            return []
+        instrument = text_of(fields, "instId")
+        symbol = None if instrument is None else self._venue.symbol(instrument)
+        now = self._venue.now()
+        begin, end = whole_number(fields, "begin", 0), whole_number(fields, "end", 1 << 60)
+        after, before = whole_number(fields, "after", 1 << 63), whole_number(fields, "before", 0)
+        kinds, state = text_of(fields, "ordType"), text_of(fields, "state")
+        found: list[Json] = []
+        for order in sorted(orders, key=lambda order: -order.id):
+            if (
+                (symbol is None or order.symbol == symbol)
+                and before < order.id < after
+                and begin <= order.created_at_milliseconds <= end
+                and self._venue.is_remembered(order, now)
+                and not self._is_hidden(order)
+            ):
+                encoded = self._venue.encode_order(order)
+                if (kinds is None or encoded["ordType"] in kinds.split(",")) and state in (None, encoded["state"]):
+                    found.append(encoded)
+        return found[: limit_of(fields)]
+
+    def _find(self, account: AccountSettings, fields: Fields, code: str) -> Order:
+        symbol: Symbol = self._venue.symbol(text_of(fields, "instId"))
+        order_id, client_id = text_of(fields, "ordId"), text_of(fields, "clOrdId")
+        if order_id is None and client_id is None:
+            raise OkxError("51000", "Parameter ordId or clOrdId error")
+        order = self._venue.find_order(account.name, order_id, client_id, self._venue.now())
+        if order is None or order.symbol != symbol:
+            reason = "Order does not exist" if code == "51603" else "The order has been filled, canceled or does not exist."
+            raise OkxError(code, reason)
+        return order
+
+    def _is_hidden(self, order: Order) -> bool:
+        """Whether queries do not know the order yet (a fault)."""
+        return self._faults.hides(order.created_at_milliseconds, self._venue.now())
+
+
+def limit_of(fields: Fields) -> int:
+    return min(100, whole_number(fields, "limit", 100))
+
+
+def whole_number(fields: Fields, name: str, otherwise: int) -> int:
+    """Raises: OkxError: it is not a whole number."""
+    text = text_of(fields, name)
+    if text is None:
+        return otherwise
+    if not (text.isascii() and text.isdigit() and len(text) <= 20):
+        raise parameter_error(name)
+    return int(text)
+
+
+def _kind_and_amounts(fields: Fields) -> dict[str, Any]:
+    order_type = text_of(fields, "ordType") or ""
+    size = _number(fields, "sz")
+    if order_type == "market":
+        target = text_of(fields, "tgtCcy") or ("quote_ccy" if _side(fields) is Side.BUY else "base_ccy")
+        if target not in ("base_ccy", "quote_ccy") or (target == "quote_ccy" and _side(fields) is Side.SELL):
+            raise parameter_error("tgtCcy")
+        amount = "quote_quantity" if target == "quote_ccy" else "quantity"
+        return {"kind": OrderKind.MARKET, "time_in_force": TimeInForce.IMMEDIATE_OR_CANCEL, amount: size}
+    if order_type not in _TIME_IN_FORCE:
+        raise parameter_error("ordType")
+    return {"kind": OrderKind.LIMIT, "time_in_force": _TIME_IN_FORCE[order_type], "price": _number(fields, "px"), "quantity": size}
+
+
+def _side(fields: Fields) -> Side:
+    side = text_of(fields, "side")
+    if side not in ("buy", "sell"):
+        raise parameter_error("side")
+    return Side(side)
+
+
+def _client_id(fields: Fields) -> str:
+    text = text_of(fields, "clOrdId")
+    if text is None:
+        return ""
+    if not _CLIENT_ID.fullmatch(text):
+        raise parameter_error("clOrdId")
+    return text
+
+
+def _self_trade(fields: Fields) -> SelfTrade | None:
+    mode = text_of(fields, "stpMode")
+    if mode is None:
+        return None
+    if mode not in _SELF_TRADE:
+        raise parameter_error("stpMode")
+    return _SELF_TRADE[mode]
+
+
+def _number(fields: Fields, name: str) -> Decimal:
+    number = _optional_number(fields, name)
+    if number is None:
+        raise OkxError("50014", f"Parameter {name} can not be empty.")
+    return number
+
+
+def _optional_number(fields: Fields, name: str) -> Decimal | None:
+    text = text_of(fields, name)
+    if text is None:
+        return None
+    number = decimal_of(text)
+    if number is None:
+        raise parameter_error(name)
+    return number

@@ -1,0 +1,104 @@
+"""Public REST endpoints: the market."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from market.symbol import Symbol
+from simulated.faults import Operation
+from simulated.okx import encoding
+from simulated.okx.encoding import Json
+from simulated.okx.errors import parameter_error
+from simulated.okx.order_desk import whole_number
+from simulated.okx.rate_limits import PUBLIC_BOOKS, PUBLIC_INSTRUMENTS, PUBLIC_MARKET, PUBLIC_TIME
+from simulated.okx.rest_call import Endpoint, RestCall
+from simulated.okx.venue import OkxVenue
+from simulated.tape import INTERVAL_SECONDS
+from simulated.venue import text_of
+
+
+class PublicRest:
+    """Answers about time, instruments, books, tickers, trades and candles."""
+
+    def __init__(self, venue: OkxVenue) -> None:
+        self._venue = venue
+
+    def endpoints(self) -> list[Endpoint]:
+        table = {
+            "/public/time": (self.time, PUBLIC_TIME),
+            "/public/instruments": (self.instruments, PUBLIC_INSTRUMENTS),
+            "/system/status": (self.nothing, PUBLIC_MARKET),
+            "/market/books": (self.books, PUBLIC_BOOKS),
+            "/market/ticker": (self.ticker, PUBLIC_MARKET),
+            "/market/tickers": (self.tickers, PUBLIC_MARKET),
+            "/market/trades": (self.trades, PUBLIC_MARKET),
+            "/market/candles": (self.candles, PUBLIC_MARKET),
+            "/market/history-candles": (self.candles, PUBLIC_MARKET),
+        }
+        return [
+            Endpoint(method="GET", path=path, handler=handler, operation=Operation.MARKET_DATA, group=group)
+            for path, (handler, group) in table.items()
+        ]
+
+    def time(self, call: RestCall) -> list[Json]:
+        return [{"ts": str(self._venue.now())}]
+
+    def nothing(self, call: RestCall) -> list[Any]:
+        """No maintenance is planned."""
+        return []
+
+    def instruments(self, call: RestCall) -> list[Json]:
+        kind = text_of(call.query, "instType")
+        if kind not in ("SPOT", "SWAP", "FUTURES", "OPTION", "MARGIN"):
+            raise parameter_error("instType")
+        if kind != "SPOT":
+            return []
+        asked = text_of(call.query, "instId")
+        symbol = None if asked is None else self._venue.symbol(asked)
+        return [one for one in self._venue.instruments() if symbol is None or one["instId"] == encoding.wire(symbol)]
+
+    def books(self, call: RestCall) -> list[Json]:
+        symbol = self._symbol(call)
+        depth = whole_number(call.query, "sz", 1)
+        if not 1 <= depth <= 400:
+            raise parameter_error("sz")
+        book = self._venue.engine.books[symbol]
+        return [
+            {
+                "asks": encoding.levels(book.asks, depth),
+                "bids": encoding.levels(book.bids, depth),
+                "ts": str(book.updated_at_milliseconds or self._venue.now()),
+                "seqId": book.update_id,
+            }
+        ]
+
+    def ticker(self, call: RestCall) -> list[Json]:
+        return [self._ticker(self._symbol(call))]
+
+    def tickers(self, call: RestCall) -> list[Json]:
+        if text_of(call.query, "instType") is None:
+            raise parameter_error("instType")
+        return [self._ticker(symbol) for symbol in self._venue.symbols.values()] if call.query["instType"] == "SPOT" else []
+
+    def _ticker(self, symbol: Symbol) -> Json:
+        book = self._venue.engine.books[symbol]
+        return encoding.ticker(symbol, self._venue.tapes[symbol], book.bids, book.asks, self._venue.now())
+
+    def trades(self, call: RestCall) -> list[Json]:
+        symbol = self._symbol(call)
+        limit = min(500, whole_number(call.query, "limit", 100))
+        return [encoding.public_trade(symbol, trade) for trade in reversed(self._venue.tapes[symbol].trades)][:limit]
+
+    def candles(self, call: RestCall) -> list[list[str]]:
+        symbol = self._symbol(call)
+        interval = encoding.BARS.get(text_of(call.query, "bar") or "1m")
+        if interval is None:
+            raise parameter_error("bar")
+        after, before = whole_number(call.query, "after", 1 << 60), whole_number(call.query, "before", -1)
+        length, now_seconds = INTERVAL_SECONDS[interval], self._venue.now() // 1000
+        candles = [one for one in self._venue.tapes[symbol].candles(interval) if before < one.start_seconds * 1000 < after]
+        limit = min(300, whole_number(call.query, "limit", 100))
+        return [encoding.candle(one, length, now_seconds) for one in reversed(candles)][:limit]
+
+    def _symbol(self, call: RestCall) -> Symbol:
+        return self._venue.symbol(text_of(call.query, "instId"))

@@ -1,0 +1,182 @@
+"""The public push topics of OKX."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+
+from market.symbol import Symbol
+from simulated.engine.events import EngineEvent, TradeMade
+from simulated.faults import Faults
+from simulated.numbers import plain
+from simulated.okx import encoding, messages
+from simulated.okx.encoding import Json, Level
+from simulated.okx.venue import OkxVenue
+from simulated.session import Session
+from simulated.tape import INTERVAL_SECONDS
+from simulated.topics import BatchedTopic
+
+BOOK_LEVELS = 400
+_HEARTBEAT_SECONDS = 60.0
+_Views = tuple[dict[str, Level], dict[str, Level]]
+
+
+class _OkxTopic(BatchedTopic):
+    """A topic of one channel and instrument."""
+
+    def __init__(self, venue: OkxVenue, channel: str, symbol: Symbol, interval_seconds: float) -> None:
+        super().__init__(venue, symbol, interval_seconds)
+        self.venue = venue
+        self.arg = {"channel": channel, "instId": encoding.wire(symbol)}
+
+    def encode(self, result: Any) -> str:
+        return messages.push(self.arg, [result])
+
+
+class Books(_OkxTopic):
+    """books: the whole book of 400 levels first, then what changed in it, linked by numbers; a heartbeat when nothing does."""
+
+    def __init__(self, venue: OkxVenue, symbol: Symbol, faults: Faults) -> None:
+        super().__init__(venue, "books", symbol, 0.1)
+        self._faults = faults
+        self._sequence = self.book.update_id
+        self._sent = self._views()
+
+    def joined(self, session: Session) -> None:
+        # Everybody else is brought up to this moment first, so that one chain of numbers serves all.
+        self.sessions.pop(session, None)
+        self.flush()
+        self.sessions[session] = None
+        bids, asks = ([*view.values()] for view in self._sent)
+        session.push(messages.push(self.arg, [self._frame(bids, asks, -1)], action="snapshot"))
+
+    def encode(self, result: Any) -> str:
+        return messages.push(self.arg, [result], action="update")
+
+    def flush(self) -> None:
+        result = self.result()
+        if result is not None and not self._faults.take_withheld_update(self.symbol):
+            self.push(result)
+
+    def result(self) -> Json | None:
+        before, self._sent = self._sent, self._views()
+        bids, asks = _changes(before[0], self._sent[0]), _changes(before[1], self._sent[1])
+        if not bids and not asks:
+            return None  # there and back within the interval: nothing is pushed, and the numbers stay
+        previous, self._sequence = self._sequence, self.book.update_id
+        return self._frame(bids, asks, previous)
+
+    def push_crossed(self) -> None:
+        """Tell of a bid above the best ask that does not exist; the numbers go on without a gap."""
+        ask = self.book.asks.best
+        if ask is not None:
+            self.flush()
+            self.book.update_id += 1
+            previous, self._sequence = self._sequence, self.book.update_id
+            above = ask + self.venue.engine.instruments[self.symbol].price_tick
+            self.push(self._frame([[plain(above), "1", "0", "1"]], [], previous))
+
+    async def run(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(super().run)
+            while True:
+                pushed = self._sequence
+                await trio.sleep(_HEARTBEAT_SECONDS)
+                if self._sequence == pushed:
+                    self.push(self._frame([], [], self._sequence))
+
+    def _frame(self, bids: list[Level], asks: list[Level], previous: int) -> Json:
+        checksum = encoding.checksum([*self._sent[0].values()], [*self._sent[1].values()]) if self.venue.settings.book_checksums else 0
+        return {
+            "asks": asks,
+            "bids": bids,
+            "ts": str(self.venue.now()),
+            "checksum": checksum,
+            "prevSeqId": previous,
+            "seqId": self._sequence,
+        }
+
+    def _views(self) -> _Views:
+        book = self.book
+        bids, asks = ({level[0]: level for level in encoding.levels(side, BOOK_LEVELS)} for side in (book.bids, book.asks))
+        return bids, asks
+
+
+def _changes(before: dict[str, Level], now: dict[str, Level]) -> list[Level]:
+    """Levels that are gone, with quantity 0, and levels whose quantity is another."""
+    gone = [[price, "0", "0", "0"] for price in before if price not in now]
+    return gone + [level for price, level in now.items() if price not in before or before[price][1] != level[1]]
+
+
+class FullBook(_OkxTopic):
+    """books5 and bbo-tbt: the best levels, whole, when they have changed."""
+
+    def __init__(self, venue: OkxVenue, channel: str, symbol: Symbol, depth: int, interval_seconds: float) -> None:
+        super().__init__(venue, channel, symbol, interval_seconds)
+        self._depth = depth
+        self._sent: tuple[list[Level], list[Level]] | None = None
+
+    def joined(self, session: Session) -> None:
+        self._sent = None
+        self.mark()
+
+    def result(self) -> Json | None:
+        view = (encoding.levels(self.book.bids, self._depth), encoding.levels(self.book.asks, self._depth))
+        if view == self._sent:
+            return None
+        self._sent = view
+        bids, asks = view
+        return {
+            "asks": asks,
+            "bids": bids,
+            "instId": self.arg["instId"],
+            "ts": str(self.venue.now()),
+            "seqId": self.book.update_id,
+        }
+
+
+class Tickers(_OkxTopic):
+    """tickers: the day's figures while anything changes."""
+
+    def __init__(self, venue: OkxVenue, symbol: Symbol) -> None:
+        super().__init__(venue, "tickers", symbol, 0.1)
+
+    def joined(self, session: Session) -> None:
+        self.mark()
+
+    def result(self) -> Json:
+        return encoding.ticker(self.symbol, self.venue.tapes[self.symbol], self.book.bids, self.book.asks, self.venue.now())
+
+
+class Candles(_OkxTopic):
+    """candle1m and so on: the running candle, every second while there are trades."""
+
+    def __init__(self, venue: OkxVenue, channel: str, symbol: Symbol) -> None:
+        super().__init__(venue, channel, symbol, 1.0)
+        self._interval = encoding.BARS[channel.removeprefix("candle")]
+
+    def joined(self, session: Session) -> None:
+        self.mark()
+
+    def notice(self, event: EngineEvent) -> None:
+        if isinstance(event, TradeMade) and event.trade.symbol == self.symbol:
+            self.mark()
+
+    def result(self) -> list[str] | None:
+        one = self.venue.tapes[self.symbol].last_candle(self._interval)
+        return None if one is None else encoding.candle(one, INTERVAL_SECONDS[self._interval], self.venue.now() // 1000)
+
+
+class Trades(_OkxTopic):
+    """trades and trades-all: each trade as it happens, from the taker's side."""
+
+    def __init__(self, venue: OkxVenue, channel: str, symbol: Symbol) -> None:
+        super().__init__(venue, channel, symbol, 0.0)
+
+    def notice(self, event: EngineEvent) -> None:
+        if isinstance(event, TradeMade) and event.trade.symbol == self.symbol:
+            self.push({**encoding.public_trade(self.symbol, self.venue.tapes[self.symbol].trades[-1]), "count": "1"})
+
+    async def run(self) -> None:
+        await trio.sleep_forever()
