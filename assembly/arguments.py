@@ -36,8 +36,9 @@ environment (wins over the file; the command line wins over both):
   NO_COLOR                            no colours in the live view
 
 stopping:
-  Ctrl-C (or SIGTERM) cancels the open orders, waits for the exchange to confirm and prints a
-  statement; a second one tells what is still awaited; a third one ends the program at once.
+  Ctrl-C (or SIGTERM, or closing the terminal) cancels the open orders, waits for the exchange to
+  confirm and prints a statement; a second one tells what is still awaited; a third one ends the
+  program at once.
 
 exit status:
   0  ended or stopped cleanly: no order of ours is live

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM from the first line of the program to its last.
+"""SIGINT, SIGTERM and SIGHUP (a terminal that was closed) from the first line of the program to its last.
 
 One handler for the whole life of the process: between two handlers a signal would be lost or answered with a lie. Imports
 nothing heavy, because it must be in place before whatever takes time.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STANDARD_ERROR = 2
 _MESSAGE = b"stopped before anything was sent: no order of ours is live\n"
 
@@ -29,9 +29,10 @@ class StopSignals:
         self._is_over = False
 
     def install(self) -> None:
-        """Take the signals. Call it in the main thread."""
+        """Take the signals. Call it in the main thread. A SIGHUP that is ignored already (`nohup`) stays so."""
         for number in STOP_SIGNALS:
-            signal.signal(number, self._take)
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._take)
 
     @contextmanager
     def listen(self, listener: Listener) -> Generator[None]:
