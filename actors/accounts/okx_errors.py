@@ -9,7 +9,7 @@ import msgspec
 
 from orders.errors import ErrorKind, ExchangeError
 
-_CODES_BY_KIND: dict[ErrorKind, str] = {
+CODES_BY_KIND: dict[ErrorKind, str] = {
     # The server failed or timed out on the way (51412: of a cancellation), so that the request may have taken effect. Of
     # those from 50005 on OKX says that it has not, which costs little to find out. 51016 and 50071 say that there is an
     # order with our client id: ours, then, however it got there.
@@ -33,7 +33,7 @@ _CODES_BY_KIND: dict[ErrorKind, str] = {
     # 51400 says of an order only that it is filled, cancelled or unknown.
     ErrorKind.ALREADY_CLOSED: "51400 51401 51402 51410 51503 51509 51510",
 }
-KIND_BY_CODE: dict[str, ErrorKind] = {code: kind for kind, codes in _CODES_BY_KIND.items() for code in codes.split()}
+KIND_BY_CODE: dict[str, ErrorKind] = {code: kind for kind, codes in CODES_BY_KIND.items() for code in codes.split()}
 
 MESSAGE_LENGTH_MAX = 300
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from exchanges.gateio_spot import GATEIO_SPOT
 from exchanges.identity import ExchangeIdentity
 from exchanges.mexc_spot import MEXC_SPOT
+from exchanges.okx_spot import OKX_SPOT
 from market.symbol import KNOWN_QUOTES, Symbol, SymbolError
 
 assets = st.from_regex(r"[A-Z0-9]{1,20}", fullmatch=True)
@@ -72,3 +73,9 @@ def test_gateio_spells_with_an_underscore() -> None:
 def test_mexc_writes_symbols_without_a_separator() -> None:
     assert MEXC_SPOT.to_wire(Symbol("BTC", "USDT")) == "BTCUSDT"
     assert MEXC_SPOT.from_wire("ETHUSDC") == Symbol("ETH", "USDC")
+
+
+def test_okx_spells_with_a_hyphen() -> None:
+    assert OKX_SPOT.to_wire(Symbol("BTC", "USDT")) == "BTC-USDT"
+    assert OKX_SPOT.from_wire("ETH-BTC") == Symbol("ETH", "BTC")
+    assert (OKX_SPOT.name, repr(OKX_SPOT)) == ("okx_spot", "<exchange okx_spot>")
