@@ -1,4 +1,4 @@
-"""MEXC's private stream over its whole life: the listen key kept, lost and given back, and connections renewed before their day is over."""
+"""MEXC's private stream over its whole life: the listen key kept, lost and given back, connections renewed, and silence about an order."""
 
 from __future__ import annotations
 
@@ -126,3 +126,15 @@ def test_answer_that_loses_a_new_key_leaves_it_to_expire_and_another_is_asked_fo
         assert len(keys_left(world)) == 1, "nobody knows it, so nobody can give it back"
 
     run_on_mexc(story, seed=5)
+
+
+def test_market_buy_of_which_the_stream_tells_nothing_is_asked_about_within_seconds() -> None:
+    """It was answered with an id alone, and what cannot rest must have ended by then."""
+
+    async def story(world: World) -> None:
+        world.exchange.drop_private_events(1_000)
+        await world.start()
+        await world.wait_for(OrderPlaced, is_sell, within_seconds=8)
+        await fill_and_end(world)
+
+    run_on_mexc(story, seed=6)
