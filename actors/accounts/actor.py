@@ -47,6 +47,7 @@ from orders.ledger import AccountLedger
 
 RETRY_PAUSE_SECONDS = 0.25
 RETRY_PAUSE_SECONDS_MAX = 5.0
+REFUSALS_MAX = 3  # of the private stream in a row, with the clocks compared in between
 
 
 class ActorContext(Protocol):
@@ -145,11 +146,11 @@ class AccountActor:
 
     async def _keep_listening(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep the private stream open for ever; `started` once the first snapshot agrees and nothing old is live."""
-        is_first, was_refused = True, False
+        is_first, refusals = True, 0
         while True:
             try:
                 async with open_private_stream(self._websocket_url, session=self._session, credential=self._credential) as (stream, early):
-                    was_refused = False
+                    refusals = 0
                     self._report(AccountConnected(self._name))
                     self._books.take_all(early)
                     async with trio.open_nursery() as nursery:
@@ -168,10 +169,10 @@ class AccountActor:
             except* STREAM_ERRORS as group:
                 self._lose_stream(_first_message(group))
             except* SubscriptionRefused as group:
-                if was_refused:
+                refusals += 1
+                if refusals >= REFUSALS_MAX:
                     raise
                 # Perhaps one of the clocks has jumped since they were compared: signed by the right time it may be accepted.
-                was_refused = True
                 self._lose_stream(_first_message(group))
                 await self._measure_clock()
             await self._wait_for_reconnect(polling=not is_first)

@@ -96,4 +96,5 @@ def _kind_by_status(status: int, *, labelled: bool) -> ErrorKind:
     # Gate.io answers 403 to more than wrong keys; only without a label of its own does the status decide.
     if status in (401, 403) and not labelled:
         return ErrorKind.AUTHENTICATION
-    return ErrorKind.UNKNOWN
+    # A refusal of Gate.io's own has a label. What has none comes from something in between, which may have passed it on.
+    return ErrorKind.UNKNOWN if labelled else ErrorKind.RETRYABLE
