@@ -17,7 +17,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from market.events import Side
-from market.exact import exact_product, exact_sum
+from market.exact import EXACT, exact_product, exact_sum
 from market.symbol import Symbol
 from orders.events import (
     BalanceChanged,
@@ -73,6 +73,7 @@ class AccountLedger:
         self._counted_trade_ids: dict[tuple[Symbol, str, str], None] = {}
         self._balances: dict[str, BalanceReport] = {}
         self._fill_changes: dict[str, Decimal] = {}
+        self._forgotten_holdings: dict[str, dict[Symbol, Decimal]] = {}
 
     # What is known
 
@@ -111,6 +112,14 @@ class AccountLedger:
     def fill_changes(self) -> dict[str, Decimal]:
         """What all fills seen so far did to each asset's balance, fees included."""
         return dict(self._fill_changes)
+
+    def holdings(self, owner: str) -> dict[Symbol, Decimal]:
+        """Base units by symbol that the owner's fills since the start add up to, those of forgotten orders included."""
+        held = dict(self._forgotten_holdings.get(owner, {}))
+        for order in self.orders(owner):
+            symbol = order.request.symbol
+            held[symbol] = EXACT.add(held.get(symbol, ZERO), order.asset_changes().get(symbol.base, ZERO))
+        return held
 
     def spendable(self, asset: str) -> Decimal:
         """The exchange's available balance less what orders on their way may already have taken from it."""
@@ -313,6 +322,10 @@ class AccountLedger:
         order = self._orders.pop(client_order_id)
         if order.exchange_order_id is not None:
             self._client_id_by_exchange_id.pop((order.request.symbol, order.exchange_order_id), None)
+        if order.fills:
+            symbol = order.request.symbol
+            held = self._forgotten_holdings.setdefault(order.request.owner, {})
+            held[symbol] = EXACT.add(held.get(symbol, ZERO), order.asset_changes().get(symbol.base, ZERO))
         for fill in order.fills:
             _remember(self._counted_trade_ids, _trade_key(fill))
 

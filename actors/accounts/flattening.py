@@ -8,7 +8,6 @@ the stop itself that wants it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 
 import trio
 
@@ -22,7 +21,6 @@ from market.instrument import Instrument
 from market.symbol import Symbol
 from network.errors import NetworkError, RequestNotSent
 from orders.errors import ExchangeError
-from orders.ledger import AccountLedger
 from orders.life_cycle import OrderInput
 from orders.order import ZERO
 from orders.request import OrderRequest, OrderType, TimeInForce
@@ -44,7 +42,7 @@ async def flatten(
     Less than the smallest tradable quantity is left. What the exchange refuses is reported and left. The caller sets the
     deadline; cancelled, the ledger says what is not known yet.
     """
-    for symbol, held in _held(bookkeeper.ledger, owner).items():
+    for symbol, held in bookkeeper.ledger.holdings(owner).items():
         instrument = rules.get(symbol)
         quantity = instrument.round_quantity_down(held) if instrument is not None else ZERO
         if instrument is None or quantity <= 0 or quantity < instrument.quantity_min:
@@ -61,15 +59,6 @@ async def flatten(
         )
         await _sell(request, session, bookkeeper)
         await _wait_for_its_end(request.client_order_id, session, bookkeeper)
-
-
-def _held(ledger: AccountLedger, owner: str) -> dict[Symbol, Decimal]:
-    """Base units by symbol that the owner's fills of this run add up to."""
-    held: dict[Symbol, Decimal] = {}
-    for order in ledger.orders(owner):
-        symbol = order.request.symbol
-        held[symbol] = held.get(symbol, ZERO) + order.asset_changes().get(symbol.base, ZERO)
-    return held
 
 
 async def _sell(request: OrderRequest, session: AccountSession, bookkeeper: Bookkeeper) -> None:

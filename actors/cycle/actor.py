@@ -38,6 +38,7 @@ from orders.request import OrderRequest
 COMMAND_LIFETIME_SECONDS = 2.0
 # An account that restarts does not answer what its last incarnation was asked; then it is asked again.
 CAPTURE_TIMEOUT_SECONDS = 15.0
+BALANCES_LAG_SECONDS_MAX = 10.0
 
 
 class ActorContext(Protocol):
@@ -208,8 +209,12 @@ class CycleActor:
         self._enter("reconciling")
         while not all(order.is_settled for order in self._memory.round_orders()):
             await self._wait_for_news(context)
-        after = await self._capture(context)
-        reconciled = self._compare(after)
+        give_up_at = trio.current_time() + BALANCES_LAG_SECONDS_MAX
+        reconciled = self._compare(await self._capture(context))
+        while not reconciled.agrees and trio.current_time() < give_up_at:
+            # The exchange's balances may lag behind its trades.
+            await self._wait_for_news(context)
+            reconciled = self._compare(await self._capture(context))
         self._report(reconciled)
         if not reconciled.agrees:
             raise BalancesDisagree(
@@ -283,7 +288,7 @@ class CycleActor:
         if self._memory.placing.get(slot) == order.client_order_id:
             del self._memory.placing[slot]
         if order.request.tag == tag_for(self._memory.round_number, slot):
-            self._memory.orders[order.client_order_id] = order
+            self._memory.keep_order(order)
 
     def _usable_book(self) -> BookChanged | None:
         if self._memory.book is None or trio.current_time() - self._memory.book.received_at > self._book_age_seconds_max:

@@ -31,6 +31,19 @@ class CycleMemory:
         """The orders of the round in progress, oldest first."""
         return tuple(self.orders.values())
 
+    def keep_order(self, order: Order) -> None:
+        """Take in an order of the round in progress.
+
+        A sell that follows the market for days is replaced very often: of those that ended without a fill only the newest
+        are kept, for they say nothing about what the round holds.
+        """
+        self.orders[order.client_order_id] = order
+        if len(self.orders) <= ROUND_ORDERS_KEPT_MAX:
+            return
+        empty = [known for known in self.orders.values() if known.is_terminal and not known.filled_quantity]
+        for known in empty[: len(empty) // 2]:
+            del self.orders[known.client_order_id]
+
     def end_round(self, reconciled: CycleReconciled) -> None:
         """The round is closed and agrees: the next may begin."""
         self.reconciliations.append(reconciled)
@@ -43,3 +56,4 @@ class CycleMemory:
 
 
 RECONCILIATIONS_KEPT_MAX = 1_000
+ROUND_ORDERS_KEPT_MAX = 500

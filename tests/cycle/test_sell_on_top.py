@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from actors.cycle.controller import Decision, RoundFailed, RoundView
 from actors.cycle.sell_on_top import SellOnTop, SellOnTopParameters
@@ -131,12 +132,20 @@ def test_buy_whose_fills_are_not_all_told_is_waited_for() -> None:
     assert decide(buy(told=False)).hold
 
 
-def test_rejected_buy_is_tried_again_after_a_pause_and_given_up_after_five() -> None:
+def test_rejected_buy_is_tried_again_after_a_pause_that_doubles_and_given_up_after_five() -> None:
     rejected = [buy(OrderState.REJECTED, filled="0")]
     assert decide(*rejected, now=90.5).desired == ()
     assert decide(*rejected, now=91.5).desired != ()
-    with pytest.raises(RoundFailed, match="5 buys in a row"):
+    assert decide(*rejected * 3, now=93.5).desired == ()
+    assert decide(*rejected * 3, now=94.5).desired != ()
+    with pytest.raises(RoundFailed, match="5 buys were refused"):
         decide(*rejected * 5)
+
+
+def test_buy_that_only_the_moment_refused_is_tried_again_for_as_long_as_it_takes() -> None:
+    refused = [replace(buy(OrderState.REJECTED, filled="0"), refused_for_now=True)]
+    assert decide(*refused * 50, now=90 + 31).desired == ()
+    assert decide(*refused * 50, now=90 + 33).desired != ()
 
 
 def test_what_was_bought_less_the_fee_is_sold_one_tick_under_the_best_ask_and_never_takes() -> None:
