@@ -50,6 +50,8 @@ FEED_LIVENESS_SECONDS = 30.0
 ACCOUNT_LIVENESS_SECONDS = 60.0
 CYCLE_LIVENESS_SECONDS = 30.0
 CHILD_STOP_DEADLINE_SECONDS = 2.0
+# As often as its start deadline allows: an exchange that cannot be reached for a minute must not use up the restarts.
+INSTRUMENTS_ATTEMPTS_MAX = 1_000
 # A goodbye to an exchange is a courtesy; a stop must not wait long for its answer.
 CLOSE_TIMEOUT_SECONDS = 0.5
 
@@ -191,7 +193,9 @@ class Tree:
                     subscribers=subscribers,
                     wall_clock=self._wall_clock,
                     rng=self._rng(f"feed:{parts.name}:{context.incarnation}"),
-                    settings=FeedSettings(max_age_seconds=parts.settings.book_max_age_seconds),
+                    settings=FeedSettings(
+                        max_age_seconds=parts.settings.book_max_age_seconds, instruments_attempts_max=INSTRUMENTS_ATTEMPTS_MAX
+                    ),
                     context=context,
                     report=self._report,
                 )
@@ -276,11 +280,25 @@ class Tree:
         async def clean_up(cause: CleanupCause) -> None:
             if cause.kind is DeathKind.STOPPED:
                 return  # the program stops: its accounts are being closed, with all that is in them
-            reply = Reply[tuple[Order, ...]]()
-            await account.commands_sender.send(CloseOwner(parts.name, reply))
-            left = await reply.wait()
+            left: tuple[Order, ...] = ()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(cancel_when_account_closes, nursery)
+                left = await close_orders_of_cycle()
+                nursery.cancel_scope.cancel("the account has answered")
             if left:
                 raise OrdersLeft(f"cycle {parts.name}: {', '.join(order.client_order_id for order in left)}")
+
+        async def close_orders_of_cycle() -> tuple[Order, ...]:
+            """Those whose end was not confirmed. An account that died meanwhile does not answer: it is asked again."""
+            while True:
+                reply = Reply[tuple[Order, ...]]()
+                await account.commands_sender.send(CloseOwner(parts.name, reply))
+                with trio.move_on_after(self._settings.runtime.stop_deadline_seconds / 2):
+                    return await reply.wait()
+
+        async def cancel_when_account_closes(nursery: trio.Nursery) -> None:
+            await account.gate.wait_closed()
+            nursery.cancel_scope.cancel("the program stops, and closes the whole account")
 
         return Child(
             f"cycle:{parts.name}",

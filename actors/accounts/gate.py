@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import trio
+
 
 class GateClosed(Exception):
     """A placement was refused because the gate is closed; nothing was sent."""
@@ -16,6 +18,7 @@ class OrderGate:
 
     def __init__(self) -> None:
         self._closed_reason: str | None = None
+        self._closed = trio.Event()
 
     @property
     def closed_reason(self) -> str | None:
@@ -26,6 +29,11 @@ class OrderGate:
         """Close for good. The first reason stands."""
         if self._closed_reason is None:
             self._closed_reason = reason
+            self._closed.set()
+
+    async def wait_closed(self) -> None:
+        """Wait until it is closed."""
+        await self._closed.wait()
 
     def ensure_open(self) -> None:
         """
