@@ -88,6 +88,9 @@ class World:
         self.network.add_host(HOST, ADDRESS)
         self.network.set_latency(HOST, *latency_seconds)
         self.events: list[tuple[float, object]] = []
+        self.keeps_events = True
+        self.observers: list[Callable[[object], None]] = []
+        """Called with every event the program reports, in the moment it does; they must not raise."""
         self.trace = hashlib.sha256()
         self.runtime: Runtime | None = None
         self.report: RunReport | None = None
@@ -198,6 +201,15 @@ class World:
             self.fail(f"the program did not end within {within_seconds:g} s of virtual time")
         return self.report
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a run has begun and not ended."""
+        return self.runtime is not None and not self._ended.is_set()
+
+    async def wait_ended(self) -> None:
+        """Wait for the program's end, however long that takes."""
+        await self._ended.wait()
+
     async def end(self, *, within_seconds: float = PATIENCE_SECONDS, status: ExitStatus = ExitStatus.CLEAN) -> RunReport:
         """Wait for the program's end, expect `status`, and check what must be true of every run."""
         report = await self.ended(within_seconds=within_seconds)
@@ -233,12 +245,15 @@ class World:
     # What happened
 
     def _take_event(self, event: object) -> None:
-        self.events.append((trio.current_time(), event))
+        if self.keeps_events:
+            self.events.append((trio.current_time(), event))
         told = tell(event)
         if told is not None:
             self.trace.update(msgspec.json.encode((round(trio.current_time(), 9), told.name, told.fields)))
         self._happened.set()
         self._happened = trio.Event()
+        for observe in tuple(self.observers):
+            observe(event)
         for matches in self._crash_on:
             if matches(event):
                 self._crash_on.remove(matches)
