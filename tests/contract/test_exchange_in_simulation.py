@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from assembly.presenter.report import ExitStatus
-from assembly.registry import EXCHANGES
+from assembly.registry import EXCHANGES, ExchangeEntry
 from market.events import BookLost, Side
 from orders.events import OrderEnded, OrderFilled, OrderPlaced
 from orders.life_cycle import OrderState
@@ -29,6 +29,10 @@ from world import BTC_USDT, World, run_world
 
 every_exchange = pytest.mark.parametrize("name", sorted(EXCHANGES))
 NO_TAKERS = SimulationSettings(markets=(MarketSettings(taker_rate_per_second=0.0, gap_rate_per_second=0.0, volatility_per_second=0.0),))
+
+
+def has_switch(entry: ExchangeEntry) -> bool:
+    return entry.account_codec().capabilities.dead_mans_switch_seconds_min is not None
 
 
 def run_on(name: str, story: Callable[[World], Awaitable[None]], *, seed: int, simulation: SimulationSettings | None = NO_TAKERS) -> None:
@@ -159,6 +163,25 @@ def test_connections_that_drop_without_a_goodbye_are_recovered_and_no_order_is_l
         await world.end()
 
     run_on(name, story, seed=6)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, entry in EXCHANGES.items() if has_switch(entry)))
+def test_exchange_cancels_what_is_open_when_it_no_longer_hears_from_us(name: str) -> None:
+    """R2, X1, X4"""
+
+    async def story(world: World) -> None:
+        world.exchange.freeze_flow()
+        await world.start()
+        await placed_sell(world)
+        await trio.sleep(120)
+        assert world.our_open_orders(), "while we live, it is renewed"
+        with world.network.partition("exchange.sim"):
+            await trio.sleep(35)
+            world.check_nothing_is_open()
+        fill(world, await placed_sell(world, 2))
+        await world.end()
+
+    run_on(name, story, seed=10)
 
 
 @every_exchange
