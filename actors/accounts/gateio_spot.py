@@ -88,6 +88,7 @@ SYSTEM_CHANNEL = "spot.system"  # websocket, "Service upgrade notification"; old
 PING_CHANNEL = "spot.ping"  # websocket, "Application ping pong"
 PONG_CHANNEL = "spot.pong"
 PING_INTERVAL_SECONDS = 10.0
+STREAM_SERVER_ERROR = "3"  # websocket, "Schema", `error`; says nothing about what was asked: it is asked again
 _PAYLOADS: dict[str, list[str] | None] = {ORDERS_CHANNEL: ["!all"], FILLS_CHANNEL: ["!all"], BALANCES_CHANNEL: None}
 
 _CAPABILITIES = Capabilities(
@@ -372,6 +373,8 @@ class GateioSpotAccountCodec:
     def decode_frame(self, frame: str | bytes) -> list[PrivateReport]:
         with wire.reading("a frame", frame):
             read = wire.FRAME.decode(frame)
+            if read.error is not None and str(read.error.code) == STREAM_SERVER_ERROR:
+                return [StreamClosing(f"server error: {read.error.message}")]
             if read.error is not None:
                 return [StreamRefused(read.channel, str(read.error.code), read.error.message)]
             if read.type == "upgrade":
