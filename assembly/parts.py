@@ -9,7 +9,10 @@ import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
+import trio
+
 from actors.accounts.bookkeeper import Bookkeeper
+from actors.accounts.checks import AccountLimits
 from actors.accounts.closing import AccountCloser
 from actors.accounts.credential import Credential
 from actors.accounts.dead_mans_switch import DeadMansSwitch
@@ -20,7 +23,7 @@ from actors.channels.latest import LatestReceiver, LatestSender, open_latest
 from actors.cycle.inbox import CycleInput, inbox_key
 from actors.cycle.memory import CycleMemory
 from assembly.registry import EXCHANGES, ExchangeEntry
-from assembly.settings import AccountSettings, CycleSettings, ExchangeMode, ExchangeSettings
+from assembly.settings import AccountSettings, CycleSettings, ExchangeMode, ExchangeSettings, LimitSettings
 from market.clock import WallClock
 from market.events import InstrumentListed, MarketEvent
 from market.instrument import Instrument
@@ -35,7 +38,9 @@ from orders.errors import ErrorKind
 from orders.events import AccountLost
 from orders.identity import ClientOrderIds
 from orders.ledger import AccountLedger
+from simulated.exchange import SimulatedExchange
 
+LOOPBACK = "127.0.0.1"
 COMMANDS_CAPACITY = 64
 INBOX_KEYS_MAX = 20_000
 INSTRUMENTS_MAX = 1_000
@@ -66,6 +71,19 @@ class ExchangeParts:
             is_rate_limited=self._is_rate_limited,
             penalty_seconds=lambda response: self._penalty_seconds(response, wall_clock),
         )
+
+    async def serve(self, simulated: SimulatedExchange, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve an embedded exchange on a free loopback port until cancelled; `started` once the URLs are known.
+
+        Raises:
+            OSError: no port can be bound.
+        """
+        async with trio.open_nursery() as nursery:
+            port = await nursery.start(simulated.run, LOOPBACK, 0)
+            self.rest_url = simulated.rest_url(LOOPBACK, port)
+            self.public_websocket_url = simulated.websocket_url(LOOPBACK, port)
+            self.private_websocket_url = simulated.private_websocket_url(LOOPBACK, port)
+            task_status.started()
 
     def open_http(self) -> HttpClient:
         """A client of its own for whoever enters it. Codecs write whole paths, so only the URL's origin counts."""
@@ -180,6 +198,15 @@ class Reporting:
 
 def _instrument_key(listed: InstrumentListed) -> Symbol:
     return listed.instrument.symbol
+
+
+def account_limits(settings: LimitSettings) -> AccountLimits:
+    return AccountLimits(
+        max_order_notional=settings.max_order_notional,
+        max_position_notional=settings.max_position_notional,
+        max_open_orders=settings.max_open_orders,
+        max_price_deviation=settings.max_price_deviation,
+    )
 
 
 def random_source(seed: int | str, name: str) -> random.Random:

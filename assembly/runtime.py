@@ -16,7 +16,7 @@ import trio
 from actors.accounts.timing import AccountTiming
 from assembly.parts import AccountParts
 from assembly.presenter.report import ExitStatus, RunReport, RuntimeStopping, StopAwaited
-from assembly.settings import ExchangeMode, Settings
+from assembly.settings import Settings
 from assembly.tree import CLOSE_TIMEOUT_SECONDS, Tree
 from market.clock import WallClock
 from market.exact import PRECISE
@@ -115,7 +115,7 @@ class Runtime:
 
     def modes(self) -> dict[str, str]:
         """Each exchange in use and its mode."""
-        return {name: _mode(parts.settings.mode, embedded=parts.settings.is_embedded) for name, parts in self.tree.exchanges.items()}
+        return {name: parts.settings.mode_in_words for name, parts in self.tree.exchanges.items()}
 
     async def _stop_when_asked(self) -> None:
         await self._stop_requested.wait()
@@ -167,7 +167,3 @@ class Runtime:
     def _end(self, status: ExitStatus, reason: str) -> None:
         if self._status is ExitStatus.CLEAN:
             self._status, self._reason = status, reason
-
-
-def _mode(mode: ExchangeMode, *, embedded: bool) -> str:
-    return f"{mode.value}, embedded" if embedded else mode.value

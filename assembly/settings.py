@@ -68,6 +68,10 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this program itself serves the simulated exchange."""
         return self.mode is ExchangeMode.SIMULATED and self.rest_url is None
 
+    @property
+    def mode_in_words(self) -> str:
+        return f"{self.mode.value}, embedded" if self.is_embedded else self.mode.value
+
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What an account may do at most; notionals in quote units, None for no limit (never so when live)."""

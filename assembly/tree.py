@@ -17,7 +17,6 @@ import msgspec
 import trio
 
 from actors.accounts.actor import AccountActor
-from actors.accounts.checks import AccountLimits
 from actors.accounts.timing import AccountTiming
 from actors.channels.reply import Reply
 from actors.cycle.actor import BalancesDisagree, CycleActor, InsufficientFunds, QuantityTooSmall
@@ -25,7 +24,7 @@ from actors.cycle.controller import RoundFailed
 from actors.feeds.actor import UnknownSymbol, run_feed
 from actors.feeds.publisher import FeedSubscriber
 from actors.feeds.settings import FeedSettings
-from assembly.parts import AccountParts, CycleParts, ExchangeParts, InstrumentsOnly, Report, Reporting, random_source
+from assembly.parts import AccountParts, CycleParts, ExchangeParts, InstrumentsOnly, Report, Reporting, account_limits, random_source
 from assembly.presenter.report import ExitStatus
 from assembly.registry import STRATEGIES
 from assembly.settings import Settings
@@ -44,7 +43,6 @@ from supervision.intensity import Intensity
 from supervision.policy import AutoShutdown, Strategy, WhenStartFails
 from supervision.supervisor import Supervisor
 
-LOOPBACK = "127.0.0.1"
 # An actor that answers nothing for so long hangs. An account may wait for the exchange through several retries.
 FEED_LIVENESS_SECONDS = 30.0
 ACCOUNT_LIVENESS_SECONDS = 60.0
@@ -160,10 +158,7 @@ class Tree:
 
         async def run(context: ChildContext) -> None:
             async with trio.open_nursery() as nursery:
-                port = await nursery.start(simulated.run, LOOPBACK, 0)
-                parts.rest_url = simulated.rest_url(LOOPBACK, port)
-                parts.public_websocket_url = simulated.websocket_url(LOOPBACK, port)
-                parts.private_websocket_url = simulated.private_websocket_url(LOOPBACK, port)
+                await nursery.start(parts.serve, simulated)
                 context.started()
 
         return Child(f"exchange:{parts.name}", run, stop_deadline_seconds=CHILD_STOP_DEADLINE_SECONDS)
@@ -208,8 +203,6 @@ class Tree:
         )
 
     def _account_child(self, parts: AccountParts) -> Child:
-        limits = parts.settings.limits
-
         async def run(context: ChildContext) -> None:
             async with parts.open_session() as session:
                 actor = AccountActor(
@@ -223,12 +216,7 @@ class Tree:
                     rules=parts.rules,
                     switch=parts.switch,
                     inboxes=parts.inboxes,
-                    limits=AccountLimits(
-                        max_order_notional=limits.max_order_notional,
-                        max_position_notional=limits.max_position_notional,
-                        max_open_orders=limits.max_open_orders,
-                        max_price_deviation=limits.max_price_deviation,
-                    ),
+                    limits=account_limits(parts.settings.limits),
                     timing=self._timing,
                     backoff=NetworkBackoff(0.25, 2.0, 20.0, 0.5, self._rng(f"account:{parts.name}:{context.incarnation}")),
                     report=self._report,
@@ -327,11 +315,16 @@ class Tree:
         return start
 
 
+def credential_refused(error: ExchangeError) -> str:
+    """What to tell the person whose key it is."""
+    return f"the exchange refuses the credential: {error}; check the key, its secret, its permissions and its IP whitelist"
+
+
 def _only_a_person_can_mend(error: BaseException) -> str | None:
     """What to tell the person; None if a restart may help."""
     for leaf in leaf_errors(error):
         if isinstance(leaf, UnknownSymbol | QuantityTooSmall):
             return str(leaf)
         if isinstance(leaf, ExchangeError) and leaf.kind is ErrorKind.AUTHENTICATION:
-            return f"the exchange refuses the credential: {leaf}; check the key, its secret, its permissions and its IP whitelist"
+            return credential_refused(leaf)
     return None

@@ -43,13 +43,14 @@ def refusal(
     if instrument is None:
         return f"the rules of {request.symbol} are not known yet"
     return (
-        _rules(request, instrument, capabilities, reference_price)
-        or _limits(request, ledger, limits, reference_price)
-        or _funds(request, ledger)
+        rules_refusal(request, instrument, capabilities, reference_price)
+        or limits_refusal(request, ledger, limits, reference_price)
+        or funds_refusal(request, ledger)
     )
 
 
-def _rules(request: OrderRequest, instrument: Instrument, capabilities: Capabilities, reference_price: Decimal) -> str | None:
+def rules_refusal(request: OrderRequest, instrument: Instrument, capabilities: Capabilities, reference_price: Decimal) -> str | None:
+    """As `refusal`, of the exchange's rules alone."""
     closed_side = {TradingStatus.BUY_ONLY: Side.SELL, TradingStatus.SELL_ONLY: Side.BUY}.get(instrument.status)
     if instrument.status is TradingStatus.CLOSED or closed_side is request.side:
         return f"{request.symbol} is {instrument.status.value} at {instrument.exchange}"
@@ -79,7 +80,8 @@ def _rules(request: OrderRequest, instrument: Instrument, capabilities: Capabili
     return None
 
 
-def _limits(request: OrderRequest, ledger: AccountLedger, limits: AccountLimits, reference_price: Decimal) -> str | None:
+def limits_refusal(request: OrderRequest, ledger: AccountLedger, limits: AccountLimits, reference_price: Decimal) -> str | None:
+    """As `refusal`, of our own limits alone."""
     notional = _notional(request, reference_price)
     live = ledger.live_orders()
     if request.price is not None:
@@ -106,7 +108,8 @@ def _limits(request: OrderRequest, ledger: AccountLedger, limits: AccountLimits,
     return None
 
 
-def _funds(request: OrderRequest, ledger: AccountLedger) -> str | None:
+def funds_refusal(request: OrderRequest, ledger: AccountLedger) -> str | None:
+    """As `refusal`, of what the account holds alone."""
     if request.side is Side.SELL:
         asset, needed = request.symbol.base, request.quantity or ZERO
     else:

@@ -12,7 +12,9 @@ from typing import Protocol
 
 import msgspec
 
+from actors.accounts.clock_window import ClockWindow
 from actors.accounts.credential import Credential
+from actors.accounts.permissions import KeyPermissions
 from exchanges.identity import ExchangeIdentity
 from market.symbol import Symbol
 from network.http import HttpRequest, HttpResponse
@@ -65,6 +67,19 @@ class StreamKeys(Protocol):
         ...
 
 
+class KeyInquiry(Protocol):
+    """The question that is answered with what our key may do. Asking changes nothing."""
+
+    def request(self) -> PreparedRequest: ...
+
+    def decode(self, body: bytes) -> KeyPermissions:
+        """
+        Raises:
+            ProtocolError: the answer cannot be read.
+        """
+        ...
+
+
 class AccountCodec(Protocol):
     """One exchange's private wire protocol. Every `decode_*` raises `ProtocolError` on what it cannot read."""
 
@@ -108,11 +123,16 @@ class AccountCodec(Protocol):
         """The exchange's clock in milliseconds."""
         ...
 
-    def wire_client_order_id(self, client_order_id: str) -> str:
-        """Our id as this exchange is told it; one to one, and reports carry ours again."""
+    @property
+    def clock_window(self) -> ClockWindow:
+        """How far our clock may be off for what it signs, uncorrected, to be accepted."""
         ...
 
     # Orders. Answers are decoded into reports whose client ids are ours again, without the exchange's prefix.
+
+    def wire_client_order_id(self, client_order_id: str) -> str:
+        """Our id as this exchange is told it; one to one, and reports carry ours again."""
+        ...
 
     def place(self, request: OrderRequest, *, expires_at_milliseconds: int | None) -> PreparedRequest: ...
 
@@ -187,6 +207,13 @@ class AccountCodec(Protocol):
     def query_balances(self) -> PreparedRequest: ...
 
     def decode_balances(self, body: bytes) -> list[BalanceReport]: ...
+
+    # The key
+
+    @property
+    def key_inquiry(self) -> KeyInquiry | None:
+        """How to learn what our key may do; None where the exchange does not tell."""
+        ...
 
     # Private stream
 

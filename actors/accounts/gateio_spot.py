@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.accounts import gateio_spot_wire as wire
+from actors.accounts.clock_window import ClockWindow
 from actors.accounts.codec import PreparedRequest
 from actors.accounts.credential import Credential
 from actors.accounts.gateio_signature import channel_signature, rest_signature
@@ -90,6 +91,8 @@ PONG_CHANNEL = "spot.pong"
 PING_INTERVAL_SECONDS = 10.0
 STREAM_SERVER_ERROR = "3"  # websocket, "Schema", `error`; says nothing about what was asked: it is asked again
 _PAYLOADS: dict[str, list[str] | None] = {ORDERS_CHANNEL: ["!all"], FILLS_CHANNEL: ["!all"], BALANCES_CHANNEL: None}
+
+_CLOCK_WINDOW = ClockWindow(behind_milliseconds=60_000, ahead_milliseconds=60_000)  # REST, "Generate the signature": 60 s
 
 _CAPABILITIES = Capabilities(
     time_in_force=frozenset(_TIME_IN_FORCE),
@@ -177,6 +180,10 @@ class GateioSpotAccountCodec:
     def decode_server_time(self, body: bytes) -> int:
         with wire.reading("a time", body):
             return wire.SERVER_TIME.decode(body).server_time
+
+    @property
+    def clock_window(self) -> ClockWindow:
+        return _CLOCK_WINDOW
 
     # Orders
 
@@ -336,6 +343,12 @@ class GateioSpotAccountCodec:
     def decode_balances(self, body: bytes) -> list[BalanceReport]:
         with wire.reading("balances", body):
             return [wire.account_report(account) for account in wire.ACCOUNTS.decode(body)]
+
+    # The key
+
+    @property
+    def key_inquiry(self) -> None:
+        return None  # nothing that a key may ask tells whether it may trade
 
     # Private stream
 

@@ -20,10 +20,12 @@ from google.protobuf.message import DecodeError
 from msgspec.structs import replace
 
 from actors.accounts import mexc_spot_wire as wire
-from actors.accounts.codec import PreparedRequest, StreamKeys
+from actors.accounts.clock_window import ClockWindow
+from actors.accounts.codec import KeyInquiry, PreparedRequest, StreamKeys
 from actors.accounts.credential import Credential
 from actors.accounts.mexc_signature import signed_query
 from actors.accounts.mexc_spot_errors import coded_refusal, refusal_in
+from actors.accounts.permissions import KeyPermissions
 from exchanges.identity import ExchangeIdentity
 from exchanges.mexc_spot import MEXC_SPOT
 from exchanges.mexc_spot_push_pb2 import Push
@@ -91,6 +93,9 @@ _TYPES = {
     TimeInForce.FILL_OR_KILL: "FILL_OR_KILL",
 }
 
+# "SIGNED": a timestamp must be less than a second ahead of the server's time, and at most the window behind it.
+_CLOCK_WINDOW = ClockWindow(behind_milliseconds=RECEIVE_WINDOW_MILLISECONDS, ahead_milliseconds=999)
+
 _CAPABILITIES = Capabilities(
     time_in_force=frozenset(_TYPES),
     market_buy_by_quote=True,
@@ -124,6 +129,17 @@ class MexcStreamKeys(StreamKeys):
 
     def url(self, base_url: str, key: str) -> str:
         return f"{base_url}?listenKey={quote(key, safe='')}"
+
+
+class MexcKeyInquiry(KeyInquiry):
+    """ "Account Information" is about the account: where that may not trade, no key of it may. Of the key itself nothing is said."""
+
+    def request(self) -> PreparedRequest:
+        return PreparedRequest(method="GET", path="/api/v3/account", group="account")
+
+    def decode(self, body: bytes) -> KeyPermissions:
+        with wire.reading("an account", body):
+            return KeyPermissions(may_trade=None if wire.ACCOUNT.decode(body).can_trade else False)
 
 
 class MexcSpotAccountCodec:
@@ -191,6 +207,10 @@ class MexcSpotAccountCodec:
     def decode_server_time(self, body: bytes) -> int:
         with wire.reading("a time", body):
             return wire.SERVER_TIME.decode(body).server_time
+
+    @property
+    def clock_window(self) -> ClockWindow:
+        return _CLOCK_WINDOW
 
     # Orders
 
@@ -356,6 +376,12 @@ class MexcSpotAccountCodec:
     def decode_balances(self, body: bytes) -> list[BalanceReport]:
         with wire.reading("balances", body):
             return [wire.balance_report(balance) for balance in wire.ACCOUNT.decode(body).balances]
+
+    # The key
+
+    @property
+    def key_inquiry(self) -> KeyInquiry:
+        return MexcKeyInquiry()
 
     # Private stream
 

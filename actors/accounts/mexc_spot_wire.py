@@ -92,8 +92,9 @@ class Balance(msgspec.Struct):
     locked: Decimal
 
 
-class Account(msgspec.Struct):
+class Account(msgspec.Struct, rename="camel"):
     balances: list[Balance]
+    can_trade: bool = True
 
 
 class Timed(msgspec.Struct):

@@ -15,10 +15,12 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.accounts import okx_wire as wire
-from actors.accounts.codec import PreparedRequest
+from actors.accounts.clock_window import ClockWindow
+from actors.accounts.codec import KeyInquiry, PreparedRequest
 from actors.accounts.credential import Credential
 from actors.accounts.okx_errors import coded_refusal, refusal_in, without_echo
 from actors.accounts.okx_signature import iso_timestamp, login_signature, rest_signature
+from actors.accounts.permissions import KeyPermissions
 from exchanges.identity import ExchangeIdentity
 from exchanges.okx_spot import OKX_SPOT
 from market.events import Side
@@ -90,6 +92,8 @@ UPGRADE_NOTICE = "64008"  # "Notification": the connection will be closed for a 
 # A clock that was wrong, an overloaded server: connecting again may help, so that these do not condemn the credential.
 _PASSING_ERRORS = ("60004", "60006", "60014", "60023", "63999", "64007")
 
+_CLOCK_WINDOW = ClockWindow(behind_milliseconds=30_000, ahead_milliseconds=30_000)  # "REST Authentication": 30 s
+
 _CAPABILITIES = Capabilities(
     time_in_force=frozenset(_ORDER_TYPES),
     market_buy_by_quote=True,
@@ -110,6 +114,19 @@ _SUBSCRIBE = msgspec.json.encode(
         "args": [{"channel": ORDERS_CHANNEL, "instType": INSTRUMENT_TYPE}, {"channel": ACCOUNT_CHANNEL}],
     }
 ).decode()
+
+
+class OkxKeyInquiry(KeyInquiry):
+    """ "Get account configuration", whose `perm` is about the key that asks."""
+
+    def request(self) -> PreparedRequest:
+        # The limit of 5 in 2 s is half that of balances.
+        return PreparedRequest(method="GET", path="/api/v5/account/config", group="balances", weight=2)
+
+    def decode(self, body: bytes) -> KeyPermissions:
+        with wire.reading("an account's configuration", body):
+            granted = wire.only(wire.data_of(wire.CONFIGURATIONS, body)).perm.split(",")
+        return KeyPermissions(may_trade="trade" in granted, may_withdraw="withdraw" in granted)
 
 
 class OkxSpotAccountCodec:
@@ -175,6 +192,10 @@ class OkxSpotAccountCodec:
     def decode_server_time(self, body: bytes) -> int:
         with wire.reading("a time", body):
             return int(wire.only(wire.data_of(wire.SERVER_TIMES, body)).ts)
+
+    @property
+    def clock_window(self) -> ClockWindow:
+        return _CLOCK_WINDOW
 
     # Orders
 
@@ -325,6 +346,12 @@ class OkxSpotAccountCodec:
     def decode_balances(self, body: bytes) -> list[BalanceReport]:
         with wire.reading("balances", body):
             return _balance_reports(wire.data_of(wire.ACCOUNTS, body))
+
+    # The key
+
+    @property
+    def key_inquiry(self) -> KeyInquiry:
+        return OkxKeyInquiry()
 
     # Private stream
 

@@ -138,6 +138,12 @@ class ServerTime(msgspec.Struct):
     ts: str
 
 
+class Configuration(msgspec.Struct):
+    """`perm` lists what the key may do: ``read_only``, ``trade``, ``withdraw``."""
+
+    perm: str
+
+
 class Arg(msgspec.Struct):
     channel: str = ""
 
@@ -158,6 +164,7 @@ ACCOUNTS = msgspec.json.Decoder(list[Account])
 OPERATIONS = msgspec.json.Decoder(list[Operation])
 IDENTIFIED = msgspec.json.Decoder(list[Identified])
 SERVER_TIMES = msgspec.json.Decoder(list[ServerTime])
+CONFIGURATIONS = msgspec.json.Decoder(list[Configuration])
 FRAME = msgspec.json.Decoder(Frame)
 
 

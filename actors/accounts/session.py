@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from actors.accounts.codec import AccountCodec, PreparedRequest, ProtocolError, StreamKeys
 from actors.accounts.credential import Credential
+from actors.accounts.permissions import KeyPermissions
 from market.clock import WallClock
 from market.symbol import Symbol
 from network.errors import NetworkError
@@ -150,6 +151,11 @@ class AccountSession:
 
     async def balances(self) -> list[BalanceReport]:
         return self._codec.decode_balances(await self._send(self._codec.query_balances()))
+
+    async def key_permissions(self) -> KeyPermissions | None:
+        """What our key may do; None where the exchange does not tell."""
+        inquiry = self._codec.key_inquiry
+        return None if inquiry is None else inquiry.decode(await self._send(inquiry.request()))
 
     # The private stream's key, where the exchange has such a thing
 

@@ -38,6 +38,18 @@ class UnknownSymbol(Exception):
         self.near = tuple(near)
 
 
+def require_instrument(exchange: str, listed: Mapping[Symbol, Instrument], symbol: Symbol) -> Instrument:
+    """The rules of `symbol`.
+
+    Raises:
+        UnknownSymbol: it is not among what `exchange` lists.
+    """
+    instrument = listed.get(symbol)
+    if instrument is None:
+        raise UnknownSymbol(exchange, symbol, difflib.get_close_matches(str(symbol), map(str, listed), n=3))
+    return instrument
+
+
 async def run_feed(
     *,
     codec: FeedCodec,
@@ -210,10 +222,7 @@ class _Feed:
         self._report(InstrumentsLoaded(self._exchange, len(listed)))
 
     def _require(self, listed: Mapping[Symbol, Instrument], symbol: Symbol) -> Instrument:
-        instrument = listed.get(symbol)
-        if instrument is None:
-            raise UnknownSymbol(self._exchange, symbol, difflib.get_close_matches(str(symbol), map(str, listed), n=3))
-        return instrument
+        return require_instrument(self._exchange, listed, symbol)
 
     def _find_or_close(self, listed: Mapping[Symbol, Instrument], symbol: Symbol) -> Instrument:
         """A symbol that has been taken off the list is published as closed: nothing can be traded there any more."""
