@@ -113,7 +113,7 @@ class CycleParts:
         self.settings = settings
         self.exchange = exchange
         self.memory = CycleMemory()
-        self.ids = ClientOrderIds(installation=installation, owner=name, run_started_seconds=wall_clock.milliseconds() // 1000)
+        self.ids = ClientOrderIds(installation=installation, owner=name, run_started_milliseconds=wall_clock.milliseconds())
         ends: tuple[LatestSender[CycleInput], LatestReceiver[CycleInput]] = open_latest(inbox_key, INBOX_KEYS_MAX)
         self.inbox_sender, self.inbox = ends
 

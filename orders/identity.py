@@ -17,24 +17,25 @@ OWNER_LENGTH_MAX = 10
 _INSTALLATION = re.compile(r"[a-z0-9]{1,6}")
 _OWNER = re.compile(r"[a-z0-9]{1,10}")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_NUMBERS_PER_SECOND = 36**3
-_NUMBER_LENGTH = 9
+# A run that placed more than this in a millisecond would run into the ids of one started later; none can.
+_NUMBERS_PER_MILLISECOND = 250
+_NUMBER_LENGTH = 10
 
 
 class ClientOrderIds:
     """Makes the ids of one owner (a cycle) for one run of the program.
 
-    It outlives the owner's incarnations, so that a restarted cycle never repeats an id. `run_started_seconds`
-    (wall time) keeps runs apart.
+    It outlives the owner's incarnations, so that a restarted cycle never repeats an id. `run_started_milliseconds`
+    (wall time) keeps runs apart, also when one is started in the second in which the last one died.
     """
 
-    def __init__(self, *, installation: str, owner: str, run_started_seconds: int) -> None:
+    def __init__(self, *, installation: str, owner: str, run_started_milliseconds: int) -> None:
         if not _INSTALLATION.fullmatch(installation):
             raise ValueError(f"installation {installation!r}: 1 to {INSTALLATION_LENGTH_MAX} lower case letters or digits")
         if not _OWNER.fullmatch(owner):
             raise ValueError(f"owner {owner!r}: 1 to {OWNER_LENGTH_MAX} lower case letters or digits")
         self._prefix = owner_prefix(installation, owner)
-        self._number = run_started_seconds * _NUMBERS_PER_SECOND
+        self._number = run_started_milliseconds * _NUMBERS_PER_MILLISECOND
 
     def next_id(self) -> str:
         """A client order id never given before."""

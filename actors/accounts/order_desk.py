@@ -60,6 +60,10 @@ class OrderDesk:
     def accept(self, command: PlaceOrder) -> bool:
         """Write the intent down. False if it must not be sent; the order has ended then, and its owner knows."""
         request, now = command.request, trio.current_time()
+        if self._books.ledger.order(request.client_order_id) is not None:
+            # Of an earlier run, whose clock was ahead of ours: the owner hears nothing of this id and goes on with the next.
+            self._refuse(request.client_order_id, "an order of an earlier run has this client order id")
+            return False
         is_stale = now > command.expires_at
         if is_stale:
             reason: str | None = "the command was stale when it was read"

@@ -111,10 +111,7 @@ class CycleActor:
             BalancesDisagree: a reconciliation did not agree.
         """
         context.started()
-        # What was said while no incarnation lived comes before the first decision.
-        with contextlib.suppress(trio.WouldBlock):
-            while True:
-                self._learn([self._inbox.receive_nowait()])
+        self._learn_what_is_there()  # what was said while no incarnation lived comes before the first decision
         while not self._rounds_max or self._memory.rounds_completed < self._rounds_max:
             await self._begin_round(context)
             await self._trade(context)
@@ -168,6 +165,10 @@ class CycleActor:
             await self._wait_for_news(context)
 
     def _decide(self) -> Decision | None:
+        # An account that has not spoken of a command by its expiry has not read it and would refuse it now (it may have
+        # crashed on it): the order was never written down, and never will be.
+        now = trio.current_time()
+        self._memory.placing = {slot: awaited for slot, awaited in self._memory.placing.items() if now <= awaited[1]}
         if self._memory.instrument is None or self._memory.placing:
             return None  # an order is on its way to the account: no decision rests on half a view
         view = RoundView(
@@ -203,7 +204,7 @@ class CycleActor:
         expires_at = trio.current_time() + COMMAND_LIFETIME_SECONDS
         await self._commands.send(PlaceOrder(request=request, reference_price=desired.reference_price, expires_at=expires_at))
         # Only now: a cancelled send has sent nothing, and what the account says of the order is read after this.
-        self._memory.placing[desired.slot] = request.client_order_id
+        self._memory.placing[desired.slot] = (request.client_order_id, expires_at)
 
     async def _reconcile(self, context: ActorContext) -> None:
         self._enter("reconciling")
@@ -264,6 +265,12 @@ class CycleActor:
         context.progress()
         with trio.move_on_after(self._tick_seconds):
             self._learn(await self._inbox.receive_batch())
+        self._learn_what_is_there()  # a tick may have ended in the very moment in which something arrived
+
+    def _learn_what_is_there(self) -> None:
+        with contextlib.suppress(trio.WouldBlock):
+            while True:
+                self._learn([self._inbox.receive_nowait()])
 
     def _learn(self, news: list[CycleInput]) -> None:
         for item in news:
@@ -285,7 +292,8 @@ class CycleActor:
 
     def _learn_order(self, order: Order) -> None:
         slot = order.request.tag.rpartition(":")[2]
-        if self._memory.placing.get(slot) == order.client_order_id:
+        awaited, _ = self._memory.placing.get(slot, ("", 0.0))
+        if awaited == order.client_order_id:
             del self._memory.placing[slot]
         if order.request.tag == tag_for(self._memory.round_number, slot):
             self._memory.keep_order(order)

@@ -25,7 +25,8 @@ class CycleMemory:
         self.instrument: Instrument | None = None
         self.book: BookChanged | None = None
         self.account_ready = False
-        self.placing: dict[str, str] = {}  # client order id by slot: sent to the account, which has not spoken of it yet
+        # By slot: the client order id that was sent to the account, which has not spoken of it yet, and until when it may.
+        self.placing: dict[str, tuple[str, float]] = {}
 
     def round_orders(self) -> tuple[Order, ...]:
         """The orders of the round in progress, oldest first."""

@@ -150,7 +150,7 @@ def test_signature_is_about_time_and_content(name: str) -> None:
 def test_client_order_ids_fit_and_stay_apart(name: str) -> None:
     """T7"""
     codec = EXCHANGES[name].account_codec()
-    ids = ClientOrderIds(installation="abcdef", owner="abcdefghij", run_started_seconds=1_790_000_000)
+    ids = ClientOrderIds(installation="abcdef", owner="abcdefghij", run_started_milliseconds=1_790_000_000_000)
     wire = [codec.wire_client_order_id(ids.next_id()) for _ in range(1_000)]
     assert len(set(wire)) == 1_000
     ours = codec.wire_client_order_id("abcdef-")

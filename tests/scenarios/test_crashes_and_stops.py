@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any, NoReturn
 
 import trio
 from test_following_the_market import NO_TAKERS, exchange_id, is_sell, placed_sell
-from world import BTC_USDT, World, scenario
+from world import BTC_USDT, InjectedCrash, World, scenario
 
 from actors.accounts.credential import Credential
 from assembly.presenter.report import ExitStatus
@@ -249,3 +250,37 @@ async def test_several_open_orders_are_cancelled_in_one_batch_at_a_stop(world: W
     await placed_sell(world, 3)
     world.stop()
     await world.end()
+
+
+@scenario(seed=62, simulation=NO_TAKERS)
+async def test_account_that_dies_of_a_command_before_writing_it_down_does_not_silence_the_cycle(world: World) -> None:
+    await world.start()
+    await placed_sell(world)
+    ledger = world.account.ledger
+    record_intent = ledger.record_intent
+
+    def die_once(*_: Any, **__: Any) -> NoReturn:
+        ledger.record_intent = record_intent
+        raise InjectedCrash("before the intent was written down")
+
+    ledger.record_intent = die_once
+    world.exchange.move_market(BTC_USDT, Decimal(59_000))
+    second = await placed_sell(world, 2, within_seconds=30)
+    world.exchange.fill_order(exchange_id(second))
+    await world.end()
+
+
+@scenario(seed=63, simulation=NO_TAKERS)
+async def test_program_started_again_in_the_same_moment_gives_new_order_ids(world: World) -> None:
+    await world.start(cycles=0)
+    await placed_sell(world)
+    world.cancel()
+    await world.ended()
+    first_run = {order.client_id for order in world.exchange.orders()}
+    await world.start(cycles=0)
+    await placed_sell(world, 2)
+    world.stop()
+    await world.ended()
+    second_run = [order.client_id for order in world.exchange.orders() if order.client_id not in first_run]
+    assert len(second_run) >= 2
+    world.check_nothing_is_open()

@@ -23,9 +23,9 @@ def is_sell(event: OrderPlaced | OrderEnded | OrderFilled) -> bool:
     return event.order.request.side is Side.SELL
 
 
-async def placed_sell(world: World, count: int = 1) -> Order:
+async def placed_sell(world: World, count: int = 1, *, within_seconds: float = 120.0) -> Order:
     """The `count`-th sell that the exchange has."""
-    return (await world.wait_for(OrderPlaced, is_sell, count=count)).order
+    return (await world.wait_for(OrderPlaced, is_sell, count=count, within_seconds=within_seconds)).order
 
 
 def exchange_id(order: Order) -> int:
