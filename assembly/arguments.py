@@ -167,13 +167,13 @@ def _quantity(text: str) -> Decimal:
     except InvalidOperation:
         quantity = Decimal(0)
     if not quantity.is_finite() or quantity <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number above 0")
     return quantity
 
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from 0 to 999999999")
     return int(text)
 
 

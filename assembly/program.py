@@ -32,6 +32,7 @@ from supervision.events import ChildDied, CleanupFailed, IntensityExceeded
 
 STANDARD_OUTPUT = 1
 SIGNALS_TO_FORCE = 3
+DECISION_SECONDS_MIN = 1.0
 
 
 def run_program(arguments: Sequence[str], environment: Mapping[str, str], signals: StopSignals) -> ExitStatus:
@@ -45,6 +46,7 @@ def run_program(arguments: Sequence[str], environment: Mapping[str, str], signal
             known_exchanges={name: entry.known for name, entry in EXCHANGES.items()},
             parameters_type_by_strategy={name: entry.parameters for name, entry in STRATEGIES.items()},
         )
+        _check_log_file(settings)
     except (ArgumentsError, SettingsError) as error:
         with contextlib.suppress(OSError):  # nobody listens, but the exit status says it too
             os.write(STANDARD_ERROR, f"{error}\n".encode(errors="replace"))
@@ -87,7 +89,7 @@ async def _run(settings: Settings, form: OutputForm, environment: Mapping[str, s
         stopper = _Stopper(runtime, presenter, logs, nursery)
         token = trio.lowlevel.current_trio_token()
         with signals.listen(lambda number: token.run_sync_soon(stopper.take, number)):
-            await nursery.start(presenter.run)
+            await nursery.start(_show, presenter)
             await nursery.start(logs.run)
             for line in live_permissions(settings):
                 report(Notice(line))
@@ -97,8 +99,21 @@ async def _run(settings: Settings, form: OutputForm, environment: Mapping[str, s
     return await _tell_end(ended, presenter, logs)
 
 
+async def _show(presenter: Presenter, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    """Run the presenter. A picture that cannot be drawn is a defect of ours, but trading is not stopped for it."""
+    try:
+        await presenter.run(task_status=task_status)
+    except Exception as error:  # noqa: BLE001
+        logger.opt(exception=error).error("the output is broken and stays as it is; the run goes on")
+        await trio.sleep_forever()
+
+
 class _Stopper:
-    """What each signal to stop does: the first stops in order, the second tells what is awaited, the third forces the end."""
+    """What each signal to stop does: the first stops in order, the second tells what is awaited, the third forces the end.
+
+    It takes a decision to force: a signal that comes within a second of the answer to the one before (a key held down) only
+    gets that answer again.
+    """
 
     def __init__(self, runtime: Runtime, presenter: Presenter, logs: Logs, nursery: trio.Nursery) -> None:
         self._runtime = runtime
@@ -106,9 +121,12 @@ class _Stopper:
         self._logs = logs
         self._nursery = nursery
         self._count = 0
+        self._last_at = 0.0
 
     def take(self, number: signal.Signals) -> None:
-        self._count += 1
+        in_haste, self._last_at = trio.current_time() - self._last_at < DECISION_SECONDS_MIN, trio.current_time()
+        if self._count < 2 or not in_haste:
+            self._count += 1
         if self._count == 1:
             self._runtime.request_stop(f"{number.name} received")
         elif self._count < SIGNALS_TO_FORCE:
@@ -145,6 +163,18 @@ def _log(event: object) -> None:
             logger.bind(actor=f"{event.supervisor}/{event.child}").opt(exception=error).error(event.what())
         case _:
             pass
+
+
+def _check_log_file(settings: Settings) -> None:
+    """Raises: SettingsError: it cannot be written."""
+    file = _log_file(settings)
+    if file is None:
+        return
+    try:
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        file.path.open("ab").close()
+    except OSError as error:
+        raise SettingsError(f"runtime.log_file: {file.path} cannot be written: {error.strerror}") from error
 
 
 def _log_file(settings: Settings) -> LogFile | None:

@@ -30,6 +30,8 @@ from simulated import settings as simulated_settings
 _CYCLE_NAME = re.compile(r"[a-z0-9]{1,10}")
 _ACCOUNT_NAME = re.compile(r"[a-z0-9_]{1,20}")
 _LOG_LEVELS: tuple[LogLevel, ...] = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR")
+QUANTITY_DIGITS_MAX = 15
+QUANTITY_DECIMALS_MAX = 8
 _SWITCHED_ON = {"1": True, "true": True, "yes": True, "on": True, "": False, "0": False, "false": False, "no": False, "off": False}
 _FIRST_SIMULATED_USER_ID = 10_000_001
 
@@ -216,6 +218,10 @@ def _check_account_mode(name: str, account: AccountSettings, exchange: ExchangeS
 
 
 def _check_quantity(name: str, cycle: CycleSettings, account: AccountSettings) -> None:
+    if cycle.quantity.adjusted() >= QUANTITY_DIGITS_MAX:
+        raise SettingsError(f"cycles.{name}.quantity has more than {QUANTITY_DIGITS_MAX} digits before the point")
+    if cycle.quantity != round(cycle.quantity, QUANTITY_DECIMALS_MAX):
+        raise SettingsError(f"cycles.{name}.quantity has more than {QUANTITY_DECIMALS_MAX} decimals, which no exchange takes")
     for limit, most in (
         ("max_order_notional", account.limits.max_order_notional),
         ("max_position_notional", account.limits.max_position_notional),
@@ -254,6 +260,12 @@ def _credentials(
         prefix = account.credential or known.credential_prefix
         variables = [f"{prefix}_API_KEY", f"{prefix}_API_SECRET", *([f"{prefix}_API_PASSPHRASE"] if known.needs_passphrase else [])]
         missing = [variable for variable in variables if not environment.get(variable)]
+        for variable in set(variables) - set(missing):
+            if not _stands_in_a_header(environment[variable]):
+                raise SettingsError(
+                    f"the environment variable {variable} holds a line break, a space or another character that no key has "
+                    "(often the line break at the end of a file it was read from)"
+                )
         if not missing:
             credential = Credential(**dict(zip(("key", "secret", "passphrase"), (environment[each] for each in variables), strict=False)))
         elif exchange.mode is ExchangeMode.SIMULATED and len(missing) == len(variables):
@@ -272,6 +284,10 @@ def _credentials(
             )
         credentials[name] = credential
     return credentials
+
+
+def _stands_in_a_header(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def _made_up(name: str) -> Credential:

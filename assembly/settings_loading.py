@@ -49,7 +49,7 @@ def load_settings(
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise SettingsError(f"{path}: there is no such file; the first argument is the path of the settings file") from None
     except UnicodeDecodeError as error:
@@ -65,6 +65,8 @@ def _read(path: Path) -> dict[str, object]:
         if equals and looks_like_secret(key.strip(' "')):
             line = f"{key}= ***"
         raise SettingsError(f"{path}:{error.lineno}:{error.colno}: {error.msg} in this line: {line}") from None
+    except (RecursionError, ValueError):
+        raise SettingsError(f"{path}: cannot be read: it is nested too deeply, or a number in it has too many digits") from None
 
 
 def _subtable(table: dict[str, object], key: str) -> dict[str, object]:

@@ -59,9 +59,10 @@ def draw(state: LiveState, around: Surroundings, *, width: int, height: int) -> 
 def _header(state: LiveState, around: Surroundings, width: int) -> list[Line]:
     seconds = int(around.now - around.started_at)
     running = f"running {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    lines: list[Line] = [[(f"{shorten(around.title, width - len(running) - 2):<{width - len(running) - 2}}  ", "bold"), (running, DIM)]]
+    room = max(1, width - len(running) - 2)
+    lines: list[Line] = [[(f"{shorten(around.title, room):<{room}}  ", "bold"), (running, DIM)]]
     # Whole: how a stop can be forced stands at its end.
-    lines += [[(line, BAD)] for line in textwrap.wrap(state.clean(state.stopping), width)]
+    lines += [[(line, BAD)] for line in textwrap.wrap(state.clean(state.stopping), max(1, width))]
     return lines
 
 

@@ -51,8 +51,8 @@ def test_duration_is_read_in_seconds(text: str, seconds: float) -> None:
     [
         (["--for", "soon"], "argument --for: 'soon' is not a duration such as 90s, 5m or 1h"),
         (["--for", "0s"], "argument --for: '0s' is not a duration such as 90s, 5m or 1h"),
-        (["--cycles", "-1"], "argument --cycles: '-1' is not a whole number of 0 or more"),
-        (["--cycles", "1.5"], "argument --cycles: '1.5' is not a whole number of 0 or more"),
+        (["--cycles", "-1"], "argument --cycles: '-1' is not a whole number from 0 to 999999999"),
+        (["--cycles", "1.5"], "argument --cycles: '1.5' is not a whole number from 0 to 999999999"),
         (["--quantity", "nan"], "argument --quantity: 'nan' is not a number above 0"),
         (["--quantity", "-5"], "argument --quantity: '-5' is not a number above 0"),
         (["--quantity", "lots"], "argument --quantity: 'lots' is not a number above 0"),

@@ -334,3 +334,12 @@ async def test_live_view_shows_no_secret(autojump_clock: trio.testing.MockClock)
     await presenter.finish(msgspec.structs.replace(run_report(), reason="the-real-secret"))
     assert "signed with ***" in sink.text
     assert "the-real" not in sink.text
+
+
+@pytest.mark.parametrize("seconds", [5.0, 500_000.0])
+def test_picture_can_be_drawn_however_small_the_terminal_is(seconds: float) -> None:
+    state = running_state()
+    for width in (1, 2, 5, 12, 17, 18, 20, 40):
+        for height in (1, 2, 5, 24):
+            drawn = draw(state, around(100.0 + seconds), width=width, height=height)
+            assert len(drawn) <= height

@@ -372,3 +372,40 @@ def test_testnet_of_an_exchange_that_has_none_is_refused(tmp_path: Path) -> None
 def test_no_message_of_a_bad_file_holds_a_secret_of_the_environment(tmp_path: Path) -> None:
     for changed, _ in BAD_FILES.values():
         assert not re.search("the-real", message(tmp_path, changed, environment=CREDENTIAL))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "words"),
+    [
+        ("1e15", "more than 15 digits before the point"),
+        ('"100.123456789"', "more than 8 decimals"),
+        ('"1e-30"', "more than 8 decimals"),
+    ],
+)
+def test_quantity_that_no_exchange_can_take_is_refused_at_once_and_not_echoed(tmp_path: Path, quantity: str, words: str) -> None:
+    found = message(tmp_path, {"quantity = 100": f"quantity = {quantity}"})
+    assert words in found
+    assert len(found) < 200
+
+
+@pytest.mark.parametrize(
+    "text", ["a = " + "[" * 100_000, "a = " + "[" * 450 + "]" * 450, ".".join("a" * 3000) + " = 1", "a = " + "9" * 5000]
+)
+def test_file_that_only_a_machine_would_write_is_one_message(tmp_path: Path, text: str) -> None:
+    found = message(tmp_path, text=text)
+    assert "\n" not in found
+    assert len(found) < 100_200
+
+
+def test_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("\ufeff[nothing]\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="nothing"):
+        load_settings(path, environment={}, known_exchanges={}, parameters_type_by_strategy={})
+
+
+@pytest.mark.parametrize("value", ["the-key\n", "the key", "thé-key", "the-key\x00"])
+def test_credential_with_a_character_that_no_key_has_is_refused_without_showing_it(tmp_path: Path, value: str) -> None:
+    found = message(tmp_path, environment={"GATEIO_API_KEY": value, "GATEIO_API_SECRET": "the-secret"})
+    assert "GATEIO_API_KEY holds a line break, a space or another character that no key has" in found
+    assert value not in found

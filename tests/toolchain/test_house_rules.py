@@ -19,6 +19,7 @@ CATCHES_EVERYTHING: dict[tuple[str, str], str] = {
         "network/websocket_link.py",
         "read_until_closed",
     ): "what a third-party reader raises over the other side's bytes ends that one connection",
+    ("assembly/program.py", "_show"): "a picture that cannot be drawn must not stop trading",
     ("supervision/incarnation.py", "_run_start"): "a supervisor is who catches whatever a child raises",
     ("supervision/incarnation.py", "_clean_up"): "whatever a cleanup raises is an event and must not stop the other cleanups",
     ("supervision/run.py", "report"): "a broken listener is counted and must not break supervision",
