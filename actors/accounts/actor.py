@@ -101,6 +101,7 @@ class AccountActor:
         self._report = report
         self._name = ledger.account
         self._is_listening = False
+        self._was_refused = False
         self._books = Bookkeeper(ledger=ledger, inboxes=inboxes, report=report)
         self._desk = OrderDesk(
             bookkeeper=self._books,
@@ -223,10 +224,14 @@ class AccountActor:
         try:
             await self._reconcile(why)
         except ASKING_ERRORS as error:
-            if isinstance(error, ExchangeError) and error.kind is ErrorKind.AUTHENTICATION:
+            is_refused = isinstance(error, ExchangeError) and error.kind is ErrorKind.AUTHENTICATION
+            if is_refused and self._was_refused:
                 raise
+            # A single refusal may be a request spoilt on its way; a credential that is no good is refused again.
+            self._was_refused = is_refused
             self._report(AccountTrouble(self._name, "comparing with the exchange", str(error)))
             return False
+        self._was_refused = False
         return True
 
     async def _reconcile_until_agreed(self, why: str) -> None:

@@ -10,6 +10,7 @@ from test_following_the_market import NO_TAKERS, exchange_id, is_sell, placed_se
 from world import BTC_USDT, InjectedCrash, World, scenario
 
 from actors.accounts.credential import Credential
+from actors.accounts.events import AccountReconciled, AccountTrouble
 from assembly.presenter.report import ExitStatus
 from assembly.settings import LimitSettings
 from market.events import BookLost, Side
@@ -284,3 +285,22 @@ async def test_program_started_again_in_the_same_moment_gives_new_order_ids(worl
     second_run = [order.client_id for order in world.exchange.orders() if order.client_id not in first_run]
     assert len(second_run) >= 2
     world.check_nothing_is_open()
+
+
+@scenario(seed=64, simulation=NO_TAKERS)
+async def test_single_refused_signature_in_mid_run_is_borne_and_a_revoked_credential_ends_the_run(world: World) -> None:
+    world.exchange.freeze_flow()
+    await world.start(cycles=0, dead_mans_switch_seconds=0)
+    await placed_sell(world)
+    credential, secret = world.account.credential, world.account.credential.secret
+    await world.wait_for(AccountReconciled, lambda event: event.why == "periodic")
+    credential.secret = "spoilt on its way"
+    await world.wait_for(AccountTrouble, lambda event: "INVALID_SIGNATURE" in event.reason)
+    credential.secret = secret
+    await world.wait_for(AccountReconciled, lambda event: event.why == "periodic", count=2)
+    assert not world.runtime_is_stopping()
+    credential.secret = "revoked"
+    await world.wait_until(world.runtime_is_stopping)
+    credential.secret = secret  # so that the stop can cancel
+    report = await world.end(status=ExitStatus.USAGE)
+    assert "credential" in report.reason

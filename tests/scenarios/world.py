@@ -116,7 +116,7 @@ class World:
 
     # The program
 
-    async def start(
+    def settings(
         self,
         *,
         cycles: int = 1,
@@ -127,16 +127,15 @@ class World:
         stop_deadline_seconds: float = 10.0,
         run_for_seconds: float | None = None,
         flatten_on_stop: bool = False,
-        timing: AccountTiming | None = None,
         names: tuple[str, ...] = ("btc",),
         credential: Credential | None = None,
         wrong_secret: bool = False,
         dead_mans_switch_seconds: int = 30,
-    ) -> None:
-        """Start the program; returns at once. A second start in one world is a restart of the process: nothing is kept."""
+    ) -> Settings:
+        """Settings of a program that trades on this world's exchange."""
         assert self._server is not None
         account = self._server.credential
-        settings = Settings(
+        return Settings(
             runtime=RuntimeSettings(
                 stop_deadline_seconds=stop_deadline_seconds, run_for_seconds=run_for_seconds, flatten_on_stop=flatten_on_stop
             ),
@@ -172,10 +171,18 @@ class World:
                 )
             },
         )
+
+    async def start(self, *, timing: AccountTiming | None = None, **settings: Any) -> None:
+        """Start the program with `settings`; returns at once.
+
+        A second start in one world is a restart of the process: nothing is kept.
+        """
         self._ended = trio.Event()
         self._runtime_scope = trio.CancelScope()
         self.report = None
-        self.runtime = Runtime(settings, wall_clock=self.wall_clock, seed=self.seed, report=self._take_event, timing=timing)
+        self.runtime = Runtime(
+            self.settings(**settings), wall_clock=self.wall_clock, seed=self.seed, report=self._take_event, timing=timing
+        )
         self.nursery.start_soon(self._run, self.runtime)
 
     async def _run(self, runtime: Runtime) -> None:
@@ -188,6 +195,9 @@ class World:
         """As the first Ctrl-C does."""
         assert self.runtime is not None
         self.runtime.request_stop(reason)
+
+    def runtime_is_stopping(self) -> bool:
+        return self.runtime is not None and self.runtime.is_stopping
 
     def cancel(self) -> None:
         """Cancel the whole program from outside, as structured cancellation would."""
