@@ -176,6 +176,8 @@ class AccountLedger:
             order = replace(order, cancel_wanted=True)
         elif happened is OrderInput.AMEND_ASKED and next_state(order.state, happened) is not None:
             order = replace(order, amended=True)
+        elif happened is OrderInput.SAID_FORGOTTEN and not order.is_terminal:
+            order = replace(order, end_is_concluded=True)
         elif for_now and next_state(order.state, happened) is OrderState.REJECTED:
             order = replace(order, refused_for_now=True)
         return self._advance(order, happened, now=now, reason=reason)
@@ -216,8 +218,11 @@ class AccountLedger:
         elif happened is OrderInput.SAID_OPEN and order.state is OrderState.REJECTED and not first_word:
             # Rejected by a report of the exchange, so this "open" is older. Only our own conclusion could be wrong.
             happened = OrderInput.SAID_REJECTED
+        elif happened is OrderInput.SAID_OPEN and order.state is OrderState.CANCELLED and order.end_is_concluded:
+            happened, order = OrderInput.FOUND_OPEN, replace(order, reason="")
         elif happened is OrderInput.SAID_OPEN and order.filled_quantity > 0:
             happened = OrderInput.SAID_PARTIALLY_FILLED
+        order = replace(order, end_is_concluded=False)  # whatever it says, this is its own word
         events = self._advance(order, happened, now=now, reason=report.reason)
         if first_word and report.status is not ReportedStatus.REJECTED:
             events.insert(1, OrderPlaced(self.account, self._orders[order.client_order_id]))

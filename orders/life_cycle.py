@@ -4,8 +4,9 @@ Theory of operation. An order is born `PENDING_NEW` before anything leaves the m
 this very order ends it: a time-out, a broken connection or a failed server make it `UNKNOWN`, which is a state with its
 exposure kept, and is left only by an answer about its client order id. The exchange's word that an order has ended is
 final: an older "open" that comes later changes nothing. A fill may come after the cancellation was confirmed, and is
-counted. `SAID_NEVER_ACCEPTED` is our conclusion from all of the exchange's lists agreeing that it has no such order,
-after the time when it could still have accepted it.
+counted. `SAID_NEVER_ACCEPTED` and `SAID_FORGOTTEN` are our conclusions from all of the exchange's lists agreeing that it
+has no such order, after the time when it could still have accepted it: of an order that it never spoke of, and of one that
+it did. What we concluded is undone when the exchange lists the order after all (`FOUND_OPEN`, in place of `SAID_OPEN`).
 
 Every pair of state and input is either in the table, or an impossible transition: it is reported and changes nothing.
 """
@@ -46,6 +47,8 @@ class OrderInput(enum.Enum):
     SAID_EXPIRED = "said_expired"
     SAID_REJECTED = "said_rejected"
     SAID_NEVER_ACCEPTED = "said_never_accepted"
+    SAID_FORGOTTEN = "said_forgotten"
+    FOUND_OPEN = "found_open"
     NEVER_SENT = "never_sent"
     CANCEL_ASKED = "cancel_asked"
     AMEND_ASKED = "amend_asked"
@@ -63,6 +66,7 @@ def _table() -> dict[tuple[OrderState, OrderInput], OrderState]:
     for state in resting:
         table[state, i.SAID_FILLED] = s.FILLED
         table[state, i.SAID_CANCELLED] = s.CANCELLED
+        table[state, i.SAID_FORGOTTEN] = s.CANCELLED
         table[state, i.SAID_EXPIRED] = s.EXPIRED
         table[state, i.ANSWER_LOST] = s.UNKNOWN
     table |= {
@@ -104,6 +108,8 @@ def _table() -> dict[tuple[OrderState, OrderInput], OrderState]:
         # The fill that completes an order may be told after "cancelled" by a slower stream.
         (s.CANCELLED, i.SAID_FILLED): s.FILLED,
         (s.EXPIRED, i.SAID_FILLED): s.FILLED,
+        # We concluded that it has ended, and were wrong.
+        (s.CANCELLED, i.FOUND_OPEN): s.OPEN,
         # We concluded that it was never accepted, and were wrong: the exchange's own word counts more.
         (s.REJECTED, i.SAID_FILLED): s.FILLED,
         (s.REJECTED, i.SAID_OPEN): s.OPEN,
@@ -119,6 +125,7 @@ def _table() -> dict[tuple[OrderState, OrderInput], OrderState]:
     table |= {
         (s.FILLED, i.SAID_FILLED): s.FILLED,
         (s.CANCELLED, i.SAID_CANCELLED): s.CANCELLED,
+        (s.CANCELLED, i.SAID_FORGOTTEN): s.CANCELLED,
         (s.EXPIRED, i.SAID_EXPIRED): s.EXPIRED,
         # Exchanges word the end of an immediate order either way; the first word stands.
         (s.EXPIRED, i.SAID_CANCELLED): s.EXPIRED,

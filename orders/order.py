@@ -24,7 +24,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     price and quantity of `request` are then the exchange's newest word, and its end is not concluded from fills.
     `expires_at_milliseconds` is the exchange's time after which it must refuse the placement (None where it has no
     such thing); `sent` says whether the placement may have left this machine. `refused_for_now` says of a rejected order
-    that the reason was the moment (connection, rate limit, maintenance, clock), and not what was asked.
+    that the reason was the moment (connection, rate limit, maintenance, clock), and not what was asked. `end_is_concluded`
+    says of a cancelled order that we only conclude so, because the exchange no longer lists it anywhere.
     """
 
     request: OrderRequest
@@ -36,6 +37,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     sent: bool = False
     refused_for_now: bool = False
+    end_is_concluded: bool = False
     cancel_wanted: bool = False
     amended: bool = False
     created_at: float = 0.0

@@ -75,7 +75,7 @@ async def _conclude_ended(order: Order, session: AccountSession, ledger: Account
     if known is not None and not known.is_terminal:
         events += ledger.record_input(
             order.client_order_id,
-            OrderInput.SAID_CANCELLED,
+            OrderInput.SAID_FORGOTTEN,
             now=trio.current_time(),
             reason="the exchange no longer lists it; it ended while we did not hear",
         )

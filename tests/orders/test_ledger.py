@@ -202,6 +202,33 @@ def test_rejection_that_we_concluded_is_undone_by_the_exchanges_word(sent) -> No
     assert [order.state for order in sent.live_orders()] == [OrderState.OPEN]
 
 
+def test_end_that_we_concluded_is_undone_by_the_exchanges_word(resting) -> None:
+    resting.apply_fill(FILL, now=2.5)
+    resting.record_input(ID, OrderInput.SAID_FORGOTTEN, now=3.0, reason="listed nowhere")
+    assert (resting.order(ID).state, resting.live_orders()) == (OrderState.CANCELLED, [])
+    events = resting.apply_order_report(said(ReportedStatus.OPEN), now=4.0)
+    assert kinds(events) == [OrderChanged]
+    assert (resting.order(ID).state, resting.order(ID).reason) == (OrderState.PARTIALLY_FILLED, "")
+    assert resting.live_orders() == [resting.order(ID)]
+    resting.apply_order_report(said(ReportedStatus.CANCELLED, 1), now=5.0)
+    resting.apply_order_report(said(ReportedStatus.OPEN), now=6.0)
+    assert resting.order(ID).state is OrderState.CANCELLED, "the second end is the exchange's own word"
+
+
+def test_fill_that_completes_an_order_we_concluded_to_have_ended_is_final_against_an_older_open(resting) -> None:
+    resting.record_input(ID, OrderInput.SAID_FORGOTTEN, now=3.0)
+    resting.apply_fill(replace(FILL, quantity=Decimal(3)), now=4.0)
+    assert kinds(resting.apply_order_report(said(ReportedStatus.OPEN), now=5.0)) in ([], [OrderChanged])
+    assert resting.order(ID).state is OrderState.FILLED
+
+
+def test_end_said_by_the_exchange_is_no_conclusion_of_ours(resting) -> None:
+    resting.apply_order_report(said(ReportedStatus.CANCELLED), now=3.0)
+    resting.record_input(ID, OrderInput.SAID_FORGOTTEN, now=4.0)
+    resting.apply_order_report(said(ReportedStatus.OPEN), now=5.0)
+    assert resting.order(ID).state is OrderState.CANCELLED
+
+
 def test_impossible_word_is_reported_and_changes_no_state(resting) -> None:
     resting.apply_order_report(said(ReportedStatus.FILLED, 3), now=3.0)
     events = resting.apply_order_report(said(ReportedStatus.CANCELLED), now=4.0)
@@ -408,6 +435,21 @@ def test_oldest_ended_orders_are_forgotten_and_their_fills_not_counted_again(led
         assert ledger.apply_fill(fill, now=4.0) == []
         assert ledger.apply_order_report(ended, now=5.0) == []
     assert ledger.fill_changes() == changes == {"BTC": Decimal(-4), "USDT": Decimal("399.2")}
+
+
+def test_nothing_grows_with_the_number_of_forgotten_orders(ledger, monkeypatch) -> None:
+    monkeypatch.setattr(ledger_module, "ENDED_ORDERS_KEPT_MAX", 3)
+    monkeypatch.setattr(ledger_module, "FOREIGN_IDS_KEPT_MAX", 4)
+    for number in range(50):
+        client_order_id = f"mm-btc-{number:04}"
+        ledger.record_intent(replace(SELL, client_order_id=client_order_id, quantity=Decimal(1)), now=1.0)
+        ids = {"client_order_id": client_order_id, "exchange_order_id": str(number)}
+        if number % 2:
+            ledger.apply_fill(replace(FILL, trade_id=str(number), **ids), now=2.0)
+        ledger.apply_order_report(said(ReportedStatus.CANCELLED, number % 2, **ids), now=3.0)
+    sizes = {name: len(kept) for name, kept in vars(ledger).items() if isinstance(kept, dict)}
+    assert len(sizes) >= 7
+    assert max(sizes.values()) <= 4, sizes
 
 
 def test_live_orders_are_never_forgotten(ledger, monkeypatch) -> None:

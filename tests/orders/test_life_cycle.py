@@ -17,23 +17,24 @@ ENDING = {
     OrderInput.SAID_EXPIRED: OrderState.EXPIRED,
     OrderInput.SAID_REJECTED: OrderState.REJECTED,
     OrderInput.SAID_NEVER_ACCEPTED: OrderState.REJECTED,
+    OrderInput.SAID_FORGOTTEN: OrderState.CANCELLED,
     OrderInput.NEVER_SENT: OrderState.REJECTED,
 }
 
 # The whole table, written a second time by hand: rows are states, columns inputs in the order of `OrderInput`:
-# open, partially filled, filled, cancelled, expired, rejected, never accepted, never sent, cancel asked, amend asked, amend ended,
-# answer lost. A dash is an impossible transition.
+# open, partially filled, filled, cancelled, expired, rejected, never accepted, forgotten, found open, never sent, cancel asked,
+# amend asked, amend ended, answer lost. A dash is an impossible transition.
 TABLE = """
-    PENDING_NEW      O  P  F C E R R R CX - -  U
-    OPEN             O  P  F C E - - - CX AX O U
-    PARTIALLY_FILLED P  P  F C E - - - CX AX P U
-    PENDING_AMEND    AX AX F C E - - - CX -  O U
-    PENDING_CANCEL   CX CX F C E R R R CX -  CX U
-    UNKNOWN          O  P  F C E R R - U  -  U  U
-    FILLED           F  F  F - - - - - F  -  F  F
-    CANCELLED        C  C  F C C - - - C  -  C  C
-    EXPIRED          E  E  F E E - - - E  -  E  E
-    REJECTED         O  P  F C E R R R R  -  R  R
+    PENDING_NEW      O  P  F C E R R C - R CX - -  U
+    OPEN             O  P  F C E - - C - - CX AX O U
+    PARTIALLY_FILLED P  P  F C E - - C - - CX AX P U
+    PENDING_AMEND    AX AX F C E - - C - - CX -  O U
+    PENDING_CANCEL   CX CX F C E R R C - R CX -  CX U
+    UNKNOWN          O  P  F C E R R C - - U  -  U  U
+    FILLED           F  F  F - - - - - - - F  -  F  F
+    CANCELLED        C  C  F C C - - C O - C  -  C  C
+    EXPIRED          E  E  F E E - - - - - E  -  E  E
+    REJECTED         O  P  F C E R R - - R R  -  R  R
 """
 LETTERS = {
     "O": OrderState.OPEN,
@@ -73,9 +74,13 @@ def test_terminal_states_are_those_that_can_no_longer_trade() -> None:
 
 
 @pytest.mark.parametrize("state", sorted(TERMINAL, key=lambda state: state.value), ids=lambda state: state.value)
-def test_ended_order_stays_ended_except_that_the_exchange_may_know_a_rejected_one(state) -> None:
+def test_ended_order_stays_ended_unless_we_concluded_its_end(state) -> None:
     revived = {happened for happened in OrderInput if (after := next_state(state, happened)) is not None and not after.is_terminal}
-    assert revived == ({OrderInput.SAID_OPEN, OrderInput.SAID_PARTIALLY_FILLED} if state is OrderState.REJECTED else set())
+    by_conclusion = {
+        OrderState.REJECTED: {OrderInput.SAID_OPEN, OrderInput.SAID_PARTIALLY_FILLED},
+        OrderState.CANCELLED: {OrderInput.FOUND_OPEN},
+    }
+    assert revived == by_conclusion.get(state, set())
 
 
 @pytest.mark.parametrize(("state", "happened"), [pair for pair in PAIRS if pair[0] in LIVE], ids=lambda value: value.value)
