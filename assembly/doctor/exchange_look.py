@@ -267,10 +267,6 @@ async def _answer_within(seconds: float, ask: Callable[[], Awaitable[Finding]], 
             return fail(credential_refused(error) if is_credential else f"the exchange refuses: {error}")
         except (*ACCOUNT_ERRORS, *MARKET_ERRORS, BooksNotWhole) as error:
             return fail(str(error))
-        except ValueError as error:
-            if not signed:
-                raise
-            return fail(f"the credential cannot be sent: {error}")  # a line break in a variable of the environment, say
         if finding.milliseconds is None:
             return replace(finding, milliseconds=_milliseconds(began_at, trio.current_time()))
         return finding

@@ -138,7 +138,10 @@ def judge_quantity(
     notional = request.notional if request.notional is not None else (request.quantity or ZERO) * reference_price
     detail = f"{request.side.value} for {format_decimal(notional)} {symbol.quote}"
     if request.side is Side.BUY:
-        kept = instrument.round_quantity_down(notional / reference_price * KEPT_OF_A_BUY)
+        bought = instrument.round_quantity_down(notional / reference_price)
+        if bought < instrument.quantity_min:
+            return fail(f"{detail} is {format_decimal(bought)} {symbol.base}, below the minimum of {_minimum(instrument)}")
+        kept = instrument.round_quantity_down(bought * KEPT_OF_A_BUY)
         if kept < instrument.quantity_min or kept * book_price(book.best_bid) < instrument.notional_min:
             return warn(f"{detail}: so near the minimum that what is left of it after fees may be too little to sell")
         detail += f" (about {format_decimal(kept)} {symbol.base})"
