@@ -227,6 +227,7 @@ def test_websockets_that_cannot_be_reached_fail_while_rest_is_well(name: str) ->
         assert (found["rest"], found["credential"]) == ("ok", "ok")
         assert (found["public_stream"], found["private_stream"]) == ("fail", "fail")
         assert "streams.sim" in checks["public_stream"].detail
+        assert checks["private_stream"].detail == "no answer within 5 s"
         assert (found["quantity btc"], found["funds btc"]) == ("skip", "skip")
 
     run_on(name, story)

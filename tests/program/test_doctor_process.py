@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import time
@@ -155,3 +156,15 @@ def test_launcher_becomes_the_doctor() -> None:
     text = (ROOT / "bin" / "mm-doctor").read_text()
     assert text.splitlines()[-1] == 'become_python runtime -m assembly.doctor.command "$@"'
     assert os.access(ROOT / "bin" / "mm-doctor", os.X_OK)
+
+
+def test_documentation_has_every_check_and_option() -> None:
+    reference = (ROOT / "docs" / "doctor.md").read_text()
+    with Doctor("config.toml", "--json") as doctor:
+        assert doctor.wait_exit(WHOLE_RUN_SECONDS_MAX) == 0
+        kinds = {check["check"].partition(" ")[0] for check in doctor.checks()}
+    assert [kind for kind in sorted(kinds) if f"| `{kind}" not in reference] == []
+    with Doctor("--help") as helping:
+        assert helping.wait_exit() == 0
+        options = set(re.findall(r"--[a-z]+", helping.stdout)) - {"--help"}
+    assert [option for option in sorted(options) if f"`{option}" not in reference] == []
