@@ -231,11 +231,11 @@ class ScriptedHttp:
         return answer
 
 
-def answered(status: int, **fields: object) -> HttpResponse:
+def answered(status: int, /, **fields: object) -> HttpResponse:
     return HttpResponse(status=status, headers={}, body=msgspec.json.encode(fields))
 
 
-def order_answer(client_order_id: str, *, status: str = "open", exchange_order_id: str = "77") -> HttpResponse:
+def order_answer(client_order_id: str, *, status: str = "open", exchange_order_id: str = "77", price: str = "100") -> HttpResponse:
     """An order as Gate.io shows it."""
     return answered(
         201,
@@ -247,7 +247,7 @@ def order_answer(client_order_id: str, *, status: str = "open", exchange_order_i
         type="limit",
         side="sell",
         amount="1",
-        price="100",
+        price=price,
         left="1",
         filled_amount="0",
         filled_total="0",
