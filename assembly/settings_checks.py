@@ -25,6 +25,7 @@ from assembly.settings import (
     Settings,
 )
 from market.symbol import Symbol, SymbolError
+from network.url import UrlError, parse_url
 from simulated import settings as simulated_settings
 
 _CYCLE_NAME = re.compile(r"[a-z0-9]{1,10}")
@@ -188,6 +189,10 @@ def _check_exchange(name: str, exchange: ExchangeSettings, known: KnownExchange)
             raise SettingsError(f"{path}.{key} must start with {secure}:// because the mode is {exchange.mode.value}")
         if not url.startswith((f"{plain}://", f"{secure}://")):
             raise SettingsError(f"{path}.{key} must start with {plain}:// or {secure}://")
+        try:
+            parse_url(url, schemes=(plain, secure))
+        except UrlError as error:
+            raise SettingsError(f"{path}.{key}: {error}") from error
     if exchange.mode is ExchangeMode.TESTNET and not known.has_testnet:
         raise SettingsError(f"{path}.mode is testnet, but {name} has no testnet; expected simulated or live")
     for number, market in enumerate(exchange.simulation.markets):

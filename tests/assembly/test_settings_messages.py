@@ -205,6 +205,14 @@ BAD_FILES = {
         {'mode = "simulated"': 'rest_url = "http://127.0.0.1:8101"'},
         "exchanges.gateio_spot.websocket_url is missing: rest_url and websocket_url are given together or not at all",
     ),
+    "a URL without a host": (
+        {'mode = "simulated"': 'rest_url = "http://:8101"\nwebsocket_url = "ws://127.0.0.1:8101"'},
+        "exchanges.gateio_spot.rest_url: the URL must name a host after http://, as a name or an IPv4 address",
+    ),
+    "a URL that is none": (
+        {'mode = "simulated"': 'rest_url = "http://127.0.0.1:8101"\nwebsocket_url = "ws://127.0.0.1:many"'},
+        "exchanges.gateio_spot.websocket_url: this is not a URL: expected ws:// or wss:// followed by a host",
+    ),
     "URLs that are swapped": (
         {'mode = "simulated"': 'rest_url = "ws://127.0.0.1:8101"\nwebsocket_url = "http://127.0.0.1:8101"'},
         "exchanges.gateio_spot.rest_url must start with http:// or https://",
