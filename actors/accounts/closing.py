@@ -147,6 +147,8 @@ class AccountCloser:
         self._gate = gate
         self._switch = switch
         self._is_closed_for_good = False
+        # Of the `end` under way; a stop moves its deadline.
+        self._ending = trio.CancelScope()
         self._end_before = inf
         self.standing = ""
         """How the last closing stands, for people; empty when there is nothing to wait for."""
@@ -180,16 +182,16 @@ class AccountCloser:
 
         For when the account actor is dead: a living one would arm it again.
         """
-        await self.close()
-        if self._gate.closed_reason is None or self._books.ledger.live_orders() or not self._switch.may_be_armed:
-            return
-        with trio.move_on_at(self._end_before):
+        with trio.CancelScope(deadline=self._end_before) as self._ending:
+            await self.close()
+            if self._gate.closed_reason is None or self._books.ledger.live_orders() or not self._switch.may_be_armed:
+                return
             async with self._open_session() as session:
                 await self._switch.disarm(session)
 
     def end_before(self, deadline: float) -> None:
-        """What `end` does after closing is given up at this time (Trio's): a stop keeps its deadline."""
-        self._end_before = deadline
+        """Whatever `end` does is given up at this time (Trio's), also if it began before: a stop keeps its deadline."""
+        self._end_before = self._ending.deadline = deadline
 
     def give_up(self) -> None:
         """The stop's time is over: what was not confirmed by now is not tried again."""

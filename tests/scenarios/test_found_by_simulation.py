@@ -13,6 +13,7 @@ from world import BTC_USDT, HOST, World, scenario
 
 from actors.accounts.events import AccountDisconnected, AccountReconciled, ClockOffsetMeasured
 from actors.cycle.sell_on_top import SellOnTopParameters
+from assembly.presenter.report import ExitStatus
 from market.events import Side
 from orders.events import OrderEnded, OrderFateUnknown, OrderFilled, OrderSubmitted
 from orders.life_cycle import OrderState
@@ -182,3 +183,19 @@ async def test_crashed_cycle_whose_account_died_over_the_closing_of_its_orders_a
     world.exchange.fill_order(exchange_id(second))
     await world.end()
     assert not world.seen(CleanupTimedOut)
+
+
+@scenario(seed=6377, simulation=NO_TAKERS)
+async def test_stop_while_a_crashed_account_is_being_cleaned_up_in_vain_keeps_its_deadline(world: World) -> None:
+    await world.start(cycles=0)
+    await placed_sell(world)
+    world.exchange.start_maintenance()
+    world.crash_account()  # it tries for ten seconds to do what will kill it
+    await trio.sleep(6)
+    world.stop()
+    stopped_at = trio.current_time()
+    await world.wait_for(CleanupStarted, lambda event: event.child == "account:main")
+    report = await world.ended()
+    assert report is not None
+    assert report.exit_status is ExitStatus.MAY_BE_LIVE
+    assert trio.current_time() - stopped_at <= 10.0
