@@ -80,6 +80,7 @@ def prepared_requests(codec: AccountCodec) -> list[object]:
         codec.query_fills(BTC_USDT, exchange_order_id="123456789"),
         codec.query_fills(BTC_USDT, since_milliseconds=NOW_MILLISECONDS),
         codec.query_balances(),
+        *([codec.key_inquiry.request()] if codec.key_inquiry is not None else []),
     ]
 
 
@@ -207,3 +208,18 @@ def test_noise_on_the_private_side_is_a_protocol_error_or_says_nothing(name: str
             decode(body)
     with contextlib.suppress(AccountProtocolError):
         codec.decode_frame(noise)
+    for asked in (codec.key_inquiry, codec.stream_keys):
+        if asked is not None:
+            with contextlib.suppress(AccountProtocolError):
+                asked.decode(body)
+
+
+@every_exchange
+def test_clock_window_is_stated_and_accepts_clocks_that_agree(name: str) -> None:
+    """X12"""
+    window = EXCHANGES[name].account_codec().clock_window
+    assert window.accepts(0)
+    assert window.accepts(window.behind_milliseconds)
+    assert not window.accepts(window.behind_milliseconds + 1)
+    assert window.accepts(-window.ahead_milliseconds)
+    assert not window.accepts(-window.ahead_milliseconds - 1)
