@@ -1,0 +1,283 @@
+"""A cycle actor alone with its channels: an account and a market that say what the test wants, when it wants.
+
+Only what is outside of the actor is replaced. Its inbox, its commands, its memory and its ids are the real ones, and they
+outlive its incarnations, as they do in the program. Time is virtual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+import trio
+
+from actors.channels.bounded import BoundedReceiver, BoundedSender, open_bounded
+from actors.channels.latest import LatestReceiver, LatestSender, open_latest
+from actors.cycle.actor import CycleActor
+from actors.cycle.controller import Controller, Decision, RoundView
+from actors.cycle.inbox import CycleInput, inbox_key
+from actors.cycle.memory import CycleMemory
+from actors.cycle.sell_on_top import SellOnTop, SellOnTopParameters
+from market.clock import VirtualWallClock
+from market.events import BookChanged, BookLost, InstrumentListed, Side
+from market.instrument import Instrument
+from market.symbol import Symbol
+from orders.commands import AccountCommand, BalanceCapture, CancelOrder, CaptureBalances, PlaceOrder
+from orders.events import AccountLost, AccountReady, OrderChanged
+from orders.identity import ClientOrderIds
+from orders.life_cycle import OrderState
+from orders.order import ZERO, Order, add_fill
+from orders.reports import FillReport
+from orders.request import OrderType
+
+ACCOUNT, EXCHANGE, BTC_USDT = "main", "gateio_spot", Symbol("BTC", "USDT")
+TICK_SECONDS = 0.1
+PATIENCE_SECONDS = 60.0
+RULES = Instrument(
+    exchange=EXCHANGE,
+    symbol=BTC_USDT,
+    price_tick=Decimal("0.1"),
+    quantity_step=Decimal("0.01"),
+    quantity_min=Decimal("0.01"),
+    notional_min=Decimal(5),
+)
+
+Event = TypeVar("Event")
+replace = msgspec.structs.replace
+
+
+class ScriptedAccount:
+    """Reads every command. Fills a market buy at 100, opens a limit order, cancels, tells balances; keeps silent where it shall.
+
+    `deaf_to` are kinds of commands that it reads and says nothing of. Balances change by the fills; what the test changes
+    besides is what a hand did.
+    """
+
+    def __init__(self, commands: BoundedReceiver[AccountCommand], tell: Callable[[CycleInput], None]) -> None:
+        self.received: list[tuple[float, AccountCommand]] = []
+        self.deaf_to: set[type[AccountCommand]] = set()
+        self.fee_rate = ZERO
+        self.totals = {"USDT": Decimal(1000), "BTC": ZERO}
+        self.held = {"USDT": ZERO, "BTC": ZERO}
+        self.fill_changes: dict[str, Decimal] = {}
+        self.orders: dict[str, Order] = {}
+        self._commands = commands
+        self._tell = tell
+
+    async def run(self) -> None:
+        async for command in self._commands:
+            self.received.append((trio.current_time(), command))
+            if type(command) not in self.deaf_to:
+                self.carry_out(command)
+
+    def seen(self, kind: type[Event]) -> list[Event]:
+        return [command for _, command in self.received if isinstance(command, kind)]
+
+    def placements(self, side: Side | None = None) -> list[PlaceOrder]:
+        return [command for command in self.seen(PlaceOrder) if side in (None, command.request.side)]
+
+    def carry_out(self, command: AccountCommand) -> None:
+        match command:
+            case PlaceOrder(request=request):
+                self.say(Order(request=request, state=OrderState.OPEN, sent=True, created_at=trio.current_time()))
+                if request.quote_quantity is not None:
+                    self.fill(request.client_order_id, request.quote_quantity / 100)
+            case CancelOrder(client_order_id):
+                order = self.orders[client_order_id]
+                if not order.is_terminal:
+                    self.say(replace(order, state=OrderState.CANCELLED, cancel_wanted=True))
+            case CaptureBalances(answer):
+                answer.answer(self.capture())
+            case _:
+                raise AssertionError(f"a cycle does not send {command}")
+
+    def capture(self) -> BalanceCapture:
+        available = {asset: total - self.held[asset] for asset, total in self.totals.items()}
+        return BalanceCapture(totals=dict(self.totals), available=available, fill_changes=dict(self.fill_changes))
+
+    def fill(self, client_order_id: str, quantity: Decimal | None = None, *, told: bool = True) -> None:
+        """Fill an order; a fee of `fee_rate` is paid in what is gained. Untold, the fill itself comes with the next `fill_told`."""
+        order = self.orders[client_order_id]
+        amount = quantity or order.remaining_quantity
+        assert amount is not None
+        price = order.request.price or Decimal(100)
+        is_buy = order.request.side is Side.BUY
+        fill = FillReport(
+            trade_id=f"{client_order_id}/{len(order.fills)}",
+            exchange_order_id=client_order_id,
+            client_order_id=client_order_id,
+            symbol=BTC_USDT,
+            side=order.request.side,
+            price=price,
+            quantity=amount,
+            fee=(amount if is_buy else amount * price) * self.fee_rate,
+            fee_asset="BTC" if is_buy else "USDT",
+            maker=not is_buy,
+        )
+        add_fill(self.fill_changes, fill)
+        changes: dict[str, Decimal] = {}
+        add_fill(changes, fill)
+        for asset, change in changes.items():
+            self.totals[asset] += change
+        filled = order.filled_quantity + amount
+        ended = order.request.type is OrderType.MARKET or filled == order.request.quantity
+        state = OrderState.FILLED if ended else OrderState.PARTIALLY_FILLED
+        whole = replace(order, state=state, filled_quantity=filled, filled_quote=order.filled_quote + amount * price)
+        if told:
+            self.say(replace(whole, fills=(*order.fills, fill)))
+        else:
+            self.say(whole)
+            self.orders[client_order_id] = replace(whole, fills=(*order.fills, fill))
+
+    def fill_told(self, client_order_id: str) -> None:
+        self.say(self.orders[client_order_id])
+
+    def say(self, order: Order) -> None:
+        order = replace(order, changed_at=trio.current_time())
+        self.orders[order.client_order_id] = order
+        self._tell(OrderChanged(ACCOUNT, order))
+
+
+class Desk:
+    """What surrounds a cycle, and the incarnations of the cycle on it."""
+
+    def __init__(
+        self,
+        controller: Controller | None = None,
+        *,
+        rounds_max: int = 1,
+        quote_quantity: str = "100",
+        book_age_seconds_max: float = 3600.0,
+        instrument: Instrument = RULES,
+    ) -> None:
+        self.controller = controller or SellOnTop(SellOnTopParameters(reprice_interval_seconds=0))
+        self.rounds_max = rounds_max
+        self.quote_quantity = Decimal(quote_quantity)
+        self.book_age_seconds_max = book_age_seconds_max
+        self.instrument = instrument
+        self.reports: list[object] = []
+        self.error: Exception | None = None
+        self.memory = CycleMemory()
+        self._ids = ClientOrderIds(installation="mm", owner="btc", run_started_milliseconds=1_790_000_000_000)
+        ends: tuple[LatestSender[CycleInput], LatestReceiver[CycleInput]] = open_latest(inbox_key, 1000)
+        self._inbox_sender, self.inbox = ends
+        self._commands_sender: BoundedSender[AccountCommand]
+        self._commands_sender, commands = open_bounded[AccountCommand](8)
+        self.account = ScriptedAccount(commands, self.tell)
+        self._nursery: trio.Nursery | None = None
+        self._life = trio.CancelScope()
+        self._ended = trio.Event()
+
+    # News
+
+    def tell(self, news: CycleInput) -> None:
+        self._inbox_sender.send_nowait(news)
+
+    def tell_book(self, best_ask: float = 100.1) -> None:
+        """A book as it is now, two ticks wide, without anything of ours in it."""
+        best_bid = round(best_ask - 0.2, 1)
+        self.tell(BookChanged(EXCHANGE, BTC_USDT, ((best_bid, 5.0),), ((best_ask, 5.0),), 1, 1, 0, trio.current_time()))
+
+    def lose_book(self) -> None:
+        self.tell(BookLost(EXCHANGE, BTC_USDT, "it was lost", trio.current_time()))
+
+    def lose_account(self) -> None:
+        self.tell(AccountLost(ACCOUNT, "its stream is lost"))
+
+    # Incarnations
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        """The account at work, ready, and a first incarnation of the cycle that was told all it needs, until the end of the block."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self.account.run)
+            self.tell(InstrumentListed(self.instrument))
+            self.tell(AccountReady(ACCOUNT))
+            self.tell_book()
+            self.start()
+            yield
+            nursery.cancel_scope.cancel("the test is over")
+
+    def start(self) -> None:
+        """Start an incarnation."""
+        assert self._nursery is not None
+        self._life, self._ended = trio.CancelScope(), trio.Event()
+        self._nursery.start_soon(self._live)
+
+    async def kill(self) -> None:
+        """End the incarnation at whatever it waits for, as its supervisor would, with nothing said to the account."""
+        self._life.cancel("killed")
+        await self._ended.wait()
+
+    async def ended(self) -> Exception | None:
+        """Wait for the incarnation to end by itself; what it raised."""
+        with trio.fail_after(PATIENCE_SECONDS):
+            await self._ended.wait()
+        return self.error
+
+    async def until(self, condition: Callable[[], object], within_seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait, in virtual time, until something is so."""
+        give_up_at = trio.current_time() + within_seconds
+        while not condition():
+            said = f"it has sent {self.account.received}, and raised {self.error!r}"
+            assert trio.current_time() < give_up_at, f"not within {within_seconds:g} s; {said}"
+            await trio.sleep(0.01)
+
+    async def resting_sell(self, count: int = 1) -> Order:
+        """The `count`-th sell, once it is open."""
+        await self.until(lambda: len(self.account.placements(Side.SELL)) >= count)
+        order_id = self.account.placements(Side.SELL)[count - 1].request.client_order_id
+        await self.until(lambda: order_id in self.account.orders)
+        await trio.sleep(TICK_SECONDS)  # the cycle has heard of it, too
+        return self.account.orders[order_id]
+
+    def seen(self, kind: type[Event]) -> list[Event]:
+        return [report for report in self.reports if isinstance(report, kind)]
+
+    async def _live(self) -> None:
+        actor = CycleActor(
+            name="btc",
+            account=ACCOUNT,
+            symbol=BTC_USDT,
+            quote_quantity=self.quote_quantity,
+            rounds_max=self.rounds_max,
+            tick_seconds=TICK_SECONDS,
+            book_age_seconds_max=self.book_age_seconds_max,
+            controller=self.controller,
+            memory=self.memory,
+            ids=self._ids,
+            inbox=self.inbox,
+            commands=self._commands_sender,
+            wall_clock=VirtualWallClock(),
+            report=self.reports.append,
+        )
+        with self._life:
+            try:
+                await actor.run(_Context())
+            except Exception as error:  # noqa: BLE001 - a supervisor's part, which the tests ask about
+                self.error = error
+        self._ended.set()
+
+
+class ScriptedController:
+    """Decides by a function, and remembers every view."""
+
+    def __init__(self, decide: Callable[[RoundView], Decision]) -> None:
+        self.views: list[RoundView] = []
+        self._decide = decide
+
+    def decide(self, view: RoundView) -> Decision:
+        self.views.append(view)
+        return self._decide(view)
+
+
+class _Context:
+    def started(self) -> None:
+        pass
+
+    def progress(self) -> None:
+        pass
