@@ -131,6 +131,7 @@ class World:
         credential: Credential | None = None,
         wrong_secret: bool = False,
         dead_mans_switch_seconds: int = 30,
+        private_websocket_url: str | None = None,
     ) -> Settings:
         """Settings of a program that trades on this world's exchange."""
         assert self._server is not None
@@ -143,7 +144,7 @@ class World:
                 self.exchange_name: ExchangeSettings(
                     rest_url=self._server.rest_url(HOST, PORT),
                     websocket_url=self._server.websocket_url(HOST, PORT),
-                    private_websocket_url=self._server.private_websocket_url(HOST, PORT),
+                    private_websocket_url=private_websocket_url or self._server.private_websocket_url(HOST, PORT),
                 )
             },
             accounts={
