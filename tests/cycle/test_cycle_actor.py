@@ -406,6 +406,23 @@ async def test_round_that_is_finished_ends_only_when_nothing_of_it_is_live(autoj
         assert len(desk.seen(CycleReconciled)) == 1
 
 
+async def test_order_that_could_not_be_cancelled_yet_when_the_round_finished_is_cancelled_once_it_can_be(autojump_clock: object) -> None:
+    finished = ScriptedController(
+        lambda view: Decision(phase="over", finished=True) if view.orders else Decision(phase="selling", desired=(desired_sell(),))
+    )
+    desk = Desk(finished)
+    desk.account.deaf_to.add(PlaceOrder)
+    async with desk.open():
+        await desk.until(lambda: desk.account.placements())
+        pending = Order(request=desk.account.placements()[0].request, state=OrderState.PENDING_NEW, sent=True)
+        desk.account.say(pending)
+        await trio.sleep(1)
+        assert not desk.account.seen(CancelOrder), "what the exchange has not confirmed cannot be cancelled"
+        desk.account.say(msgspec.structs.replace(pending, state=OrderState.OPEN))
+        assert await desk.ended() is None
+        assert desk.account.seen(CancelOrder) == [CancelOrder(pending.client_order_id)]
+
+
 @pytest.mark.parametrize(("asset", "amount"), [("BTC", "0.5"), ("USDT", "-7"), ("BTC", "0.000000000000000001")])
 async def test_balance_that_changed_by_what_no_fill_explains_ends_the_cycle(autojump_clock: object, asset: str, amount: str) -> None:
     desk = Desk(rounds_max=0)
