@@ -37,14 +37,16 @@ class Closing:
         self.in_flight: set[str] = set()
 
     async def close(self, owner: str | None = None) -> None:
-        await close_orders(
-            session=self.exchange.session,
-            ledger=self.books.ledger,
-            publish=self.books.bookkeeper.publish,
-            progress=self.progress.append,
-            owner=owner,
-            in_flight=self.in_flight.__contains__,
-        )
+        """As the caller does, who sets the deadline."""
+        with trio.fail_after(60):
+            await close_orders(
+                session=self.exchange.session,
+                ledger=self.books.ledger,
+                publish=self.books.bookkeeper.publish,
+                progress=self.progress.append,
+                owner=owner,
+                in_flight=self.in_flight.__contains__,
+            )
 
     def resting(self, client_order_id: str = ID, exchange_order_id: str = "77", *, owner: str = "btc") -> None:
         self.books.send(sell(client_order_id, owner=owner), expires_at_milliseconds=FAR_FUTURE)
@@ -137,7 +139,8 @@ async def test_order_that_never_left_ends_without_the_exchange(autojump_clock) -
     closing = Closing()
     closing.books.intend(sell(ID))
     await closing.close()
-    assert closing.books.order(ID).state is OrderState.REJECTED
+    order = closing.books.order(ID)
+    assert (order.state, order.cancel_wanted) == (OrderState.REJECTED, False)
     assert not closing.exchange.asked("query_order")
 
 
@@ -413,3 +416,15 @@ async def test_end_keeps_the_deadline_of_the_stop(autojump_clock) -> None:
     await closer.closer.end()
     assert trio.current_time() == pytest.approx(0.5)
     assert not closer.disarmed
+
+
+async def test_deadline_that_a_stop_sets_holds_for_an_end_that_began_before(autojump_clock) -> None:
+    closer = Closer()
+    closer.resting()
+    closer.exchange.failures["open_orders"] = [NetworkError("broken")] * 1_000
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(closer.closer.end)
+        await trio.sleep(1)
+        closer.closer.end_before(trio.current_time() + 0.5)
+    assert trio.current_time() == pytest.approx(1.5)
+    assert closer.books.ledger.live_orders(), "the ledger says what is left"

@@ -45,6 +45,7 @@ LOST = [
     pytest.param(NetworkError("broken"), id="broken connection"),
     pytest.param(answered(502), id="502 without a label"),
     pytest.param(answered(500, label="SERVER_ERROR", message="?"), id="500"),
+    pytest.param(answered(503, label="TRADE_RESTRICTED", message="?"), id="5xx that reads like a refusal"),
     pytest.param(answered(400, label="INTERNAL", message="?"), id="server error under another status"),
     pytest.param(HttpResponse(status=200, headers={}, body=b"<html>"), id="unreadable"),
 ]
