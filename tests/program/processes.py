@@ -1,6 +1,7 @@
 """The program and the exchange as processes, the way their users have them: pipes, signals, exit statuses, files.
 
-Nothing here sleeps: a test waits for a line of output, for an exit, or for the exchange's own word (`Exchange.state`).
+A test waits for a line of output, for an exit, or for the exchange's own word (`Exchange.state`). Nothing here sleeps but
+`take_time_to_decide`: that time has passed is what the program is to see there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from urllib.request import urlopen
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 30.0
 """For whatever must happen at all. Generous: the machine may be busy. What must happen soon has its own bound in its test."""
+
+DECIDED_SECONDS = 1.2
+"""A signal that is to force a stop counts only if it does not come in haste after the one before (a key held down)."""
 
 OUR_PREFIX = "t-mm-"
 _OUR_VARIABLES = ("GATEIO_", "LOG_LEVEL", "NO_COLOR", "PYTHON")
@@ -186,6 +190,11 @@ class Process:
             if output is not None:
                 parts.append(f"-- last of {name}:\n" + "\n".join(output.lines[-40:]))
         return "\n".join(parts)
+
+
+def take_time_to_decide() -> None:
+    """Let as much time pass as a person takes to decide: call it once the answer to the last signal is there."""
+    time.sleep(DECIDED_SECONDS)
 
 
 class Program(Process):

@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from meddling_server import MeddlingServer
 from processes import Exchange, Program, settings
 
 PIPE_BYTES = 4096
@@ -97,19 +96,15 @@ def test_standard_error_whose_reader_has_gone_hides_no_exit_status(tmp_path: Pat
 
 
 def test_full_disk_under_the_log_file_is_told_and_trading_goes_on(tmp_path: Path, quiet_exchange: Exchange) -> None:
-    real = f"http://127.0.0.1:{quiet_exchange.facts['port']}"
-    path = settings(tmp_path, exchange=quiet_exchange, runtime='log_file = "/dev/full"')
-    with MeddlingServer(real, public_answer=b"{}").serving() as (server, address):
-        path.write_text(path.read_text().replace(real, address))
-        with Program(path) as program:
-            program.wait_for("the log file cannot be written any more: No space left on device", stderr=True)
-            server.public_answer = None  # the feed, whose crash was to be logged, finds a sane exchange when it starts again
-            program.wait_for("actor_restarted")
-            program.wait_for("order_placed", count=2)
-            program.send(signal.SIGINT)
-            assert program.wait_exit(STOP_SECONDS) == 0
-            assert quiet_exchange.our_open_orders() == []
-            assert program.stderr.count("the log file cannot be written") == 1
+    # Every event of the run is for the log file: its loss is found out at once, and told once however much is to be logged.
+    with Program(settings(tmp_path, exchange=quiet_exchange, runtime='log_file = "/dev/full"')) as program:
+        program.wait_for("the log file cannot be written any more: No space left on device", stderr=True)
+        program.wait_for("order_placed", count=2)
+        assert len(quiet_exchange.our_open_orders()) == 1
+        program.send(signal.SIGINT)
+        assert program.wait_exit(STOP_SECONDS) == 0
+        assert quiet_exchange.our_open_orders() == []
+        assert program.stderr.count("the log file cannot be written") == 1
 
 
 def test_full_disk_under_the_log_file_found_out_at_the_very_end_is_told_and_hides_no_exit_status(

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import QUIET_MARKET, Exchange, Program, exchange_settings, settings
+from processes import QUIET_MARKET, Exchange, Program, exchange_settings, settings, take_time_to_decide
 
 SIGINT, SIGTERM = signal.SIGINT, signal.SIGTERM
 STOP_SECONDS = 10.0
@@ -58,7 +58,7 @@ def test_signal_in_the_middle_of_a_buy_finds_out_what_became_of_it(number: signa
         program.wait_for("closing main: ")
         slow_exchange.thaw()
         check_clean_stop(program, slow_exchange)
-        assert re.search(r"^  mm-btc-\w+001 .* buy +market .* (filled|cancelled|rejected)\b", program.stdout, re.MULTILINE)
+        assert re.search(r"^  mm-btc-\w+ .* buy +market .* (filled|cancelled|rejected)\b", program.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("number", [SIGINT, SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
@@ -119,10 +119,30 @@ def test_third_signal_forces_the_end_lists_what_may_be_live_and_exits_3(tmp_path
         told = program.wait_for("stop_awaited")
         assert "closing main: 1 order(s) may be live" in told
         assert "once more to force the stop" in told
+        take_time_to_decide()
         program.send(SIGINT)
         assert program.wait_exit(5) == 3
         assert f"MAY BE LIVE {resting.removeprefix('t-')}" in program.stdout
         assert "exit status 3: ORDERS OF OURS MAY STILL BE LIVE" in program.stdout
+        exchange.thaw()
+
+
+def test_key_held_down_does_not_force_the_end_and_one_press_after_that_does(tmp_path: Path) -> None:
+    with (
+        Exchange("--config", exchange_settings(tmp_path, QUIET_MARKET)) as exchange,
+        Program(settings(tmp_path, exchange=exchange, stop_deadline_seconds=60)) as program,
+    ):
+        program.wait_for("order_placed", count=2)
+        exchange.freeze()
+        for _ in range(20):
+            program.send(SIGINT)
+            time.sleep(0.03)  # as a keyboard repeats
+        program.wait_for("stop_awaited", count=3)
+        take_time_to_decide()
+        assert program.popen.poll() is None, program.story()
+        assert "exit status" not in program.stdout
+        program.send(SIGINT)
+        assert program.wait_exit(5) == 3
         exchange.thaw()
 
 
