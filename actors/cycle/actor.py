@@ -39,6 +39,7 @@ COMMAND_LIFETIME_SECONDS = 2.0
 # An account that restarts does not answer what its last incarnation was asked; then it is asked again.
 CAPTURE_TIMEOUT_SECONDS = 15.0
 BALANCES_LAG_SECONDS_MAX = 10.0
+BALANCES_LOOK_SECONDS = 1.0
 
 
 class ActorContext(Protocol):
@@ -213,8 +214,8 @@ class CycleActor:
         give_up_at = trio.current_time() + BALANCES_LAG_SECONDS_MAX
         reconciled = self._compare(await self._capture(context))
         while not reconciled.agrees and trio.current_time() < give_up_at:
-            # The exchange's balances may lag behind its trades.
-            await self._wait_for_news(context)
+            # The exchange's balances may lag behind its trades. Not at each piece of news: every look is a signed request.
+            await self._wait_until(trio.current_time() + BALANCES_LOOK_SECONDS, context)
             reconciled = self._compare(await self._capture(context))
         self._report(reconciled)
         if not reconciled.agrees:
@@ -223,6 +224,11 @@ class CycleActor:
                 "the fills and fees explain; look at the account's history before trading on"
             )
         self._memory.end_round(reconciled)
+
+    async def _wait_until(self, deadline: float, context: ActorContext) -> None:
+        """Take in news until then."""
+        while trio.current_time() < deadline:
+            await self._wait_for_news(context)
 
     def _compare(self, after: BalanceCapture) -> CycleReconciled:
         memory, before = self._memory, self._memory.before
