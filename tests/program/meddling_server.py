@@ -12,14 +12,13 @@ from urllib.request import Request, urlopen
 
 
 class MeddlingServer(ThreadingHTTPServer):
-    """Passes requests on to `behind`, except: public ones get `public_answer` where that is set; where `signed_status` is,
-    signed ones get it with all that they hold, headers and `secret` too: the worst an exchange can do.
+    """Passes requests on to `behind`, but signed ones get `signed_status` where it is set, with all that they hold, headers
+    and `secret` too: the worst an exchange can do.
     """
 
-    def __init__(self, behind: str, *, public_answer: bytes | None = None, signed_status: int | None = None, secret: str = "") -> None:
+    def __init__(self, behind: str, *, signed_status: int | None = None, secret: str = "") -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.behind = behind
-        self.public_answer = public_answer
         self.signed_status = signed_status
         self.secret = secret
         self.keys_seen: list[str] = []
@@ -48,8 +47,6 @@ class _Handler(BaseHTTPRequestHandler):
             said = {**self.headers, "url": self.path, "secret": self.server.secret}
             told = {"label": "SERVER_ERROR", "message": f"cannot handle {said}", **said}
             self._answer(self.server.signed_status, json.dumps(told).encode())
-        elif key is None and self.server.public_answer is not None:
-            self._answer(200, self.server.public_answer)
         else:
             self._pass_on()
 

@@ -82,17 +82,3 @@ def test_credential_is_hidden_when_the_exchange_repeats_it_in_errors_and_in_answ
             written = program.stdout + program.stderr + logged(tmp_path)
             assert "account:main" in written
             check_hidden(written)
-
-
-def test_credential_is_hidden_in_the_tracebacks_of_actors_that_crash(tmp_path: Path, quiet_exchange: Exchange) -> None:
-    real = f"http://127.0.0.1:{quiet_exchange.facts['port']}"
-    path = settings(tmp_path, exchange=quiet_exchange, runtime=LOG_FILE)
-    with MeddlingServer(real, public_answer=b"{}").serving() as (_, address):
-        path.write_text(path.read_text().replace(real, address))
-        with Program(path, "--json", environment=ENVIRONMENT) as program:
-            program.wait_for('"actor_crashed"')
-            program.send(signal.SIGINT)
-            program.wait_exit(STOP_SECONDS)
-            assert "Traceback" in program.stderr
-            assert "Traceback" in logged(tmp_path)
-            check_hidden(program.stdout + program.stderr + logged(tmp_path))
