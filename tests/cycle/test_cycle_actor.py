@@ -12,6 +12,7 @@ from cycle_desk import ACCOUNT, BTC_USDT, RULES, TICK_SECONDS, Desk, ScriptedCon
 
 from actors.cycle.actor import (
     BALANCES_LAG_SECONDS_MAX,
+    BALANCES_LOOK_SECONDS,
     CAPTURE_TIMEOUT_SECONDS,
     COMMAND_LIFETIME_SECONDS,
     BalancesDisagree,
@@ -437,7 +438,7 @@ async def test_balance_that_changed_by_what_no_fill_explains_ends_the_cycle(auto
         assert difference is not None
         assert (Decimal(difference[1]), difference[2]) == (Decimal(amount), asset)
         assert "look at the account's history" in str(error)
-        assert BALANCES_LAG_SECONDS_MAX <= trio.current_time() - filled_at < BALANCES_LAG_SECONDS_MAX + 1
+        assert BALANCES_LAG_SECONDS_MAX <= trio.current_time() - filled_at < BALANCES_LAG_SECONDS_MAX + 2 * BALANCES_LOOK_SECONDS
         [reconciled] = desk.seen(CycleReconciled)
         assert not reconciled.agrees
         assert reconciled.differences()[asset] == Decimal(amount)
