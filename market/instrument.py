@@ -25,9 +25,10 @@ class TradingStatus(enum.Enum):
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules of one market on one exchange. Quantities are in base units, notionals in quote units.
+    """The rules of one market on one exchange. Quantities are in base units, notionals in quote units, also of contracts.
 
-    `None` for a maximum means that the exchange states none.
+    `None` for a maximum means that the exchange states none. `contract_size` is what one contract is worth in base units,
+    None where what is traded is the base asset itself; only codecs, who write contracts on the wire, reckon with it.
     """
 
     exchange: str
@@ -38,7 +39,14 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     notional_min: Decimal
     quantity_max: Decimal | None = None
     notional_max: Decimal | None = None
+    contract_size: Decimal | None = None
+    leverage_max: Decimal | None = None
     status: TradingStatus = TradingStatus.TRADABLE
+
+    @property
+    def is_contract(self) -> bool:
+        """Whether trades make a position that is settled in the quote asset, rather than an exchange of two assets."""
+        return self.contract_size is not None
 
     def round_price_down(self, price: Decimal) -> Decimal:
         """The highest price on a tick at or below `price`."""

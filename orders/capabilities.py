@@ -21,6 +21,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     amend_batch_max: int = 1
     cancel_all: bool = False
     websocket_order_entry: bool = False
+    positions: bool = False  # what is traded are contracts: orders may be reduce-only, and there is leverage
     order_expiry: bool = False  # a placement may carry the time after which the exchange must refuse it
     dead_mans_switch_seconds_min: int | None = None
     client_order_id_length_max: int = 28

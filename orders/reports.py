@@ -13,6 +13,7 @@ import msgspec
 
 from market.events import Side
 from market.symbol import Symbol
+from orders.errors import ExchangeError
 
 
 class ReportedStatus(enum.Enum):
@@ -69,6 +70,56 @@ class BalanceReport(msgspec.Struct, frozen=True, kw_only=True):
     exchange_time_milliseconds: int = 0
 
 
+class MarginMode(enum.Enum):
+    """What stands behind a position: all of the account's settlement asset, or only what was set aside for it."""
+
+    CROSS = "cross"
+    ISOLATED = "isolated"
+
+
+class PositionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A position as the exchange sees it, in one-way mode.
+
+    `quantity` is in base units, positive when long and negative when short; 0 says that there is none. Prices are None
+    where the report does not state them (or, of an empty position, where they mean nothing), and so is `leverage`, the most
+    that new orders may use. `unrealised_pnl` is in the settlement asset (the symbol's quote).
+    """
+
+    symbol: Symbol
+    quantity: Decimal
+    entry_price: Decimal | None = None
+    mark_price: Decimal | None = None
+    liquidation_price: Decimal | None = None
+    leverage: Decimal | None = None
+    margin_mode: MarginMode | None = None
+    unrealised_pnl: Decimal | None = None
+    exchange_time_milliseconds: int = 0
+
+
+class FundingReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One funding payment: `amount` of `asset` was received (positive) or paid (negative) for a position in `symbol`.
+
+    `payment_id` names it among those of its symbol.
+    """
+
+    payment_id: str
+    symbol: Symbol
+    amount: Decimal
+    asset: str
+    exchange_time_milliseconds: int = 0
+
+
+class StreamAnswered(msgspec.Struct, frozen=True):
+    """The answer to an order operation sent over the private stream under `request_id`.
+
+    Either `error` is the refusal, or `body` is what REST would have answered to the same operation.
+    """
+
+    request_id: str
+    body: bytes = b""
+    error: ExchangeError | None = None
+
+
 class StreamConfirmed(msgspec.Struct, frozen=True):
     """The private stream accepted a subscription to `channel`."""
 
@@ -99,4 +150,16 @@ class StreamReply(msgspec.Struct, frozen=True):
     frame: str | bytes
 
 
-PrivateReport = OrderReport | FillReport | BalanceReport | StreamConfirmed | StreamRefused | StreamPong | StreamReply | StreamClosing
+PrivateReport = (
+    OrderReport
+    | FillReport
+    | BalanceReport
+    | PositionReport
+    | FundingReport
+    | StreamAnswered
+    | StreamConfirmed
+    | StreamRefused
+    | StreamPong
+    | StreamReply
+    | StreamClosing
+)

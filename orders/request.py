@@ -31,7 +31,8 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One order as meant.
 
     Exactly one of `quantity` (base units) and `quote_quantity` (quote units; market buys only) is given. `price` is
-    given for limit orders only. `owner` is the cycle that wants it and `tag` is the owner's own mark (for
+    given for limit orders only. `reduce_only` (contracts only) may make a position smaller, never larger or the other way
+    round. `owner` is the cycle that wants it and `tag` is the owner's own mark (for
     `sell_on_top`: the number of the cycle), kept with the order for its whole life.
     """
 
@@ -44,6 +45,7 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal | None = None
     quote_quantity: Decimal | None = None
     price: Decimal | None = None
+    reduce_only: bool = False
     tag: str = ""
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ limiter), so that the timestamp in the signature is that of sending, by the exch
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
@@ -22,7 +23,7 @@ from network.rate_limit import RateLimit
 from orders.capabilities import Capabilities
 from orders.errors import ExchangeError
 from orders.order import Order
-from orders.reports import BalanceReport, FillReport, OrderReport, PrivateReport
+from orders.reports import BalanceReport, FillReport, FundingReport, MarginMode, OrderReport, PositionReport, PrivateReport
 from orders.request import OrderRequest
 
 
@@ -80,8 +81,87 @@ class KeyInquiry(Protocol):
         ...
 
 
+class Catalogue(Protocol):
+    """What a codec must have been told of the exchange's instruments before it can write or read an order.
+
+    It is asked for once, unsigned, before anything else of the session. A codec that meets an instrument which it does not
+    know raises `ProtocolError` and is not `is_complete` until it has learned anew.
+    """
+
+    @property
+    def is_complete(self) -> bool: ...
+
+    def request(self) -> PreparedRequest: ...
+
+    def learn(self, body: bytes) -> None:
+        """Take in the answer, whole or not at all.
+
+        Raises:
+            ProtocolError: the answer cannot be read.
+        """
+        ...
+
+
+class PositionMode(enum.Enum):
+    """One position per symbol, or a long and a short one beside each other."""
+
+    ONE_WAY = "one-way"
+    HEDGE = "hedge"
+
+
+class Positions(Protocol):
+    """Positions, leverage and funding, of an exchange that trades contracts."""
+
+    margin_mode: MarginMode
+    """What stands behind the positions of this account; set once by whoever makes the codec, before it is used."""
+
+    def query_mode(self) -> PreparedRequest: ...
+
+    def decode_mode(self, body: bytes) -> PositionMode: ...
+
+    def query_positions(self) -> PreparedRequest:
+        """All of them, whoever opened them."""
+        ...
+
+    def decode_positions(self, body: bytes) -> list[PositionReport]:
+        """Those that are not empty; some exchanges add empty ones."""
+        ...
+
+    def leverage_max(self, symbol: Symbol) -> Decimal:
+        """The contract's maximum, as the catalogue says.
+
+        Raises:
+            KeyError: no such contract.
+        """
+        ...
+
+    def set_leverage(self, symbol: Symbol, leverage: Decimal) -> PreparedRequest:
+        """The most that new orders of `symbol` may use, in `margin_mode`. Safe to repeat; any answer that is no refusal is a yes."""
+        ...
+
+    def query_funding(self, *, since_milliseconds: int) -> PreparedRequest: ...
+
+    def decode_funding(self, body: bytes) -> list[FundingReport]: ...
+
+
+class StreamOrderEntry(Protocol):
+    """Order operations over the private stream's own connection; each is answered by a `StreamAnswered` with its `request_id`.
+
+    What logging in takes is among the stream's `subscribe_frames`, and its confirmation among the `private_channels`.
+    """
+
+    def place(self, request: OrderRequest, *, request_id: str, expires_at_milliseconds: int | None) -> str | bytes: ...
+
+    def cancel(self, order: Order, *, request_id: str) -> str | bytes: ...
+
+    def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None, request_id: str) -> str | bytes: ...
+
+
 class AccountCodec(Protocol):
-    """One exchange's private wire protocol. Every `decode_*` raises `ProtocolError` on what it cannot read."""
+    """One exchange's private wire protocol. Every `decode_*` raises `ProtocolError` on what it cannot read.
+
+    Quantities are in base units on our side, whatever the wire counts in.
+    """
 
     @property
     def identity(self) -> ExchangeIdentity: ...
@@ -96,6 +176,21 @@ class AccountCodec(Protocol):
 
     @property
     def needs_passphrase(self) -> bool: ...
+
+    @property
+    def catalogue(self) -> Catalogue | None:
+        """None where orders can be written and read without knowing more than they say."""
+        ...
+
+    @property
+    def positions(self) -> Positions | None:
+        """None where the exchange trades assets and no contracts."""
+        ...
+
+    @property
+    def order_entry(self) -> StreamOrderEntry | None:
+        """None where orders go over REST alone."""
+        ...
 
     def rest_url(self, mode: str) -> str:
         """Base URL (scheme and host) for "live" or "testnet"."""

@@ -133,6 +133,18 @@ class GateioSpotAccountCodec:
     def needs_passphrase(self) -> bool:
         return False
 
+    @property
+    def catalogue(self) -> None:
+        return None  # orders state all that is needed to read them
+
+    @property
+    def positions(self) -> None:
+        return None
+
+    @property
+    def order_entry(self) -> None:
+        return None
+
     def rest_url(self, mode: str) -> str:
         return REST_URLS[mode]
 
