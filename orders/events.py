@@ -10,9 +10,10 @@ from decimal import Decimal
 
 import msgspec
 
+from market.symbol import Symbol
 from orders.life_cycle import OrderInput
 from orders.order import Order
-from orders.reports import FillReport, OrderReport
+from orders.reports import FillReport, FundingReport, OrderReport, PositionReport
 
 
 class OrderChanged(msgspec.Struct, frozen=True):
@@ -29,6 +30,29 @@ class BalanceChanged(msgspec.Struct, frozen=True):
     asset: str
     total: Decimal
     available: Decimal
+
+
+class PositionChanged(msgspec.Struct, frozen=True):
+    """A position, as the exchange told it."""
+
+    account: str
+    position: PositionReport
+
+
+class FundingPaid(msgspec.Struct, frozen=True):
+    """A funding payment for a position, told once."""
+
+    account: str
+    funding: FundingReport
+
+
+class PositionDiffers(msgspec.Struct, frozen=True):
+    """The exchange's position is not what the fills we know add up to; from now on we reckon with the exchange's."""
+
+    account: str
+    symbol: Symbol
+    ours: Decimal
+    theirs: Decimal
 
 
 class AccountReady(msgspec.Struct, frozen=True):
@@ -119,6 +143,9 @@ class ForeignFillSeen(msgspec.Struct, frozen=True):
 LedgerEvent = (
     OrderChanged
     | BalanceChanged
+    | PositionChanged
+    | PositionDiffers
+    | FundingPaid
     | OrderSubmitted
     | OrderPlaced
     | OrderFilled

@@ -37,7 +37,8 @@ from orders.events import (
 from orders.identity import installation_prefix, owner_of, owner_prefix
 from orders.life_cycle import OrderInput, OrderState, next_state
 from orders.order import ZERO, Order, add_fill
-from orders.reports import BalanceReport, FillReport, OrderReport, ReportedStatus
+from orders.positions import PositionBooks
+from orders.reports import BalanceReport, FillReport, FundingReport, OrderReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
 
 # About a kilobyte each; late fills come within minutes, and a day of quoting ends more orders than anyone reads.
@@ -56,10 +57,11 @@ _INPUT_BY_STATUS = {
 
 
 class AccountLedger:
-    """Orders, fills and balances of one account of one installation."""
+    """Orders, fills and balances of one account of one installation; of one that trades contracts, its `positions` too."""
 
-    def __init__(self, *, account: str, installation: str) -> None:
+    def __init__(self, *, account: str, installation: str, holds_positions: bool = False) -> None:
         self.account = account
+        self.positions: PositionBooks | None = PositionBooks(account) if holds_positions else None
         self._installation = installation
         self._prefix = installation_prefix(installation)
         self._orders: dict[str, Order] = {}
@@ -110,7 +112,10 @@ class AccountLedger:
         return dict(self._balances)
 
     def fill_changes(self) -> dict[str, Decimal]:
-        """What all fills seen so far did to each asset's balance, fees included."""
+        """What all fills and funding payments seen so far did to each asset's balance, fees included.
+
+        A contract's base counts as an asset here: what is held of it is the position, and the quote was paid for it.
+        """
         return dict(self._fill_changes)
 
     def holdings(self, owner: str) -> dict[Symbol, Decimal]:
@@ -122,13 +127,16 @@ class AccountLedger:
         return held
 
     def spendable(self, asset: str) -> Decimal:
-        """The exchange's available balance less what orders on their way may already have taken from it."""
+        """The exchange's available balance less what orders on their way may already have taken from it.
+
+        Of contracts it is the margin for new positions, worth `positions.leverage` times as much.
+        """
         balance = self._balances.get(asset)
         available = balance.available if balance is not None else ZERO
         for client_order_id in self._live_ids:
             order = self._orders[client_order_id]
             if order.exchange_order_id is None or order.state is OrderState.UNKNOWN:
-                reserved_asset, reserved = reservation(order)
+                reserved_asset, reserved = reservation(order) if self.positions is None else margin(order, self.positions)
                 if reserved_asset == asset:
                     available -= reserved
         return available
@@ -238,7 +246,7 @@ class AccountLedger:
         if _trade_key(fill) in self._counted_trade_ids:
             del self._counted_trade_ids[_trade_key(fill)]
         else:
-            add_fill(self._fill_changes, fill)
+            self._count(fill)
         fills = (*order.fills, fill)
         first_word = order.exchange_order_id is None
         if first_word:
@@ -272,6 +280,19 @@ class AccountLedger:
         if known is not None and (known.total, known.available) == (report.total, report.available):
             return []
         return [BalanceChanged(self.account, report.asset, report.total, report.available)]
+
+    def apply_funding(self, report: FundingReport) -> list[LedgerEvent]:
+        """Take in a funding payment; one seen before changes nothing.
+
+        Raises:
+            ValueError: this account trades no contracts.
+        """
+        if self.positions is None:
+            raise ValueError(f"account {self.account} trades no contracts, so it has no funding")
+        told = self.positions.apply_funding(report)
+        if told:
+            self._fill_changes[report.asset] = EXACT.add(self._fill_changes.get(report.asset, ZERO), report.amount)
+        return [*told]
 
     # How it is kept
 
@@ -360,8 +381,13 @@ class AccountLedger:
     def _foreign_fill(self, fill: FillReport) -> list[LedgerEvent]:
         if not _remember(self._counted_trade_ids, _trade_key(fill)):
             return []
-        add_fill(self._fill_changes, fill)
+        self._count(fill)
         return [ForeignFillSeen(self.account, fill)]
+
+    def _count(self, fill: FillReport) -> None:
+        add_fill(self._fill_changes, fill)
+        if self.positions is not None:
+            self.positions.count_fill(fill)
 
 
 def reservation(order: Order) -> tuple[str, Decimal]:
@@ -373,6 +399,14 @@ def reservation(order: Order) -> tuple[str, Decimal]:
         return request.symbol.quote, max(ZERO, request.quote_quantity - order.filled_quote)
     remaining = max(ZERO, (request.quantity or ZERO) - order.filled_quantity)
     return request.symbol.quote, remaining * (request.price or ZERO)
+
+
+def margin(order: Order, positions: PositionBooks) -> tuple[str, Decimal]:
+    """As `reservation`, of an order for a contract: what may be set aside for it, whichever side it is on."""
+    request = order.request
+    remaining = ZERO if request.reduce_only else max(ZERO, (request.quantity or ZERO) - order.filled_quantity)
+    # A market order states no price: what it needs is looked at when it is placed, and taken by the exchange at once.
+    return request.symbol.quote, remaining * (request.price or ZERO) / positions.leverage(request.symbol)
 
 
 def _filled_quote(fills: tuple[FillReport, ...], filled_quantity: Decimal, stated: Decimal) -> Decimal:

@@ -1,0 +1,171 @@
+"""What fills and funding make of a position in contracts: its quantity, what it cost, and what it has earned. Pure.
+
+Average-cost bookkeeping: a fill that makes the position larger adds to its cost, one that makes it smaller realises the
+difference between its price and the average price of what it takes away. Cost is kept instead of an average price, so
+that nothing is lost to rounding: over any stretch that begins and ends without a position, the realised profit is exactly
+what was received less what was paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+from msgspec.structs import replace
+
+from market.events import Side
+from market.exact import EXACT, PRECISE, exact_product
+from market.symbol import Symbol
+from orders.events import FundingPaid, PositionChanged, PositionDiffers
+from orders.reports import FillReport, FundingReport, PositionReport
+
+ZERO = Decimal(0)
+
+
+class PositionAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """The running account of one symbol's position.
+
+    `quantity` is in base units, positive when long. `cost` is what the open quantity was bought for, in quote units, negative
+    when it was sold. `realised`, `fees` (positive when paid) and `funding` (positive when received) are in the settlement
+    asset and count since the account of this run began. Fees in another asset than the quote are not in `fees`.
+    """
+
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    realised: Decimal = ZERO
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO
+
+    @property
+    def entry_price(self) -> Decimal | None:
+        """The average price of what is open; None where nothing is."""
+        return PRECISE.divide(self.cost, self.quantity) if self.quantity else None
+
+    def unrealised(self, mark_price: Decimal) -> Decimal:
+        """What closing everything at `mark_price` would earn."""
+        return EXACT.subtract(exact_product(self.quantity, mark_price), self.cost)
+
+    def after_fill(self, fill: FillReport) -> PositionAccount:
+        """With one more trade."""
+        bought = fill.quantity if fill.side is Side.BUY else fill.quantity.copy_negate()
+        fees = EXACT.add(self.fees, fill.fee) if fill.fee_asset == fill.symbol.quote else self.fees
+        closed = _closed(self.quantity, bought)
+        # The share of the cost that goes with what is closed: all of it where nothing stays open.
+        share = self.cost if closed == self.quantity else PRECISE.divide(exact_product(self.cost, closed), self.quantity)
+        realised = EXACT.subtract(exact_product(closed, fill.price), share)
+        opened = EXACT.add(bought, closed)
+        return replace(
+            self,
+            quantity=EXACT.add(self.quantity, bought),
+            cost=EXACT.add(EXACT.subtract(self.cost, share), exact_product(opened, fill.price)),
+            realised=EXACT.add(self.realised, realised),
+            fees=fees,
+        )
+
+    def after_funding(self, amount: Decimal) -> PositionAccount:
+        """With one more payment, received if positive."""
+        return replace(self, funding=EXACT.add(self.funding, amount))
+
+
+def _closed(held: Decimal, bought: Decimal) -> Decimal:
+    """How much of `held`, with its sign, a trade of `bought` takes away."""
+    if not held or not bought or (held > 0) is (bought > 0):
+        return ZERO
+    return held if abs(bought) >= abs(held) else bought.copy_negate()
+
+
+class PositionBooks:
+    """Every position of one account: the exchange's word about each, and our own account of it.
+
+    Our account begins with what the exchange says at the first look, and goes on by the fills. Where the two differ at two
+    comparisons in a row with the same figures (so that no fill was merely under way), the exchange is right, and it is told.
+    """
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+        self._reports: dict[Symbol, PositionReport] = {}
+        self._accounts: dict[Symbol, PositionAccount] = {}
+        self._adopted: set[Symbol] = set()
+        self._differing: dict[Symbol, tuple[Decimal, Decimal]] = {}
+        self._payments: dict[tuple[Symbol, str], None] = {}
+
+    def reports(self) -> dict[Symbol, PositionReport]:
+        """The exchange's newest word about each symbol that it ever spoke of."""
+        return dict(self._reports)
+
+    def account_of(self, symbol: Symbol) -> PositionAccount:
+        """Our own account of the position in `symbol`."""
+        return self._accounts.get(symbol, _EMPTY)
+
+    def accounts(self) -> dict[Symbol, PositionAccount]:
+        return dict(self._accounts)
+
+    def leverage(self, symbol: Symbol) -> Decimal:
+        """How much of a new order's value need not be there; 1 while the exchange has not said."""
+        report = self._reports.get(symbol)
+        return report.leverage if report is not None and report.leverage else Decimal(1)
+
+    def count_fill(self, fill: FillReport) -> None:
+        """Take in a trade, once: the ledger knows which."""
+        self._accounts[fill.symbol] = self.account_of(fill.symbol).after_fill(fill)
+
+    def apply_report(self, report: PositionReport) -> list[PositionChanged]:
+        """Take in the exchange's word; an older one than the last is ignored, and what it does not state stays known."""
+        known = self._reports.get(report.symbol)
+        if known is not None:
+            if 0 < report.exchange_time_milliseconds < known.exchange_time_milliseconds:
+                return []
+            report = replace(
+                report,
+                mark_price=report.mark_price or known.mark_price,
+                leverage=report.leverage or known.leverage,
+                margin_mode=report.margin_mode or known.margin_mode,
+                exchange_time_milliseconds=max(report.exchange_time_milliseconds, known.exchange_time_milliseconds),
+            )
+        self._reports[report.symbol] = report
+        if known is not None and replace(known, exchange_time_milliseconds=report.exchange_time_milliseconds) == report:
+            return []
+        return [PositionChanged(self._account, report)]
+
+    def apply_all(self, reports: Iterable[PositionReport]) -> list[PositionChanged | PositionDiffers]:
+        """Take in the exchange's list of all positions, fresh from REST: what it does not name is empty. Compares with ours."""
+        named = {report.symbol: report for report in reports}
+        events: list[PositionChanged | PositionDiffers] = []
+        for symbol in dict.fromkeys((*named, *self._reports, *self._accounts)):
+            report = named.get(symbol, PositionReport(symbol=symbol, quantity=ZERO))
+            events += self.apply_report(report)
+            events += self._compare(report)
+        return events
+
+    def apply_funding(self, report: FundingReport) -> list[FundingPaid]:
+        """Take in a payment; one seen before changes nothing."""
+        key = (report.symbol, report.payment_id)
+        if key in self._payments:
+            return []
+        self._payments[key] = None
+        if len(self._payments) > PAYMENTS_KEPT_MAX:
+            del self._payments[next(iter(self._payments))]
+        self._accounts[report.symbol] = self.account_of(report.symbol).after_funding(report.amount)
+        return [FundingPaid(self._account, report)]
+
+    def _compare(self, report: PositionReport) -> list[PositionDiffers]:
+        symbol, ours, theirs = report.symbol, self.account_of(report.symbol).quantity, report.quantity
+        if ours == theirs:
+            self._adopted.add(symbol)
+            self._differing.pop(symbol, None)
+            return []
+        if symbol in self._adopted and self._differing.get(symbol) != (ours, theirs):
+            self._differing[symbol] = (ours, theirs)
+            return []
+        is_first = symbol not in self._adopted
+        self._adopted.add(symbol)
+        self._differing.pop(symbol, None)
+        cost = exact_product(theirs, report.entry_price or ZERO)
+        self._accounts[symbol] = replace(self.account_of(symbol), quantity=theirs, cost=cost)
+        return [] if is_first else [PositionDiffers(self._account, symbol, ours, theirs)]
+
+
+_EMPTY = PositionAccount()
+# Funding is paid a few times a day: years of one symbol, days of a hundred.
+PAYMENTS_KEPT_MAX = 10_000
