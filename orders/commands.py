@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from market.symbol import Symbol
 from orders.order import Order
 from orders.request import OrderRequest
 
@@ -61,12 +62,15 @@ class CloseOwner(msgspec.Struct, frozen=True):
 class BalanceCapture(msgspec.Struct, frozen=True, kw_only=True):
     """Balances fresh from the exchange, and what all fills known at that moment had done to each asset since start.
 
-    The difference of two captures is thus checked to the last digit: balances against fills and fees.
+    The difference of two captures is thus checked to the last digit: balances against fills and fees. Of an account that
+    trades contracts, the total of a base asset is the position in it, and the total of the quote asset is the wallet balance
+    less what the open positions cost; `leverages` says how much of an order's value need not be available.
     """
 
     totals: dict[str, Decimal]
     available: dict[str, Decimal]
     fill_changes: dict[str, Decimal]
+    leverages: dict[Symbol, Decimal] = {}
 
 
 class CaptureBalances(msgspec.Struct, frozen=True):
@@ -75,4 +79,18 @@ class CaptureBalances(msgspec.Struct, frozen=True):
     answer: Answer[BalanceCapture]
 
 
-AccountCommand = PlaceOrder | CancelOrder | AmendOrder | CloseOwner | CaptureBalances
+class ClosePosition(msgspec.Struct, frozen=True, kw_only=True):
+    """Close a whole position at market, whoever opened it: a reduce-only order for what the exchange says is open now.
+
+    Contracts only. The order is the owner's and goes the way of every order; nothing happens where there is no position.
+    """
+
+    client_order_id: str
+    owner: str
+    symbol: Symbol
+    reference_price: Decimal
+    expires_at: float
+    tag: str = "close"
+
+
+AccountCommand = PlaceOrder | CancelOrder | AmendOrder | CloseOwner | CaptureBalances | ClosePosition

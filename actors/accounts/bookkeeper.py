@@ -8,12 +8,13 @@ from typing import Protocol
 
 import trio
 
-from orders.events import AccountLost, AccountReady, BalanceChanged, LedgerEvent, OrderChanged
+from orders.events import AccountLost, AccountReady, BalanceChanged, LedgerEvent, OrderChanged, PositionChanged
 from orders.ledger import AccountLedger
 from orders.life_cycle import OrderInput
-from orders.reports import BalanceReport, FillReport, OrderReport, PrivateReport
+from orders.reports import BalanceReport, FillReport, FundingReport, OrderReport, PositionReport, PrivateReport
 
-InboxItem = OrderChanged | BalanceChanged | AccountReady | AccountLost
+InboxItem = OrderChanged | BalanceChanged | PositionChanged | AccountReady | AccountLost
+LedgerReport = OrderReport | FillReport | BalanceReport | PositionReport | FundingReport
 
 
 class Inbox(Protocol):
@@ -32,7 +33,7 @@ class Bookkeeper:
         self.report = report
         self._inboxes = inboxes
 
-    def take(self, report: OrderReport | FillReport | BalanceReport) -> None:
+    def take(self, report: LedgerReport) -> None:
         """Take in what the exchange says."""
         now = trio.current_time()
         match report:
@@ -42,11 +43,21 @@ class Bookkeeper:
                 self.publish(self.ledger.apply_fill(report, now=now))
             case BalanceReport():
                 self.publish(self.ledger.apply_balance(report))
+            case PositionReport():
+                if self.ledger.positions is not None:
+                    self.publish(self.ledger.positions.apply_report(report))
+            case FundingReport():
+                self.publish(self.ledger.apply_funding(report))
 
     def take_all(self, reports: Sequence[PrivateReport]) -> None:
         for report in reports:
-            if isinstance(report, OrderReport | FillReport | BalanceReport):
+            if isinstance(report, LedgerReport):
                 self.take(report)
+
+    def take_all_positions(self, reports: Sequence[PositionReport]) -> None:
+        """Take in the exchange's whole list of positions, fresh from REST."""
+        if self.ledger.positions is not None:
+            self.publish(self.ledger.positions.apply_all(reports))
 
     def happened(self, client_order_id: str, happened: OrderInput, reason: str = "", *, for_now: bool = False) -> None:
         """Something other than an exchange's report happened to an order of ours (see `AccountLedger.record_input`)."""
@@ -64,12 +75,12 @@ class Bookkeeper:
                     inbox = self._inboxes.get(order.request.owner)
                     if inbox is not None:
                         inbox.send_nowait(event)
-                case BalanceChanged():
+                case BalanceChanged() | PositionChanged():
                     self.tell(event)
                 case _:
                     self.report(event)
 
-    def tell(self, event: BalanceChanged | AccountReady | AccountLost) -> None:
+    def tell(self, event: BalanceChanged | PositionChanged | AccountReady | AccountLost) -> None:
         """To every owner's inbox and to the report."""
         for inbox in self._inboxes.values():
             inbox.send_nowait(event)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 
-from actors.accounts.codec import AccountCodec, PreparedRequest, ProtocolError, StreamKeys
+from actors.accounts.codec import AccountCodec, PositionMode, Positions, PreparedRequest, ProtocolError, StreamKeys
 from actors.accounts.credential import Credential
 from actors.accounts.permissions import KeyPermissions
 from market.clock import WallClock
@@ -20,7 +20,7 @@ from network.http import HttpRequest, HttpResponse
 from network.rest import RestClient, RetryPolicy
 from orders.errors import ErrorKind, ExchangeError
 from orders.order import Order
-from orders.reports import BalanceReport, FillReport, OrderReport
+from orders.reports import BalanceReport, FillReport, FundingReport, OrderReport, PositionReport
 from orders.request import OrderRequest
 
 REQUEST_TIMEOUT_SECONDS = 5.0
@@ -97,6 +97,7 @@ class AccountSession:
         `leaving` is called in the moment of signing: it may raise to hold the order back, records that the order may be
         at the exchange from now on, and returns the exchange's time after which it must refuse the order (None: never).
         """
+        await self.learn_instruments()
         group = self._codec.place(request, expires_at_milliseconds=None).group
 
         def build() -> HttpRequest:
@@ -152,6 +153,37 @@ class AccountSession:
     async def balances(self) -> list[BalanceReport]:
         return self._codec.decode_balances(await self._send(self._codec.query_balances()))
 
+    # Contracts
+
+    async def learn_instruments(self) -> None:
+        """Have the codec learn what it must know of the exchange's instruments, where it does not know it yet."""
+        catalogue = self._codec.catalogue
+        while catalogue is not None and not catalogue.is_complete:
+            prepared = catalogue.request()
+            catalogue.learn(prepared, await self._send_signed(prepared, urgent=True, repeat=True))
+
+    async def position_mode(self) -> PositionMode:
+        return self._positions.decode_mode(await self._send(self._positions.query_mode(), urgent=True))
+
+    async def positions(self) -> list[PositionReport]:
+        """Every position that is not empty, and perhaps some that are."""
+        return self._positions.decode_positions(await self._send(self._positions.query_positions(), urgent=True))
+
+    async def set_leverage(self, symbol: Symbol, leverage: Decimal) -> None:
+        await self._send(self._positions.set_leverage(symbol, leverage), urgent=True)
+
+    async def funding(self, *, since_milliseconds: int) -> list[FundingReport]:
+        prepared = self._positions.query_funding(since_milliseconds=since_milliseconds)
+        return [report for body in await self._send_pages(prepared) for report in self._positions.decode_funding(body)]
+
+    @property
+    def _positions(self) -> Positions:
+        if self._codec.positions is None:
+            raise ValueError(f"{self._codec.identity.name} trades no contracts")
+        return self._codec.positions
+
+    # The key
+
     async def key_permissions(self) -> KeyPermissions | None:
         """What our key may do; None where the exchange does not tell."""
         inquiry = self._codec.key_inquiry
@@ -169,6 +201,10 @@ class AccountSession:
         await self._send(keys.end(key))
 
     async def _send(self, prepared: PreparedRequest, *, urgent: bool = False, repeat: bool = True) -> bytes:
+        await self.learn_instruments()
+        return await self._send_signed(prepared, urgent=urgent, repeat=repeat)
+
+    async def _send_signed(self, prepared: PreparedRequest, *, urgent: bool, repeat: bool) -> bytes:
         def build() -> HttpRequest:
             return self._sign(prepared)
 

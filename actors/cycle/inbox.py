@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from market.events import BookChanged, BookLost, InstrumentListed, MarketEvent
-from orders.events import AccountLost, AccountReady, BalanceChanged, OrderChanged
+from orders.events import AccountLost, AccountReady, BalanceChanged, OrderChanged, PositionChanged
 
-CycleInput = MarketEvent | OrderChanged | BalanceChanged | AccountReady | AccountLost
+CycleInput = MarketEvent | OrderChanged | BalanceChanged | PositionChanged | AccountReady | AccountLost
 
 
 def inbox_key(item: CycleInput) -> Hashable:
@@ -24,6 +24,8 @@ def inbox_key(item: CycleInput) -> Hashable:
             return ("order", item.account, item.order.client_order_id)
         case BalanceChanged():
             return ("balance", item.account, item.asset)
+        case PositionChanged():
+            return ("position", item.account, item.position.symbol)
         case AccountReady() | AccountLost():
             return ("account", item.account)
         case _:
