@@ -34,7 +34,8 @@ class ProtocolError(Exception):
 class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request not yet signed. `group` names the rate limit it counts against.
 
-    `expires_at_milliseconds` is for exchanges that are told an expiry relative to the time of signing.
+    `expires_at_milliseconds` is for exchanges that are told an expiry relative to the time of signing. One that `is_public`
+    is sent without a signature.
     """
 
     method: str
@@ -45,6 +46,7 @@ class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     weight: int = 1
     expires_at_milliseconds: int | None = None
+    is_public: bool = False
 
 
 class StreamKeys(Protocol):
@@ -82,19 +84,22 @@ class KeyInquiry(Protocol):
 
 
 class Catalogue(Protocol):
-    """What a codec must have been told of the exchange's instruments before it can write or read an order.
+    """What a codec must have been told of the exchange's instruments, and of the account, before it can write or read anything.
 
-    It is asked for once, unsigned, before anything else of the session. A codec that meets an instrument which it does not
-    know raises `ProtocolError` and is not `is_complete` until it has learned anew.
+    Until it `is_complete`, its `request` is sent and the answer learned, over and over, before anything else of a session;
+    sessions of one account may do so at the same time. A codec that meets an instrument which it does not know raises
+    `ProtocolError` and is not `is_complete` until it has learned anew. What it knows is of one account: each has its codec.
     """
 
     @property
     def is_complete(self) -> bool: ...
 
-    def request(self) -> PreparedRequest: ...
+    def request(self) -> PreparedRequest:
+        """What it lacks; once complete, what may have changed since."""
+        ...
 
-    def learn(self, body: bytes) -> None:
-        """Take in the answer, whole or not at all.
+    def learn(self, request: PreparedRequest, body: bytes) -> None:
+        """Take in the answer to `request`, whole or not at all.
 
         Raises:
             ProtocolError: the answer cannot be read.
