@@ -153,13 +153,42 @@ class StreamOrderEntry(Protocol):
     """Order operations over the private stream's own connection; each is answered by a `StreamAnswered` with its `request_id`.
 
     What logging in takes is among the stream's `subscribe_frames`, and its confirmation among the `private_channels`.
+    A `request_id` has up to 32 letters and digits; `timestamp_milliseconds` is the exchange's time of sending. They count
+    against the same rate limits as over REST.
     """
 
-    def place(self, request: OrderRequest, *, request_id: str, expires_at_milliseconds: int | None) -> str | bytes: ...
+    def carries(self, symbol: Symbol) -> bool:
+        """Whether orders of `symbol` can go this way now; those that cannot go over REST."""
+        ...
 
-    def cancel(self, order: Order, *, request_id: str) -> str | bytes: ...
+    def place(
+        self, request: OrderRequest, *, request_id: str, timestamp_milliseconds: int, expires_at_milliseconds: int | None
+    ) -> str | bytes: ...
 
-    def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None, request_id: str) -> str | bytes: ...
+    def cancel(self, order: Order, *, request_id: str, timestamp_milliseconds: int) -> str | bytes: ...
+
+    def amend(
+        self, order: Order, *, price: Decimal | None, quantity: Decimal | None, request_id: str, timestamp_milliseconds: int
+    ) -> str | bytes: ...
+
+
+class Amendment(msgspec.Struct, frozen=True, kw_only=True):
+    """An open order and what is to become of it; `quantity` is the new total. What is None stays as it is."""
+
+    order: Order
+    price: Decimal | None = None
+    quantity: Decimal | None = None
+
+
+class OrderReceived(msgspec.Struct, frozen=True, kw_only=True):
+    """What a batch's answer says of an order that was merely received: its ids, of which one may be empty."""
+
+    exchange_order_id: str = ""
+    client_order_id: str = ""
+    exchange_time_milliseconds: int = 0
+
+
+BatchAnswer = OrderReport | OrderReceived | tuple[str, ExchangeError]
 
 
 class AccountCodec(Protocol):
@@ -248,13 +277,19 @@ class AccountCodec(Protocol):
 
     def cancel_all(self, symbol: Symbol) -> PreparedRequest: ...
 
-    def cancel_batch(self, reports: Sequence[OrderReport]) -> PreparedRequest: ...
+    def cancel_batch(self, orders: Sequence[Order | OrderReport]) -> PreparedRequest:
+        """At most `cancel_batch_max`, ours or known only from the exchange's own list; each by the exchange's id where known."""
+        ...
 
     def dead_mans_switch(self, symbols: Sequence[Symbol], *, timeout_seconds: int) -> list[PreparedRequest]:
         """The requests that (re-)arm the switch for the orders of these symbols; 0 seconds disarms it. None where there is none."""
         ...
 
     def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None) -> PreparedRequest: ...
+
+    def amend_batch(self, amendments: Sequence[Amendment]) -> PreparedRequest:
+        """At most `amend_batch_max`."""
+        ...
 
     def query_order(self, order: Order) -> PreparedRequest:
         """By the exchange's id where known, by the client's otherwise."""
@@ -280,11 +315,11 @@ class AccountCodec(Protocol):
         """The answer to query_order."""
         ...
 
-    def decode_batch(self, body: bytes) -> list[OrderReport | tuple[str, ExchangeError]]:
-        """The answer to place_batch and cancel_batch: per order its report, or (client order id, refusal).
+    def decode_batch(self, body: bytes) -> Sequence[BatchAnswer]:
+        """The answer to place_batch, cancel_batch and amend_batch: per order how it stands, that it was received, or (id, refusal).
 
-        An order that the answer merely calls accepted is left out: the private stream or a query tells how it stands.
-        A refusal about an order without a client order id carries the exchange's id instead.
+        The id beside a refusal is the client order id, or the exchange's where the answer has no other. Of an order that is
+        left out nothing was said.
         """
         ...
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 
-from actors.accounts.codec import AccountCodec, PositionMode, Positions, PreparedRequest, ProtocolError, StreamKeys
+from actors.accounts.codec import AccountCodec, BatchAnswer, PositionMode, Positions, PreparedRequest, ProtocolError, StreamKeys
 from actors.accounts.credential import Credential
 from actors.accounts.permissions import KeyPermissions
 from market.clock import WallClock
@@ -120,9 +120,9 @@ class AccountSession:
     async def cancel_reported(self, report: OrderReport) -> OrderReport | None:
         return self._codec.decode_changed(await self._send(self._codec.cancel_reported(report), urgent=True))
 
-    async def cancel_batch(self, reports: Sequence[OrderReport]) -> list[OrderReport | tuple[str, ExchangeError]]:
-        """Per order its report, or (client order id, refusal); of one that is left out nothing was said."""
-        return self._codec.decode_batch(await self._send(self._codec.cancel_batch(reports), urgent=True))
+    async def cancel_batch(self, orders: Sequence[Order | OrderReport]) -> Sequence[BatchAnswer]:
+        """As `AccountCodec.decode_batch` says."""
+        return self._codec.decode_batch(await self._send(self._codec.cancel_batch(orders), urgent=True))
 
     async def set_dead_mans_switch(self, symbols: Sequence[Symbol], *, timeout_seconds: int) -> None:
         """(Re-)arm the switch, or disarm it with 0."""
