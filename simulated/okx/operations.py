@@ -9,14 +9,16 @@ import trio
 
 from simulated.faults import AnswerFault, Faults, Operation
 from simulated.okx import messages
-from simulated.okx.encoding import code_index
+from simulated.okx.encoding import Json
 from simulated.okx.errors import OkxError
+from simulated.okx.fields import Fields
 from simulated.okx.order_desk import Command, OrderDesk
 from simulated.okx.rate_limits import AMEND, BATCH_OF, CANCEL, PLACE
 from simulated.okx.rest import check_expiry
 from simulated.okx.venue import OkxVenue
 from simulated.rate_limits import LimitGroup, RateLimits
 from simulated.session import Session
+from simulated.settings import AccountSettings
 
 _WAITING_MAX = 100
 _Submitted = tuple[str, str | None, list[dict[str, Any]], str | None]
@@ -38,6 +40,7 @@ class Operations:
         self._limits = limits
         self._faults = faults
         self._waiting: dict[Session, tuple[trio.MemorySendChannel[_Submitted], trio.MemoryReceiveChannel[_Submitted]]] = {}
+        self._names: dict[int | None, str] = {listing.code: listing.name for listing in venue.listings.values()}
         place = _Kind(Operation.PLACE, PLACE, desk.place)
         cancel, amend = _Kind(Operation.CANCEL, CANCEL, desk.cancel), _Kind(Operation.AMEND, AMEND, desk.amend)
         self._kinds = dict(zip(OPERATIONS, (place, place, cancel, cancel, amend, amend), strict=True))
@@ -79,22 +82,29 @@ class Operations:
         account = session.account
         if account is None or account.permissions == "read":
             raise OkxError("50120", "This API key doesn't have permission to use this function")
-        batch = [self._named(fields) for fields in args]
-        group = kind.group if len(batch) == 1 else BATCH_OF[kind.group]
-        key = f"{account.name} {batch[0]['instId'] if batch else ''}"
-        allowance = self._limits.spend(group, key, self._venue.now(), max(1, len(batch)))
+        group = kind.group if len(args) == 1 else BATCH_OF[kind.group]
+        key = f"{account.name} {self._names.get(_code(args[0]), '') if args else ''}"
+        allowance = self._limits.spend(group, key, self._venue.now(), max(1, len(args)))
         if allowance.is_exceeded or self._faults.is_rate_limited():
             raise OkxError("60014", "Requests too frequent")
         check_expiry(expires_at, self._venue.now())
-        return self._desk.carry_out(kind.command, account, [*batch])
 
-    def _named(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """With the instrument's name in place of its number, which is all that counts here."""
-        index = code_index(fields.get("instIdCode"))
-        instruments = [*self._venue.symbols]
-        if index is None:
-            return {**fields, "instId": ""}
-        return {**fields, "instId": instruments[index] if 0 <= index < len(instruments) else f"of code {fields['instIdCode']}"}
+        def command(account: AccountSettings, fields: Fields) -> Json:
+            return kind.command(account, {**fields, "instId": self._name(fields)})
+
+        return self._desk.carry_out(command, account, [*args])
+
+    def _name(self, fields: Fields) -> str:
+        """The name of the instrument whose number is given, which is all that counts here. Raises: OkxError: there is none.
+
+        Since the spring of 2026 `instId` is ignored, and the order refused (changelog of 2026-01 to 2026-04, "WS / Place order").
+        """
+        code = _code(fields)
+        if code is None:
+            raise OkxError("50014", "Parameter instIdCode can not be empty.")
+        if code not in self._names:
+            raise OkxError("51001", "Instrument ID, Instrument ID code or Spread ID doesn't exist.")
+        return self._names[code]
 
     def _channel(self, session: Session) -> tuple[trio.MemorySendChannel[_Submitted], trio.MemoryReceiveChannel[_Submitted]]:
         channel = self._waiting.get(session)
@@ -102,6 +112,12 @@ class Operations:
             opened = trio.open_memory_channel[_Submitted](_WAITING_MAX)
             channel = self._waiting[session] = (opened[0], opened[1])
         return channel
+
+
+def _code(fields: Fields) -> int | None:
+    """The number of an instrument, which is a JSON integer."""
+    code = fields.get("instIdCode")
+    return code if isinstance(code, int) and not isinstance(code, bool) else None
 
 
 async def _sleep(seconds: float) -> None:

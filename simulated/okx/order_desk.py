@@ -5,35 +5,20 @@ An order command is answered with ids alone, whatever becomes of the order at on
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from decimal import Decimal
-from typing import Any
+from collections.abc import Callable
 
-from market.events import Side
-from market.symbol import Symbol
-from simulated.engine.order import NewOrder, Order, OrderKind, OrderRefused, SelfTrade, TimeInForce
+from simulated.engine.order import FinishReason, NewOrder, Order, OrderRefused
 from simulated.faults import Faults
-from simulated.numbers import decimal_of
-from simulated.okx import encoding
 from simulated.okx.encoding import Json
-from simulated.okx.errors import OkxError, okx_error_of, parameter_error
+from simulated.okx.errors import OkxError, okx_error_of
+from simulated.okx.fields import Fields, client_id_of, flag_of, limit_of, optional_number_of, self_trade_of, side_of, tag_of, whole_number
 from simulated.okx.venue import OkxVenue
 from simulated.settings import AccountSettings
 from simulated.venue import text_of
 
-Fields = Mapping[str, Any]
 Command = Callable[[AccountSettings, Fields], Json]
 
 BATCH_MAX = 20
-_CLIENT_ID = re.compile(r"[0-9A-Za-z]{1,32}")
-_TAG = re.compile(r"[0-9A-Za-z]{1,16}")
-_TIME_IN_FORCE = {name: value for value, name in encoding.ORDER_TYPES.items()}
-_SELF_TRADE = {
-    "cancel_maker": SelfTrade.CANCEL_OLDEST,
-    "cancel_taker": SelfTrade.CANCEL_NEWEST,
-    "cancel_both": SelfTrade.CANCEL_BOTH,
-}
 
 
 class OrderDesk:
@@ -68,19 +53,16 @@ class OrderDesk:
         """Raises: OkxError: the order was refused and nothing changed."""
         instrument = text_of(fields, "instId")
         symbol = self._venue.symbol(instrument)
-        if text_of(fields, "tdMode") != "cash":
-            raise OkxError("51010", "You can't complete this request under your current account mode.")
-        tag = text_of(fields, "tag") or ""
-        if tag and not _TAG.fullmatch(tag):
-            raise parameter_error("tag")
+        self._venue.check_trade_mode(account, symbol, fields)
+        tag = tag_of(fields)
         new = NewOrder(
             account=account.name,
             symbol=symbol,
-            side=_side(fields),
-            self_trade=_self_trade(fields),
-            client_id=_client_id(fields),
+            side=side_of(fields),
+            self_trade=self_trade_of(fields),
+            client_id=client_id_of(fields),
             tag=tag,
-            **_kind_and_amounts(fields),
+            **self._venue.terms(symbol, fields),
         )
         try:
             order = self._venue.engine.place(new, self._venue.now())
@@ -94,20 +76,32 @@ class OrderDesk:
         try:
             self._venue.engine.cancel(order.id, self._venue.now())
         except OrderRefused as refused:
-            raise okx_error_of(refused, encoding.wire(order.symbol)) from refused
+            raise okx_error_of(refused, self._venue.wire(order.symbol)) from refused
         return {"clOrdId": order.client_id, "ordId": str(order.id)}
 
     def amend(self, account: AccountSettings, fields: Fields) -> Json:
-        """Change price or total quantity. Raises: OkxError: refused; the order is as it was."""
+        """Change price or total quantity. Raises: OkxError: refused; the order is as it was, or cancelled if that was asked for."""
         order = self._find(account, fields, "51503")
-        price, quantity = _optional_number(fields, "newPx"), _optional_number(fields, "newSz")
-        if price is None and quantity is None:
+        price, size = optional_number_of(fields, "newPx"), optional_number_of(fields, "newSz")
+        if price is None and size is None:
             raise OkxError("51500", "You must enter a price, quantity, or TP/SL")
+        must_cancel = flag_of(fields, "cxlOnFail")
         request_id = text_of(fields, "reqId") or ""
+        quantity = None if size is None else self._venue.listings[order.symbol].quantity(size)
+        self._venue.amendments[order.id] = request_id
         try:
-            self._venue.engine.amend(order.id, self._venue.now(), price=price, quantity=quantity, note=request_id)
+            if quantity is not None and 0 < quantity <= order.filled_quantity:
+                # An order of which as much is filled already becomes a filled one (documented with "WS / Amend order", newSz).
+                self._venue.engine.cancel(order.id, self._venue.now(), reason=FinishReason.FILLED)
+            else:
+                self._venue.engine.amend(order.id, self._venue.now(), price=price, quantity=quantity, note=request_id)
         except OrderRefused as refused:
-            raise okx_error_of(refused, encoding.wire(order.symbol), amending=True) from refused
+            if must_cancel and order.is_open:
+                del self._venue.amendments[order.id]  # what is told of the end says nothing of an amendment
+                self._venue.engine.cancel(order.id, self._venue.now())
+            raise okx_error_of(refused, self._venue.wire(order.symbol), amending=True) from refused
+        finally:
+            self._venue.amendments.pop(order.id, None)
         return {"clOrdId": order.client_id, "ordId": str(order.id), "reqId": request_id}
 
     def cancel_tagged(self, account: str, tag: str) -> None:
@@ -136,7 +130,7 @@ class OrderDesk:
         return self._listed(fields, [*self._venue.engine.accounts[account.name].finished_orders])
 
     def _listed(self, fields: Fields, orders: list[Order]) -> list[Json]:
-        if text_of(fields, "instType") not in (None, "SPOT"):
+        if text_of(fields, "instType") not in (None, self._venue.instrument_type):
             return []
         instrument = text_of(fields, "instId")
         symbol = None if instrument is None else self._venue.symbol(instrument)
@@ -159,7 +153,7 @@ class OrderDesk:
         return found[: limit_of(fields)]
 
     def _find(self, account: AccountSettings, fields: Fields, code: str) -> Order:
-        symbol: Symbol = self._venue.symbol(text_of(fields, "instId"))
+        symbol = self._venue.symbol(text_of(fields, "instId"))
         order_id, client_id = text_of(fields, "ordId"), text_of(fields, "clOrdId")
         if order_id is None and client_id is None:
             raise OkxError("51000", "Parameter ordId or clOrdId error")
@@ -172,73 +166,3 @@ class OrderDesk:
     def _is_hidden(self, order: Order) -> bool:
         """Whether queries do not know the order yet (a fault)."""
         return self._faults.hides(order.created_at_milliseconds, self._venue.now())
-
-
-def limit_of(fields: Fields) -> int:
-    return min(100, whole_number(fields, "limit", 100))
-
-
-def whole_number(fields: Fields, name: str, otherwise: int) -> int:
-    """Raises: OkxError: it is not a whole number."""
-    text = text_of(fields, name)
-    if text is None:
-        return otherwise
-    if not (text.isascii() and text.isdigit() and len(text) <= 20):
-        raise parameter_error(name)
-    return int(text)
-
-
-def _kind_and_amounts(fields: Fields) -> dict[str, Any]:
-    order_type = text_of(fields, "ordType") or ""
-    size = _number(fields, "sz")
-    if order_type == "market":
-        target = text_of(fields, "tgtCcy") or ("quote_ccy" if _side(fields) is Side.BUY else "base_ccy")
-        if target not in ("base_ccy", "quote_ccy") or (target == "quote_ccy" and _side(fields) is Side.SELL):
-            raise parameter_error("tgtCcy")
-        amount = "quote_quantity" if target == "quote_ccy" else "quantity"
-        return {"kind": OrderKind.MARKET, "time_in_force": TimeInForce.IMMEDIATE_OR_CANCEL, amount: size}
-    if order_type not in _TIME_IN_FORCE:
-        raise parameter_error("ordType")
-    return {"kind": OrderKind.LIMIT, "time_in_force": _TIME_IN_FORCE[order_type], "price": _number(fields, "px"), "quantity": size}
-
-
-def _side(fields: Fields) -> Side:
-    side = text_of(fields, "side")
-    if side not in ("buy", "sell"):
-        raise parameter_error("side")
-    return Side(side)
-
-
-def _client_id(fields: Fields) -> str:
-    text = text_of(fields, "clOrdId")
-    if text is None:
-        return ""
-    if not _CLIENT_ID.fullmatch(text):
-        raise parameter_error("clOrdId")
-    return text
-
-
-def _self_trade(fields: Fields) -> SelfTrade | None:
-    mode = text_of(fields, "stpMode")
-    if mode is None:
-        return None
-    if mode not in _SELF_TRADE:
-        raise parameter_error("stpMode")
-    return _SELF_TRADE[mode]
-
-
-def _number(fields: Fields, name: str) -> Decimal:
-    number = _optional_number(fields, name)
-    if number is None:
-        raise OkxError("50014", f"Parameter {name} can not be empty.")
-    return number
-
-
-def _optional_number(fields: Fields, name: str) -> Decimal | None:
-    text = text_of(fields, name)
-    if text is None:
-        return None
-    number = decimal_of(text)
-    if number is None:
-        raise parameter_error(name)
-    return number

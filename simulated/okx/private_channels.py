@@ -12,7 +12,7 @@ from market.symbol import Symbol
 from simulated.engine.events import BalanceChanged, BalanceReason, EngineEvent, OrderChange, OrderChanged, TradeMade
 from simulated.engine.order import FinishReason
 from simulated.faults import Faults
-from simulated.okx import encoding, messages
+from simulated.okx import messages
 from simulated.okx.encoding import Json
 from simulated.okx.errors import OkxError
 from simulated.okx.public_channels import no_such_channel
@@ -23,7 +23,6 @@ from simulated.settings import AccountSettings
 
 CHANNELS = ("orders", "account", "balance_and_position")
 _ACCOUNT_PUSH_SECONDS = 5.0
-_NO_FILL: Json = {"tradeId": "", "fillPx": "", "fillSz": "0", "fillTime": "", "fillFee": "0", "fillFeeCcy": "", "execType": ""}
 _STREAM_ONLY: Json = {"amendResult": "", "amendSource": "", "reqId": "", "code": "0", "msg": ""}
 
 
@@ -96,17 +95,15 @@ class PrivateChannels:
         if arg["channel"] == "account":
             self._push_balances(session, subscription)
         elif arg["channel"] == "balance_and_position":
-            holder = self._venue.engine.accounts[subscription.account.name]
-            data = [self._balance_data(one) for one in encoding.balances(holder, self._venue.now())]
+            data = [self._balance_data(one) for one in self._venue.balances(subscription.account.name)]
             session.push(messages.push(self._arg(subscription), [self._balance_and_position("snapshot", data)]))
 
     def unsubscribe(self, session: Session, arg: dict[str, Any]) -> None:
         self._subscriptions[session].pop(_key(arg), None)
 
     def _push_balances(self, session: Session, subscription: _Subscription) -> None:
-        now = self._venue.now()
-        holder = self._venue.engine.accounts[subscription.account.name]
-        data = [encoding.account(encoding.balances(holder, now), now)]
+        account = subscription.account.name
+        data = [self._venue.account(account, self._venue.balances(account), self._venue.now())]
         session.push(messages.push(self._arg(subscription), data, eventType="snapshot", curPage=1, lastPage=True))
 
     def _arg(self, subscription: _Subscription) -> dict[str, Any]:
@@ -118,7 +115,7 @@ class PrivateChannels:
         if isinstance(event, TradeMade):
             for party in (event.trade.taker, event.trade.maker):
                 if party.account in self._venue.account_settings:
-                    self._fills[party.order_id] = encoding.fill_of(event.trade, party)
+                    self._fills[party.order_id] = self._venue.encode_fill(event.trade, party)
         elif isinstance(event, OrderChanged):
             self._tell_order(event)
         elif isinstance(event, BalanceChanged):
@@ -127,11 +124,12 @@ class PrivateChannels:
     def _tell_order(self, event: OrderChanged) -> None:
         order = event.order
         fill = self._fills.pop(order.id, None)
-        full = {**self._venue.encode_order(order), **_STREAM_ONLY, **(fill or _NO_FILL), "lastPx": "", "notionalUsd": ""}
+        no_fill = self._venue.encode_no_fill()
+        full = {**self._venue.encode_order(order), **_STREAM_ONLY, **(fill or no_fill), "lastPx": "", "notionalUsd": ""}
         if event.change is OrderChange.FINISHED and order.finish is not FinishReason.FILLED and fill is not None:
             # The fill and the end are two messages.
             self._tell_orders(order.account, order.symbol, {**full, "state": "partially_filled", "cancelSource": ""})
-            full |= _NO_FILL
+            full |= no_fill
         elif event.change is OrderChange.UPDATED and fill is None:
             full |= {"amendResult": "0", "reqId": order.note}
         self._tell_orders(order.account, order.symbol, full)
@@ -141,9 +139,9 @@ class PrivateChannels:
 
     def _tell_balance(self, event: BalanceChanged) -> None:
         at = event.at_milliseconds
-        detail = encoding.balance_of(event.asset, available=event.available, locked=event.locked, at_milliseconds=at)
+        detail = self._venue.balance(event.account, event.asset, available=event.available, locked=event.locked, at_milliseconds=at)
         more = {"eventType": "event_update", "curPage": 1, "lastPage": True}
-        self._tell(event.account, "account", None, [encoding.account([detail], at)], **more)
+        self._tell(event.account, "account", None, [self._venue.account(event.account, [detail], at)], **more)
         if event.reason is not BalanceReason.ORDER_PUT:
             reason = "filled" if event.reason is BalanceReason.ORDER_MATCHED else "transferred"
             self._tell(event.account, "balance_and_position", None, [self._balance_and_position(reason, [self._balance_data(detail)])])
@@ -159,14 +157,13 @@ class PrivateChannels:
             (session, messages.push(self._arg(one), data, **more))
             for session, subscriptions in self._subscriptions.items()
             for one in subscriptions.values()
-            if one.arg["channel"] == channel and one.account.name == account and one.symbol in (None, symbol) and _is_about_spot(one)
+            if one.arg["channel"] == channel and one.account.name == account and self._is_about(one, symbol)
         ]
         if parcels:
             self._delivery.deliver(parcels)
 
-
-def _is_about_spot(subscription: _Subscription) -> bool:
-    return subscription.arg.get("instType", "ANY") in ("SPOT", "ANY")
+    def _is_about(self, subscription: _Subscription, symbol: Symbol | None) -> bool:
+        return subscription.symbol in (None, symbol) and subscription.arg.get("instType", "ANY") in (self._venue.instrument_type, "ANY")
 
 
 def _key(arg: dict[str, Any]) -> str:

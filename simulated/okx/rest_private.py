@@ -8,10 +8,10 @@ from typing import Any
 from simulated.countdown import Countdowns
 from simulated.faults import Operation
 from simulated.numbers import whole_number_of
-from simulated.okx import encoding
 from simulated.okx.encoding import Json
 from simulated.okx.errors import parameter_error
-from simulated.okx.order_desk import Command, OrderDesk, limit_of, whole_number
+from simulated.okx.fields import limit_of, whole_number
+from simulated.okx.order_desk import Command, OrderDesk
 from simulated.okx.rate_limits import ACCOUNT, AMEND, CANCEL, HISTORY, ORDER_QUERY, PLACE, SETTINGS, SWITCH
 from simulated.okx.rest_call import Endpoint, RestCall
 from simulated.okx.venue import OkxVenue
@@ -63,8 +63,8 @@ class PrivateRest:
             query("/trade/fills", self.fills, ORDER_QUERY),
             query("/trade/fills-history", self.fills, ACCOUNT),
             query("/account/balance", self.balance, ACCOUNT),
-            query("/account/config", self.config, SETTINGS),
-            query("/account/trade-fee", lambda call: [encoding.trade_fee(call.signed_in, self._venue.now())], SETTINGS),
+            query("/account/config", lambda call: [self._venue.config(call.signed_in)], SETTINGS),
+            query("/account/trade-fee", lambda call: [self._venue.trade_fee(call.signed_in)], SETTINGS),
             query("/asset/currencies", self.currencies, ACCOUNT),
         ]
 
@@ -80,7 +80,7 @@ class PrivateRest:
 
     def fills(self, call: RestCall) -> list[Json]:
         account, query = call.signed_in.name, call.query
-        if text_of(query, "instType") not in (None, "SPOT"):
+        if text_of(query, "instType") not in (None, self._venue.instrument_type):
             return []
         instrument, order_id = text_of(query, "instId"), text_of(query, "ordId")
         symbol = None if instrument is None else self._venue.symbol(instrument)
@@ -92,23 +92,17 @@ class PrivateRest:
         for trade in reversed(self._venue.engine.accounts[account].trades):
             if (symbol is None or trade.symbol == symbol) and begin <= trade.at_milliseconds <= end:
                 found += [
-                    encoding.my_trade(trade, party)
+                    self._venue.encode_my_trade(trade, party)
                     for party in (trade.maker, trade.taker)
                     if party.account == account and order_id in (None, str(party.order_id))
                 ]
         return [fill for fill in found if before < int(fill["billId"]) < after][: limit_of(query)]
 
     def balance(self, call: RestCall) -> list[Json]:
-        now = self._venue.now()
+        account = call.signed_in.name
         asked = text_of(call.query, "ccy")
-        details = encoding.balances(self._venue.engine.accounts[call.signed_in.name], now)
-        return [encoding.account([one for one in details if asked is None or one["ccy"] in asked.split(",")], now)]
-
-    def config(self, call: RestCall) -> list[Json]:
-        """A spot account: no margin, no positions."""
-        account = call.signed_in
-        permissions = "read_only" if account.permissions == "read" else "read_only,trade"
-        return [{"uid": str(account.user_id), "mainUid": str(account.user_id), "acctLv": "1", "posMode": "net_mode", "perm": permissions}]
+        details = [one for one in self._venue.balances(account) if asked is None or one["ccy"] in asked.split(",")]
+        return [self._venue.account(account, details, self._venue.now())]
 
     def currencies(self, call: RestCall) -> list[Json]:
         assets = dict.fromkeys(asset for symbol in self._venue.engine.instruments for asset in (symbol.base, symbol.quote))

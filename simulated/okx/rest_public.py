@@ -9,7 +9,7 @@ from simulated.faults import Operation
 from simulated.okx import encoding
 from simulated.okx.encoding import Json
 from simulated.okx.errors import parameter_error
-from simulated.okx.order_desk import whole_number
+from simulated.okx.fields import whole_number
 from simulated.okx.rate_limits import PUBLIC_BOOKS, PUBLIC_INSTRUMENTS, PUBLIC_MARKET, PUBLIC_TIME
 from simulated.okx.rest_call import Endpoint, RestCall
 from simulated.okx.venue import OkxVenue
@@ -51,11 +51,10 @@ class PublicRest:
         kind = text_of(call.query, "instType")
         if kind not in ("SPOT", "SWAP", "FUTURES", "OPTION", "MARGIN"):
             raise parameter_error("instType")
-        if kind != "SPOT":
+        if kind != self._venue.instrument_type:
             return []
         asked = text_of(call.query, "instId")
-        symbol = None if asked is None else self._venue.symbol(asked)
-        return [one for one in self._venue.instruments() if symbol is None or one["instId"] == encoding.wire(symbol)]
+        return [self._venue.instrument(one) for one in (self._venue.listings if asked is None else [self._venue.symbol(asked)])]
 
     def books(self, call: RestCall) -> list[Json]:
         symbol = self._symbol(call)
@@ -63,31 +62,31 @@ class PublicRest:
         if not 1 <= depth <= 400:
             raise parameter_error("sz")
         book = self._venue.engine.books[symbol]
+        bids, asks = self._venue.levels(symbol, depth)
         return [
             {
-                "asks": encoding.levels(book.asks, depth),
-                "bids": encoding.levels(book.bids, depth),
+                "asks": asks,
+                "bids": bids,
                 "ts": str(book.updated_at_milliseconds or self._venue.now()),
                 "seqId": book.update_id,
             }
         ]
 
     def ticker(self, call: RestCall) -> list[Json]:
-        return [self._ticker(self._symbol(call))]
+        return [self._venue.ticker(self._symbol(call))]
 
     def tickers(self, call: RestCall) -> list[Json]:
         if text_of(call.query, "instType") is None:
             raise parameter_error("instType")
-        return [self._ticker(symbol) for symbol in self._venue.symbols.values()] if call.query["instType"] == "SPOT" else []
-
-    def _ticker(self, symbol: Symbol) -> Json:
-        book = self._venue.engine.books[symbol]
-        return encoding.ticker(symbol, self._venue.tapes[symbol], book.bids, book.asks, self._venue.now())
+        if call.query["instType"] != self._venue.instrument_type:
+            return []
+        return [self._venue.ticker(symbol) for symbol in self._venue.listings]
 
     def trades(self, call: RestCall) -> list[Json]:
         symbol = self._symbol(call)
         limit = min(500, whole_number(call.query, "limit", 100))
-        return [encoding.public_trade(symbol, trade) for trade in reversed(self._venue.tapes[symbol].trades)][:limit]
+        listing = self._venue.listings[symbol]
+        return [encoding.public_trade(listing, trade) for trade in reversed(self._venue.tapes[symbol].trades)][:limit]
 
     def candles(self, call: RestCall) -> list[list[str]]:
         symbol = self._symbol(call)
@@ -95,10 +94,9 @@ class PublicRest:
         if interval is None:
             raise parameter_error("bar")
         after, before = whole_number(call.query, "after", 1 << 60), whole_number(call.query, "before", -1)
-        length, now_seconds = INTERVAL_SECONDS[interval], self._venue.now() // 1000
         candles = [one for one in self._venue.tapes[symbol].candles(interval) if before < one.start_seconds * 1000 < after]
         limit = min(300, whole_number(call.query, "limit", 100))
-        return [encoding.candle(one, length, now_seconds) for one in reversed(candles)][:limit]
+        return [self._venue.candle(symbol, one, INTERVAL_SECONDS[interval]) for one in reversed(candles)][:limit]
 
     def _symbol(self, call: RestCall) -> Symbol:
         return self._venue.symbol(text_of(call.query, "instId"))

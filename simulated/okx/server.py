@@ -20,7 +20,7 @@ from simulated.okx.public_channels import PublicChannels
 from simulated.okx.rest import RestSide
 from simulated.okx.rest_private import PrivateRest
 from simulated.okx.rest_public import PublicRest
-from simulated.okx.venue import OkxVenue
+from simulated.okx.spot import OkxSpotVenue
 from simulated.okx.websocket import WebsocketSide
 from simulated.rate_limits import RateLimits
 from simulated.recording import Recording
@@ -40,7 +40,7 @@ class SimulatedOkxSpot(SimulatedServer):
     uses_passphrase = True
 
     def __init__(self, settings: SimulationSettings, *, clock: WallClock, rng: random.Random, recording: Recording | None = None) -> None:
-        self.venue = OkxVenue(settings, VenueClock(clock))
+        self.venue = OkxSpotVenue(settings, VenueClock(clock))
         faults, limits = Faults(), RateLimits(enforced=settings.rate_limits)
         super().__init__(self.venue, faults, limits, rng=rng, recording=recording)
         auth = Authenticator(settings.accounts, self.venue.clock)

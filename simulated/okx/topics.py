@@ -22,19 +22,19 @@ _HEARTBEAT_SECONDS = 60.0
 _Views = tuple[dict[str, Level], dict[str, Level]]
 
 
-class _OkxTopic(BatchedTopic):
+class OkxTopic(BatchedTopic):
     """A topic of one channel and instrument."""
 
     def __init__(self, venue: OkxVenue, channel: str, symbol: Symbol, interval_seconds: float) -> None:
         super().__init__(venue, symbol, interval_seconds)
         self.venue = venue
-        self.arg = {"channel": channel, "instId": encoding.wire(symbol)}
+        self.arg = {"channel": channel, "instId": venue.wire(symbol)}
 
     def encode(self, result: Any) -> str:
         return messages.push(self.arg, [result])
 
 
-class Books(_OkxTopic):
+class Books(OkxTopic):
     """books: the whole book of 400 levels first, then what changed in it, linked by numbers; a heartbeat when nothing does."""
 
     def __init__(self, venue: OkxVenue, symbol: Symbol, faults: Faults) -> None:
@@ -98,8 +98,7 @@ class Books(_OkxTopic):
         }
 
     def _views(self) -> _Views:
-        book = self.book
-        bids, asks = ({level[0]: level for level in encoding.levels(side, BOOK_LEVELS)} for side in (book.bids, book.asks))
+        bids, asks = ({level[0]: level for level in levels} for levels in self.venue.levels(self.symbol, BOOK_LEVELS))
         return bids, asks
 
 
@@ -109,7 +108,7 @@ def _changes(before: dict[str, Level], now: dict[str, Level]) -> list[Level]:
     return gone + [level for price, level in now.items() if price not in before or before[price][1] != level[1]]
 
 
-class FullBook(_OkxTopic):
+class FullBook(OkxTopic):
     """books5 and bbo-tbt: the best levels, whole, when they have changed."""
 
     def __init__(self, venue: OkxVenue, channel: str, symbol: Symbol, depth: int, interval_seconds: float) -> None:
@@ -122,7 +121,7 @@ class FullBook(_OkxTopic):
         self.mark()
 
     def result(self) -> Json | None:
-        view = (encoding.levels(self.book.bids, self._depth), encoding.levels(self.book.asks, self._depth))
+        view = self.venue.levels(self.symbol, self._depth)
         if view == self._sent:
             return None
         self._sent = view
@@ -136,7 +135,7 @@ class FullBook(_OkxTopic):
         }
 
 
-class Tickers(_OkxTopic):
+class Tickers(OkxTopic):
     """tickers: the day's figures while anything changes."""
 
     def __init__(self, venue: OkxVenue, symbol: Symbol) -> None:
@@ -146,10 +145,10 @@ class Tickers(_OkxTopic):
         self.mark()
 
     def result(self) -> Json:
-        return encoding.ticker(self.symbol, self.venue.tapes[self.symbol], self.book.bids, self.book.asks, self.venue.now())
+        return self.venue.ticker(self.symbol)
 
 
-class Candles(_OkxTopic):
+class Candles(OkxTopic):
     """candle1m and so on: the running candle, every second while there are trades."""
 
     def __init__(self, venue: OkxVenue, channel: str, symbol: Symbol) -> None:
@@ -165,10 +164,10 @@ class Candles(_OkxTopic):
 
     def result(self) -> list[str] | None:
         one = self.venue.tapes[self.symbol].last_candle(self._interval)
-        return None if one is None else encoding.candle(one, INTERVAL_SECONDS[self._interval], self.venue.now() // 1000)
+        return None if one is None else self.venue.candle(self.symbol, one, INTERVAL_SECONDS[self._interval])
 
 
-class Trades(_OkxTopic):
+class Trades(OkxTopic):
     """trades and trades-all: each trade as it happens, from the taker's side."""
 
     def __init__(self, venue: OkxVenue, channel: str, symbol: Symbol) -> None:
@@ -176,7 +175,8 @@ class Trades(_OkxTopic):
 
     def notice(self, event: EngineEvent) -> None:
         if isinstance(event, TradeMade) and event.trade.symbol == self.symbol:
-            self.push({**encoding.public_trade(self.symbol, self.venue.tapes[self.symbol].trades[-1]), "count": "1"})
+            trade = self.venue.tapes[self.symbol].trades[-1]
+            self.push({**encoding.public_trade(self.venue.listings[self.symbol], trade), "count": "1"})
 
     async def run(self) -> None:
         await trio.sleep_forever()

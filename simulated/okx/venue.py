@@ -2,40 +2,120 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from decimal import Decimal
+from typing import Any, ClassVar
 
-from msgspec.structs import replace
-
-from market.instrument import Instrument
 from market.symbol import Symbol
 from simulated.control import VenueClock
-from simulated.engine.order import Order
+from simulated.engine.order import Order, OrderKind, Trade, TradeParty
 from simulated.okx import encoding
-from simulated.okx.errors import OkxError
-from simulated.settings import SimulationSettings
-from simulated.venue import Venue
+from simulated.okx.encoding import Json
+from simulated.okx.errors import OkxError, parameter_error
+from simulated.okx.fields import Fields, number_of
+from simulated.okx.listing import Listing
+from simulated.settings import AccountSettings, SimulationSettings
+from simulated.tape import Candle
+from simulated.venue import Venue, text_of
 
 _FIRST_ORDER_ID = 680_800_019_749_904_384
+_TIME_IN_FORCE = {name: value for value, name in encoding.ORDER_TYPES.items()}
 
 
 class OkxVenue(Venue):
-    """The state of the exchange behind its protocol. Orders that must not take and would are accepted, then ended."""
+    """The state of one kind of OKX's markets behind its protocol; all that differs from kind to kind is said in a subclass.
 
-    def __init__(self, settings: SimulationSettings, clock: VenueClock) -> None:
-        super().__init__(settings, clock, exchange="okx_spot", first_order_id=_FIRST_ORDER_ID, doomed_orders_are_admitted=True)
+    Orders that must not take and would are accepted, then ended.
+    """
 
-    def rules(self, described: Instrument) -> Instrument:
-        """OKX states no least value of an order, only a least quantity."""
-        return replace(described, notional_min=Decimal(0))
+    instrument_type: ClassVar[str]
 
-    def wire(self, symbol: Symbol) -> str:
-        return encoding.wire(symbol)
+    def __init__(self, settings: SimulationSettings, clock: VenueClock, *, exchange: str, first_instrument_code: int) -> None:
+        super().__init__(settings, clock, exchange=exchange, first_order_id=_FIRST_ORDER_ID, doomed_orders_are_admitted=True)
+        self.listings: dict[Symbol, Listing] = {
+            symbol: Listing(
+                type=self.instrument_type,
+                name=self.wire(symbol),
+                code=first_instrument_code + index,
+                unit=rules.contract_size or Decimal(1),
+                is_contract=rules.is_contract,
+            )
+            for index, (symbol, rules) in enumerate(self.engine.instruments.items())
+        }
+        self.amendments: dict[int, str] = {}
+        """By order: what the client calls the amendment that is being carried out."""
 
-    def encode_order(self, order: Order) -> encoding.Json:
-        return encoding.order(order)
+    # -- what differs -----------------------------------------------------------------------------------------------
 
-    def instruments(self) -> list[encoding.Json]:
-        return [encoding.instrument(rules, index) for index, rules in enumerate(self.engine.instruments.values())]
+    @abstractmethod
+    def instrument(self, symbol: Symbol) -> Json:
+        """An instrument with its rules."""
+
+    @abstractmethod
+    def check_trade_mode(self, account: AccountSettings, symbol: Symbol, fields: Fields) -> None:
+        """Raises: OkxError: the account cannot trade like this."""
+
+    @abstractmethod
+    def terms(self, symbol: Symbol, fields: Fields) -> dict[str, Any]:
+        """What an order asks for, in the words of `NewOrder`. Raises: OkxError: it asks for what there is not."""
+
+    @abstractmethod
+    def order_details(self, order: Order) -> Json:
+        """The fields of an order object that each kind of market fills in another way."""
+
+    @abstractmethod
+    def balance(self, account: str, asset: str, *, available: Decimal, locked: Decimal, at_milliseconds: int) -> Json:
+        """One currency of an account."""
+
+    @abstractmethod
+    def account(self, account: str, details: list[Json], at_milliseconds: int) -> Json:
+        """An account with some of its currencies."""
+
+    @abstractmethod
+    def config(self, account: AccountSettings) -> Json:
+        """How the account and its key are set up."""
+
+    @abstractmethod
+    def trade_fee(self, account: AccountSettings) -> Json: ...
+
+    # -- objects ----------------------------------------------------------------------------------------------------
+
+    def encode_order(self, order: Order) -> Json:
+        return {**encoding.order(self.listings[order.symbol], order), **self.order_details(order)}
+
+    def encode_fill(self, trade: Trade, party: TradeParty) -> Json:
+        """The part of an order's push that tells of a fill."""
+        return encoding.fill_of(self.listings[trade.symbol], trade, party)
+
+    def encode_no_fill(self) -> Json:
+        """The same part of a push that tells of none."""
+        return dict(encoding.NO_FILL)
+
+    def encode_my_trade(self, trade: Trade, party: TradeParty) -> Json:
+        return encoding.my_trade(self.listings[trade.symbol], trade, party)
+
+    def levels(self, symbol: Symbol, depth: int) -> tuple[list[encoding.Level], list[encoding.Level]]:
+        """Bids and asks."""
+        book, listing = self.engine.books[symbol], self.listings[symbol]
+        return encoding.levels(listing, book.bids, depth), encoding.levels(listing, book.asks, depth)
+
+    def ticker(self, symbol: Symbol) -> Json:
+        book = self.engine.books[symbol]
+        return encoding.ticker(self.listings[symbol], self.tapes[symbol], book.bids, book.asks, self.now())
+
+    def candle(self, symbol: Symbol, candle: Candle, length_seconds: int) -> list[str]:
+        return encoding.candle(self.listings[symbol], candle, length_seconds, self.now() // 1000)
+
+    def balances(self, account: str) -> list[Json]:
+        """Every currency of which there is any."""
+        now, holder = self.now(), self.engine.accounts[account]
+        return [
+            self.balance(account, asset, available=one.available, locked=one.locked, at_milliseconds=now)
+            for asset, one in holder.balances.items()
+            if one.total
+        ]
+
+    # -- finding ----------------------------------------------------------------------------------------------------
 
     def symbol(self, instrument: str | None) -> Symbol:
         """Raises: OkxError: no instrument is named, or it is not traded here."""
@@ -64,3 +144,17 @@ class OkxVenue(Venue):
             if order.client_id == client_id and self.is_remembered(order, now):
                 return order
         return None
+
+
+def limit_terms(listing: Listing, fields: Fields) -> dict[str, Any]:
+    """What an order with a price asks for. Raises: OkxError: there is no such type of order, or a number is missing."""
+    size = number_of(fields, "sz")
+    order_type = text_of(fields, "ordType") or ""
+    if order_type not in _TIME_IN_FORCE:
+        raise parameter_error("ordType")
+    return {
+        "kind": OrderKind.LIMIT,
+        "time_in_force": _TIME_IN_FORCE[order_type],
+        "price": number_of(fields, "px"),
+        "quantity": listing.quantity(size),
+    }
