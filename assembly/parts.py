@@ -14,6 +14,7 @@ import trio
 from actors.accounts.bookkeeper import Bookkeeper
 from actors.accounts.checks import AccountLimits
 from actors.accounts.closing import AccountCloser
+from actors.accounts.codec import AccountCodec
 from actors.accounts.credential import Credential
 from actors.accounts.dead_mans_switch import DeadMansSwitch
 from actors.accounts.gate import OrderGate
@@ -138,16 +139,18 @@ class AccountParts:
         self.name = name
         self.settings = settings
         self.exchange = exchange
+        self.codec = account_codec(exchange.entry, settings)
         self.credential = credential
         self.inboxes = inboxes
+        self.symbols = symbols
         self.switch = DeadMansSwitch(
             account=name,
-            capabilities=exchange.account_codec.capabilities,
+            capabilities=self.codec.capabilities,
             symbols=symbols,
             timeout_seconds=settings.dead_mans_switch_seconds,
             report=report,
         )
-        self.ledger = AccountLedger(account=name, installation=installation)
+        self.ledger = AccountLedger(account=name, installation=installation, holds_positions=self.codec.positions is not None)
         self.gate = OrderGate()
         self.rules: dict[Symbol, Instrument] = {}
         self.commands_sender, self.commands = open_bounded[AccountCommand](COMMANDS_CAPACITY)
@@ -169,13 +172,21 @@ class AccountParts:
         """A session on a connection of its own, within the exchange's shared limits."""
         async with self.exchange.open_http() as http:
             yield AccountSession(
-                codec=self.exchange.account_codec,
+                codec=self.codec,
                 rest=RestClient(http, self.exchange.limits, rng=self._rng),
                 credential=self.credential,
                 wall_clock=self._wall_clock,
                 offset=self._offset,
                 retry=RetryPolicy(),
             )
+
+
+def account_codec(entry: ExchangeEntry, settings: AccountSettings) -> AccountCodec:
+    """A codec for one account: what it learns of the exchange, and how it trades contracts, are that account's own."""
+    codec = entry.account_codec()
+    if codec.positions is not None:
+        codec.positions.margin_mode = settings.margin_mode
+    return codec
 
 
 class InstrumentsOnly:

@@ -25,7 +25,7 @@ from exchanges.okx_spot import OKX_SPOT
 
 
 class ExchangeEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """Our side of an exchange; codecs are stateless. Its simulated side is in `simulated.registry`.
+    """Our side of an exchange; each of its accounts has a codec of its own. Its simulated side is in `simulated.registry`.
 
     `testnet_headers` go with every request to its testnet, signed or not.
     """
@@ -40,9 +40,11 @@ class ExchangeEntry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def known(self) -> KnownExchange:
         """What the settings' checks need of it."""
+        codec = self.account_codec()
         return KnownExchange(
             credential_prefix=self.credential_prefix,
-            needs_passphrase=self.account_codec().needs_passphrase,
+            needs_passphrase=codec.needs_passphrase,
+            has_contracts=codec.capabilities.positions,
             has_testnet=self.has_testnet,
         )
 

@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from actors.accounts.credential import Credential
 from market.symbol import Symbol
+from orders.reports import MarginMode
 from simulated.settings import SimulationSettings
 
 LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"]
@@ -83,11 +84,16 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One account on one exchange. `credential` is the prefix of its environment variables, by default the exchange's."""
+    """One account on one exchange. `credential` is the prefix of its environment variables, by default the exchange's.
+
+    `leverage` (None: as it is at the exchange) and `margin_mode` are for accounts that trade contracts.
+    """
 
     exchange: str
     credential: Prefix | None = None
     dead_mans_switch_seconds: Annotated[int, Meta(ge=0, le=3600)] = 30
+    leverage: DecimalAboveZero | None = None
+    margin_mode: MarginMode = MarginMode.CROSS
     limits: LimitSettings = LimitSettings()
 
 
@@ -139,6 +145,7 @@ class KnownExchange(msgspec.Struct, frozen=True, kw_only=True):
     credential_prefix: str
     needs_passphrase: bool = False
     has_testnet: bool = True
+    has_contracts: bool = False
 
 
 def live_permissions(settings: Settings) -> tuple[str, ...]:

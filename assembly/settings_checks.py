@@ -72,6 +72,7 @@ def check_settings(
         _check_exchange(name, exchange, known_exchanges[name])
     credentials = _credentials(exchanges, accounts, environment, known_exchanges)
     for name, account in accounts.items():
+        _check_contracts(name, account, known_exchanges[account.exchange])
         _check_account_mode(name, account, exchanges[account.exchange], installation_is_explicit=installation_is_explicit)
     for name, cycle in cycles.items():
         _check_quantity(name, cycle, accounts[cycle.account])
@@ -200,6 +201,13 @@ def _check_exchange(name: str, exchange: ExchangeSettings, known: KnownExchange)
             market.parsed_symbol  # noqa: B018 - reading it is the check
         except SymbolError as error:
             raise SettingsError(f"{path}.simulation.markets[{number}].symbol: {error}") from error
+
+
+def _check_contracts(name: str, account: AccountSettings, known: KnownExchange) -> None:
+    default = AccountSettings(exchange=account.exchange)
+    for key, value, unset in (("leverage", account.leverage, default.leverage), ("margin_mode", account.margin_mode, default.margin_mode)):
+        if value != unset and not known.has_contracts:
+            raise SettingsError(f"accounts.{name}.{key} is for contracts, and {account.exchange} trades none: leave it out")
 
 
 def _check_account_mode(name: str, account: AccountSettings, exchange: ExchangeSettings, *, installation_is_explicit: bool) -> None:

@@ -17,6 +17,7 @@ import msgspec
 import trio
 
 from actors.accounts.actor import AccountActor
+from actors.accounts.position_desk import AccountNotTradable
 from actors.accounts.timing import AccountTiming
 from actors.channels.reply import Reply
 from actors.cycle.actor import BalancesDisagree, CycleActor, InsufficientFunds, QuantityTooSmall
@@ -215,6 +216,8 @@ class Tree:
                     instruments=parts.instruments,
                     rules=parts.rules,
                     switch=parts.switch,
+                    symbols=parts.symbols,
+                    leverage=parts.settings.leverage,
                     inboxes=parts.inboxes,
                     limits=account_limits(parts.settings.limits),
                     timing=self._timing,
@@ -305,7 +308,7 @@ class Tree:
         async def start(context: ChildContext) -> None:
             try:
                 await run(context)
-            except (UnknownSymbol, QuantityTooSmall, ExchangeError, ExceptionGroup) as error:
+            except (UnknownSymbol, QuantityTooSmall, AccountNotTradable, ExchangeError, ExceptionGroup) as error:
                 message = _only_a_person_can_mend(error)
                 if message is None:
                     raise
@@ -323,7 +326,7 @@ def credential_refused(error: ExchangeError) -> str:
 def _only_a_person_can_mend(error: BaseException) -> str | None:
     """What to tell the person; None if a restart may help."""
     for leaf in leaf_errors(error):
-        if isinstance(leaf, UnknownSymbol | QuantityTooSmall):
+        if isinstance(leaf, UnknownSymbol | QuantityTooSmall | AccountNotTradable):
             return str(leaf)
         if isinstance(leaf, ExchangeError) and leaf.kind is ErrorKind.AUTHENTICATION:
             return credential_refused(leaf)

@@ -9,7 +9,8 @@ owner's inbox. The actor cancels nothing when it dies: the supervisor closes the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Protocol, cast
 
 import trio
@@ -27,10 +28,12 @@ from actors.accounts.events import (
     AccountTrouble,
     ClockOffsetMeasured,
     ClosingProgressed,
+    OrderRefused,
 )
 from actors.accounts.gate import OrderGate
 from actors.accounts.inquiry import ASKING_ERRORS, InquiryDesk
 from actors.accounts.order_desk import OrderDesk
+from actors.accounts.position_desk import PositionDesk
 from actors.accounts.session import AccountSession
 from actors.accounts.stream import STREAM_ERRORS, PrivateStream, SubscriptionRefused, open_private_stream
 from actors.accounts.timing import AccountTiming
@@ -40,7 +43,16 @@ from market.events import InstrumentListed
 from market.instrument import Instrument
 from market.symbol import Symbol
 from network.backoff import Backoff
-from orders.commands import AccountCommand, AmendOrder, BalanceCapture, CancelOrder, CaptureBalances, CloseOwner, PlaceOrder
+from orders.commands import (
+    AccountCommand,
+    AmendOrder,
+    BalanceCapture,
+    CancelOrder,
+    CaptureBalances,
+    CloseOwner,
+    ClosePosition,
+    PlaceOrder,
+)
 from orders.errors import ErrorKind, ExchangeError
 from orders.events import AccountLost, AccountReady
 from orders.ledger import AccountLedger
@@ -65,6 +77,7 @@ class ActorContext(Protocol):
 class AccountActor:
     """Runs one account. One incarnation: make a new one for each start, on the same ledger, gate, rules and channels.
 
+    `symbols` are those that are traded; of contracts, each gets `leverage` (None: left as it is) before the first order.
     `instruments` brings the rules of what may be traded, which are kept in `rules`; `inboxes` are the owners' ends by owner.
     `report` takes every noteworthy event and never blocks. The caller opens and closes the session's connection.
     """
@@ -81,6 +94,8 @@ class AccountActor:
         instruments: LatestReceiver[InstrumentListed],
         rules: dict[Symbol, Instrument],
         switch: DeadMansSwitch,
+        symbols: Sequence[Symbol],
+        leverage: Decimal | None,
         inboxes: Mapping[str, Inbox],
         limits: AccountLimits,
         timing: AccountTiming,
@@ -103,6 +118,7 @@ class AccountActor:
         self._is_listening = False
         self._was_refused = False
         self._books = Bookkeeper(ledger=ledger, inboxes=inboxes, report=report)
+        self._positions = PositionDesk(session=session, bookkeeper=self._books, symbols=symbols, leverage=leverage)
         self._desk = OrderDesk(
             bookkeeper=self._books,
             session=session,
@@ -160,6 +176,7 @@ class AccountActor:
                         await self._reconcile_until_agreed("first look" if is_first else "stream is back")
                         if is_first:
                             await self._sweep()
+                            await self._prepare_positions()
                         self._is_listening = True
                         self._backoff.reset()
                         if is_first:
@@ -218,6 +235,7 @@ class AccountActor:
             await self._inquiry.fetch_fills(order)
         for balance in await self._session.balances():
             self._books.take(balance)
+        await self._positions.compare()
         self._report(AccountReconciled(self._name, len(self._ledger.live_orders()), why))
 
     async def _try_to_reconcile(self, why: str) -> bool:
@@ -239,6 +257,20 @@ class AccountActor:
         while not await self._try_to_reconcile(why):
             await trio.sleep(pause_seconds)
             pause_seconds = min(pause_seconds * 2, RETRY_PAUSE_SECONDS_MAX)
+
+    async def _prepare_positions(self) -> None:
+        pause_seconds = RETRY_PAUSE_SECONDS
+        while True:
+            try:
+                await self._positions.prepare()
+            except ASKING_ERRORS as error:
+                if isinstance(error, ExchangeError) and error.kind is ErrorKind.AUTHENTICATION:
+                    raise
+                self._report(AccountTrouble(self._name, "preparing to trade contracts", str(error)))
+                await trio.sleep(pause_seconds)
+                pause_seconds = min(pause_seconds * 2, RETRY_PAUSE_SECONDS_MAX)
+            else:
+                return
 
     async def _reconcile_periodically(self) -> None:
         while True:
@@ -268,6 +300,8 @@ class AccountActor:
                     nursery.start_soon(self._close_owner, command)
                 case CaptureBalances():
                     nursery.start_soon(self._capture, command)
+                case ClosePosition():
+                    nursery.start_soon(self._close_position, command)
 
     async def _close_owner(self, command: CloseOwner) -> None:
         await close_orders(
@@ -279,6 +313,17 @@ class AccountActor:
             in_flight=self._desk.is_in_flight,
         )
         command.answer.answer(tuple(self._ledger.live_orders(command.owner)))
+
+    async def _close_position(self, command: ClosePosition) -> None:
+        try:
+            order = await self._positions.closing_order(command)
+        except ASKING_ERRORS as error:
+            self._report(OrderRefused(self._name, command.client_order_id, f"the position could not be looked up: {error}"))
+            return
+        if order is None:
+            self._report(OrderRefused(self._name, command.client_order_id, f"there is no position in {command.symbol} to close"))
+        elif self._desk.accept(order):
+            await self._desk.place(order)
 
     async def _capture(self, command: CaptureBalances) -> None:
         """Fetch balances at a moment when the fills we know are all there are, so that the two can be compared."""
@@ -305,13 +350,16 @@ class AccountActor:
                 await self._inquiry.resolve(order)
         for order in self._ledger.orders_missing_fills():
             await self._inquiry.fetch_fills(order)
-        if before != self._ledger.fill_changes():
+        totals = await self._positions.settled_totals(balances)
+        await self._positions.fetch_funding()
+        if totals is None or before != self._ledger.fill_changes():
             return None
         self._books.take_all(balances)
         return BalanceCapture(
-            totals={balance.asset: balance.total for balance in balances},
+            totals=totals,
             available={balance.asset: balance.available for balance in balances},
             fill_changes=before,
+            leverages=self._positions.leverages(),
         )
 
     def _tell_ready(self) -> None:

@@ -10,7 +10,8 @@ from market.events import Side
 from market.instrument import Instrument, TradingStatus, format_decimal
 from orders.capabilities import Capabilities
 from orders.ledger import AccountLedger
-from orders.order import ZERO
+from orders.order import ZERO, Order
+from orders.positions import PositionBooks
 from orders.request import OrderRequest, OrderType, TimeInForce
 
 
@@ -45,7 +46,7 @@ def refusal(
     return (
         rules_refusal(request, instrument, capabilities, reference_price)
         or limits_refusal(request, ledger, limits, reference_price)
-        or funds_refusal(request, ledger)
+        or funds_refusal(request, ledger, reference_price)
     )
 
 
@@ -56,6 +57,8 @@ def rules_refusal(request: OrderRequest, instrument: Instrument, capabilities: C
         return f"{request.symbol} is {instrument.status.value} at {instrument.exchange}"
     if request.type is OrderType.LIMIT and request.time_in_force not in capabilities.time_in_force:
         return f"{instrument.exchange} has no {request.time_in_force.value} orders"
+    if request.reduce_only and not capabilities.positions:
+        return f"{instrument.exchange} has no reduce-only orders"
     if request.quote_quantity is not None and not capabilities.market_buy_by_quote:
         return f"{instrument.exchange} has no market buys by quote quantity"
     if request.type is OrderType.MARKET:
@@ -95,6 +98,8 @@ def limits_refusal(request: OrderRequest, ledger: AccountLedger, limits: Account
         return f"notional {format_decimal(notional)} is above max_order_notional {format_decimal(limits.max_order_notional)}"
     if len(live) >= limits.max_open_orders:
         return f"{len(live)} orders are live, max_open_orders is {limits.max_open_orders}"
+    if limits.max_position_notional is not None and ledger.positions is not None:
+        return _position_refusal(request, ledger, ledger.positions, live, limits.max_position_notional, reference_price)
     if limits.max_position_notional is not None and request.side is Side.BUY:
         # What was bought since the start, plus every buy that may still fill, at the price of now.
         position = max(ZERO, ledger.fill_changes().get(request.symbol.base, ZERO)) * reference_price
@@ -108,8 +113,31 @@ def limits_refusal(request: OrderRequest, ledger: AccountLedger, limits: Account
     return None
 
 
-def funds_refusal(request: OrderRequest, ledger: AccountLedger) -> str | None:
+def _position_refusal(
+    request: OrderRequest,
+    ledger: AccountLedger,
+    positions: PositionBooks,
+    live: list[Order],
+    notional_max: Decimal,
+    reference_price: Decimal,
+) -> str | None:
+    """Of contracts: the position if this order and every other on its side filled, and none on the other side."""
+    if request.reduce_only:
+        return None
+    same_side = [order for order in live if order.request.symbol == request.symbol and order.request.side is request.side]
+    pending = sum((order.remaining_quantity or ZERO for order in same_side if not order.request.reduce_only), ZERO)
+    held = positions.account_of(request.symbol).quantity
+    towards = held if request.side is Side.BUY else -held
+    exposure = (towards + pending + (request.quantity or ZERO)) * reference_price
+    if exposure > notional_max:
+        return f"position would be {format_decimal(exposure)}, max_position_notional is {format_decimal(notional_max)}"
+    return None
+
+
+def funds_refusal(request: OrderRequest, ledger: AccountLedger, reference_price: Decimal) -> str | None:
     """As `refusal`, of what the account holds alone."""
+    if ledger.positions is not None:
+        return _margin_refusal(request, ledger, ledger.positions, reference_price)
     if request.side is Side.SELL:
         asset, needed = request.symbol.base, request.quantity or ZERO
     else:
@@ -118,6 +146,21 @@ def funds_refusal(request: OrderRequest, ledger: AccountLedger) -> str | None:
     spendable = ledger.spendable(asset)
     if needed > spendable:
         return f"insufficient balance: {format_decimal(needed)} {asset} needed, {format_decimal(max(ZERO, spendable))} available"
+    return None
+
+
+def _margin_refusal(request: OrderRequest, ledger: AccountLedger, positions: PositionBooks, reference_price: Decimal) -> str | None:
+    """Only what makes a position larger needs margin."""
+    if request.reduce_only:
+        return None
+    held = positions.account_of(request.symbol).quantity
+    quantity = request.quantity or ZERO
+    after = held + quantity if request.side is Side.BUY else held - quantity
+    asset, added = request.symbol.quote, max(ZERO, abs(after) - abs(held))
+    needed = added * (request.price or reference_price) / positions.leverage(request.symbol)
+    spendable = ledger.spendable(asset)
+    if needed > spendable:
+        return f"insufficient margin: {format_decimal(needed)} {asset} needed, {format_decimal(max(ZERO, spendable))} available"
     return None
 
 

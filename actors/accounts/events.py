@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
+
+from market.symbol import Symbol
 
 
 class AccountConnected(msgspec.Struct, frozen=True):
@@ -47,6 +51,14 @@ class ClockOffsetMeasured(msgspec.Struct, frozen=True):
 
     account: str
     offset_milliseconds: int
+
+
+class LeverageSet(msgspec.Struct, frozen=True):
+    """New orders of the symbol may use so much leverage."""
+
+    account: str
+    symbol: Symbol
+    leverage: Decimal
 
 
 class ClosingProgressed(msgspec.Struct, frozen=True):

@@ -1,5 +1,7 @@
 """Flattening: at a stop that asks for it, what a cycle of this run bought and has not sold is sold at market.
 
+Of contracts it is the position that the cycle's fills have made, long or short, and the order may only make it smaller.
+
 Only the run's own fills count: what the account held before is never touched. It comes after closing, when no order of
 ours is live, so that the quantity is certain; and it is the one placement that passes behind a closed gate, because it is
 the stop itself that wants it.
@@ -44,17 +46,20 @@ async def flatten(
     """
     for symbol, held in bookkeeper.ledger.holdings(owner).items():
         instrument = rules.get(symbol)
-        quantity = instrument.round_quantity_down(held) if instrument is not None else ZERO
+        # Of an asset only what was bought is sold; a position may also be short, and then it is bought back.
+        may_be_short = session.codec.capabilities.positions
+        quantity = instrument.round_quantity_down(abs(held) if may_be_short else held) if instrument is not None else ZERO
         if instrument is None or quantity <= 0 or quantity < instrument.quantity_min:
             continue
         request = OrderRequest(
             client_order_id=next_id(),
             owner=owner,
             symbol=symbol,
-            side=Side.SELL,
+            side=Side.SELL if held > 0 else Side.BUY,
             type=OrderType.MARKET,
             time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
             quantity=quantity,
+            reduce_only=may_be_short,
             tag="flatten",
         )
         await _sell(request, session, bookkeeper)

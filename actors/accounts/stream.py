@@ -154,6 +154,12 @@ async def open_private_stream(
 @asynccontextmanager
 async def _stream_address(url: str, session: AccountSession) -> AsyncGenerator[tuple[str, str]]:
     """Where to connect, and with which key: fetched on entering, given back on leaving, at worst expiring by itself."""
+    try:
+        await session.learn_instruments()
+    except ExchangeError as error:
+        if error.kind is ErrorKind.AUTHENTICATION:
+            raise
+        raise StreamLost(f"the instruments could not be learned: {error}") from error
     keys = session.codec.stream_keys
     if keys is None:
         yield url, ""

@@ -19,7 +19,7 @@ import trio
 from actors.channels.bounded import BoundedSender
 from actors.channels.latest import LatestReceiver
 from actors.channels.reply import Reply
-from actors.cycle.controller import Controller, Decision, DesiredOrder, RoundView
+from actors.cycle.controller import Controller, Decision, DesiredOrder, RoundView, book_price
 from actors.cycle.executor import plan, tag_for
 from actors.cycle.inbox import CycleInput
 from actors.cycle.memory import CycleMemory
@@ -128,9 +128,9 @@ class CycleActor:
         self._enter("waiting for the market and the account")
         while self._memory.instrument is None or self._memory.book is None or not self._memory.account_ready:
             await self._wait_for_news(context)
-        self._check_quantity(self._memory.instrument)
+        self._check_quantity(self._memory.instrument, self._memory.book)
         before = await self._capture(context)
-        available = before.available.get(self._symbol.quote, ZERO)
+        available = before.available.get(self._symbol.quote, ZERO) * before.leverages.get(self._symbol, Decimal(1))
         if available < self._quote_quantity:
             raise InsufficientFunds(
                 f"cycle {self._name} needs {format_decimal(self._quote_quantity)} {self._symbol.quote} on account {self._account} and "
@@ -148,11 +148,14 @@ class CycleActor:
             )
         )
 
-    def _check_quantity(self, instrument: Instrument) -> None:
-        if self._quote_quantity < instrument.notional_min:
+    def _check_quantity(self, instrument: Instrument, book: BookChanged) -> None:
+        smallest = instrument.notional_min
+        if instrument.is_contract:
+            smallest = max(smallest, instrument.quantity_min * book_price(book.best_ask))
+        if self._quote_quantity < smallest:
             raise QuantityTooSmall(
                 f"cycle {self._name}: quantity {format_decimal(self._quote_quantity)} {self._symbol.quote} is below the minimum of "
-                f"{format_decimal(instrument.notional_min)} {self._symbol.quote} for {self._symbol} on {instrument.exchange}"
+                f"{format_decimal(smallest)} {self._symbol.quote} for {self._symbol} on {instrument.exchange}"
             )
 
     async def _trade(self, context: ActorContext) -> None:
@@ -179,8 +182,15 @@ class CycleActor:
             orders=self._memory.round_orders(),
             carried_quantity=self._memory.carried_quantity,
             quote_quantity=self._quote_quantity,
+            position_before=self._position_before(),
         )
         return self._controller.decide(view)
+
+    def _position_before(self) -> Decimal:
+        memory = self._memory
+        if memory.before is None or memory.instrument is None or not memory.instrument.is_contract:
+            return ZERO
+        return memory.before.totals.get(self._symbol.base, ZERO)
 
     async def _carry_out(self, decision: Decision) -> None:
         actions = plan(decision, self._memory.round_orders(), may_place=self._memory.account_ready)
@@ -200,6 +210,7 @@ class CycleActor:
             quantity=desired.quantity,
             quote_quantity=desired.quote_quantity,
             price=desired.price,
+            reduce_only=desired.reduce_only,
             tag=tag_for(self._memory.round_number, desired.slot),
         )
         expires_at = trio.current_time() + COMMAND_LIFETIME_SECONDS

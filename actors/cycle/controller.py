@@ -10,7 +10,7 @@ import msgspec
 
 from market.events import BookChanged, Level, Side
 from market.instrument import Instrument, decimal_from_book
-from orders.order import Order
+from orders.order import ZERO, Order
 from orders.request import OrderType, TimeInForce
 
 
@@ -18,7 +18,8 @@ class RoundView(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a controller may know at one moment of one round, settled: no part of it is newer than another.
 
     `book` is None while it must not be used (lost, stale, not yet whole). `orders` are all orders of this round, oldest
-    first, whatever their state. `carried_quantity` is base left over from earlier rounds. `now` is monotonic seconds.
+    first, whatever their state. `carried_quantity` is base left over from earlier rounds. `position_before` is the account's
+    position (of contracts) when the round began. `now` is monotonic seconds.
     """
 
     now: float
@@ -27,6 +28,7 @@ class RoundView(msgspec.Struct, frozen=True, kw_only=True):
     orders: tuple[Order, ...]
     carried_quantity: Decimal
     quote_quantity: Decimal
+    position_before: Decimal = ZERO
 
 
 class DesiredOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +46,7 @@ class DesiredOrder(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal | None = None
     quote_quantity: Decimal | None = None
     price: Decimal | None = None
+    reduce_only: bool = False
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

@@ -72,13 +72,19 @@ class SellOnTop:
             return Decision(phase="waiting for the book")
         if buys and view.now - buys[-1].changed_at < self._pause_seconds(len(buys)):
             return Decision(phase="pausing before another buy")
+        price = book_price(view.book.best_ask)
+        quantity = view.instrument.round_quantity_down(view.quote_quantity / price) if view.instrument.is_contract else None
+        if quantity is not None and quantity < view.instrument.quantity_min:
+            least = view.instrument.quantity_min * price
+            raise RoundFailed(f"{view.quote_quantity:f} {view.instrument.symbol.quote} buys no contract: one is worth {least:f}")
         buy = DesiredOrder(
             slot=BUY,
             side=Side.BUY,
             type=OrderType.MARKET,
             time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
-            quote_quantity=view.quote_quantity,
-            reference_price=book_price(view.book.best_ask),
+            quantity=quantity,  # contracts are counted, and nobody takes an amount of money for them
+            quote_quantity=view.quote_quantity if quantity is None else None,
+            reference_price=price,
         )
         return Decision(phase="buying", desired=(buy,))
 
@@ -105,6 +111,8 @@ class SellOnTop:
             quantity=quantity,
             price=price,
             reference_price=middle_price(view.book),
+            # Selling what this round bought never makes a short position, unless there was one before.
+            reduce_only=view.instrument.is_contract and view.position_before >= 0,
         )
         return Decision(phase="selling", desired=(sell,))
 

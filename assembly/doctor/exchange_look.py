@@ -17,6 +17,7 @@ from actors.accounts.codec import ProtocolError
 from actors.accounts.credential import Credential
 from actors.accounts.session import AccountSession, ClockOffset
 from actors.accounts.stream import StreamLost, open_private_stream
+from actors.cycle.controller import RoundFailed
 from actors.feeds.actor import UnknownSymbol
 from assembly.doctor.asking import AskingClient
 from assembly.doctor.check import Check, CheckStatus, Finding, fail, ok, skip
@@ -186,7 +187,7 @@ class ExchangeLook:
     async def _look_at_account(self, account: str, session: AccountSession) -> None:
         async def read_balances() -> Finding:
             balances = await session.balances()
-            ledger = self._ledgers[account] = AccountLedger(account=account, installation=self._settings.runtime.installation)
+            ledger = self._ledgers[account] = self._new_ledger(account)
             for balance in balances:
                 ledger.apply_balance(balance)
             return ok(f"accepted; balances of {len(balances)} assets can be read")
@@ -224,7 +225,12 @@ class ExchangeLook:
             self._note(account, funds, skip(f"not tried: there is no whole book of {cycle.symbol} to reckon with"))
             return
         controller = strategy.make(msgspec.convert(cycle.parameters, strategy.parameters, from_attributes=True))
-        found = first_order(name, cycle, controller, instrument=instrument, book=book, now=trio.current_time())
+        try:
+            found = first_order(name, cycle, controller, instrument=instrument, book=book, now=trio.current_time())
+        except RoundFailed as error:
+            self._note(account, quantity, fail(str(error)))
+            self._note(account, funds, skip("not tried: there is no order to pay for"))
+            return
         if found is None:
             self._note(account, quantity, skip(f"{cycle.strategy} would wait"))
             self._note(account, funds, skip(f"{cycle.strategy} would wait"))
@@ -237,7 +243,7 @@ class ExchangeLook:
             book=book,
             capabilities=self._parts.account_codec.capabilities,
             account=self._accounts[account],
-            ledger=ledger or AccountLedger(account=account, installation=self._settings.runtime.installation),
+            ledger=ledger or self._new_ledger(account),
         )
         self._note(account, quantity, finding)
         if ledger is None:
@@ -245,7 +251,11 @@ class ExchangeLook:
             return
         of_account = [other for other in self._cycles.values() if other.account == account and other.symbol.quote == cycle.symbol.quote]
         needed_by_all = sum((other.quantity for other in of_account), Decimal(0))
-        self._note(account, funds, judge_funds(request, ledger, needed_by_all=needed_by_all))
+        self._note(account, funds, judge_funds(request, ledger, reference_price=reference_price, needed_by_all=needed_by_all))
+
+    def _new_ledger(self, account: str) -> AccountLedger:
+        has_positions = self._parts.account_codec.positions is not None
+        return AccountLedger(account=account, installation=self._settings.runtime.installation, holds_positions=has_positions)
 
     def _note(self, account: str | None, check: str, finding: Finding) -> None:
         self._findings[account, check] = finding

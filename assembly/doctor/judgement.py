@@ -115,6 +115,7 @@ def first_order(
         quantity=desired.quantity,
         quote_quantity=desired.quote_quantity,
         price=desired.price,
+        reduce_only=desired.reduce_only,
     )
     return request, desired.reference_price
 
@@ -148,9 +149,9 @@ def judge_quantity(
     return ok(f"{detail}; the minimum is {_minimum(instrument)}")
 
 
-def judge_funds(request: OrderRequest, ledger: AccountLedger, *, needed_by_all: Decimal) -> Finding:
+def judge_funds(request: OrderRequest, ledger: AccountLedger, *, reference_price: Decimal, needed_by_all: Decimal) -> Finding:
     """`needed_by_all` is what all cycles of the account need of the same quote asset at once."""
-    refusal = funds_refusal(request, ledger)
+    refusal = funds_refusal(request, ledger, reference_price)
     if refusal is not None:
         return fail(f"{refusal}: lower the quantity or fund the account")
     asset = request.symbol.quote if request.side is Side.BUY else request.symbol.base

@@ -13,11 +13,12 @@ from assembly.presenter.cycle_memory import CycleMemory
 from assembly.presenter.phrases import phrase, printable
 from assembly.presenter.report import LogLine, Notice, RuntimeStopping, StopAwaited
 from assembly.presenter.vocabulary import Told, tell
-from market.events import BookChanged, BookLost, TickerChanged, TradeHappened
+from market.events import BookChanged, BookLost, FundingRateChanged, MarkPriceChanged, TickerChanged, TradeHappened
 from market.symbol import Symbol
 from orders import events as order_events
 from orders.order import Order
 from orders.reconciliation import CycleFinished, CyclePhaseChanged, CycleReconciled, CycleStarted
+from orders.reports import PositionReport
 
 FILLS_KEPT = 8
 NEWS_KEPT = 20
@@ -55,6 +56,7 @@ class LiveState:
         self.ended_orders: deque[Order] = deque(maxlen=ENDED_ORDERS_KEPT)
         self.fills: deque[tuple[int, order_events.OrderFilled]] = deque(maxlen=FILLS_KEPT)
         self.balances: dict[str, dict[str, tuple[Decimal, Decimal]]] = {}
+        self.positions: dict[str, dict[Symbol, PositionReport]] = {}
         self.accounts: dict[str, str] = {}
         self.cycles: dict[str, CycleProgress] = {}
         self.memory = CycleMemory()
@@ -119,6 +121,13 @@ def _balance_changed(state: LiveState, _: int, event: order_events.BalanceChange
     state.balances.setdefault(event.account, {})[event.asset] = (event.total, event.available)
 
 
+def _position_changed(state: LiveState, _: int, event: order_events.PositionChanged) -> None:
+    positions = state.positions.setdefault(event.account, {})
+    positions[event.position.symbol] = event.position
+    if not event.position.quantity:
+        del positions[event.position.symbol]
+
+
 def _account_ready(state: LiveState, _: int, event: order_events.AccountReady) -> None:
     state.accounts[event.account] = "ready"
 
@@ -178,6 +187,7 @@ _CHANGES: dict[type, Callable[[LiveState, int, Any], None]] = {
     order_events.OrderEnded: _order,
     order_events.LeftoverOrderFound: _order,
     order_events.BalanceChanged: _balance_changed,
+    order_events.PositionChanged: _position_changed,
     order_events.AccountReady: _account_ready,
     order_events.AccountLost: _account_lost,
     CycleStarted: _cycle_started,
@@ -198,6 +208,9 @@ _NO_NEWS = frozenset(
         order_events.OrderChanged,
         order_events.OrderFilled,
         order_events.BalanceChanged,
+        order_events.PositionChanged,
+        MarkPriceChanged,
+        FundingRateChanged,
         CyclePhaseChanged,
         LogLine,
         Notice,

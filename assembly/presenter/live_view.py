@@ -159,6 +159,11 @@ def _balances(state: LiveState) -> list[Line]:
         for asset, (total, available) in state.balances.get(account, {}).items():
             held = f" ({_number(total - available)} held)" if total != available else ""
             line.append((f"  {asset} {_number(total)}{held}", PLAIN))
+        for symbol, position in state.positions.get(account, {}).items():
+            entry = f" from {_number(position.entry_price)}" if position.entry_price is not None else ""
+            profit = f", PnL {_signed(position.unrealised_pnl)} {symbol.quote}" if position.unrealised_pnl is not None else ""
+            side = "long" if position.quantity > 0 else "short"
+            line.append((f"  {symbol} {side} {_number(abs(position.quantity))}{entry}{profit}", PLAIN))
         lines.append(line)
     return lines if len(lines) > 1 else [*lines, [("not known yet", DIM)]]
 

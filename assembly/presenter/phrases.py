@@ -48,7 +48,8 @@ def order_phrase(fields: Mapping[str, Any]) -> str:
     """``sell 0.0016 BTC @ 61234.5`` or ``buy for 100 USDT``."""
     base, _, quote = str(fields["symbol"]).partition("/")
     amount = f"{fields['quantity']} {base}" if "quantity" in fields else f"for {fields['quote_quantity']} {quote}"
-    return f"{fields['side']} {amount} {'@ ' + fields['price'] if 'price' in fields else 'at market'}"
+    reducing = " reduce-only" if "reduce_only" in fields else ""
+    return f"{fields['side']} {amount} {'@ ' + fields['price'] if 'price' in fields else 'at market'}{reducing}"
 
 
 def _order(fields: Fields) -> str:
@@ -78,6 +79,22 @@ def _book_top(fields: Fields) -> str:
 
 def _balance_changed(fields: Fields) -> str:
     return f"{fields['account']} {fields['asset']} {fields['total']}, available {fields['available']}"
+
+
+def _position_changed(fields: Fields) -> str:
+    base = str(fields["symbol"]).partition("/")[0]
+    where = f"{fields['account']} {fields['symbol']}"
+    if fields["quantity"] in ("0", "0.0"):
+        return f"{where} no position"
+    entry = f" from {fields['entry_price']}" if "entry_price" in fields else ""
+    mark = f", mark {fields['mark_price']}" if "mark_price" in fields else ""
+    liquidation = f", liquidation at {fields['liquidation_price']}" if "liquidation_price" in fields else ""
+    leverage = f", leverage {fields['leverage']}" if "leverage" in fields else ""
+    return f"{where} {fields['quantity']} {base}{entry}{mark}{liquidation}{leverage}"
+
+
+def _funding_paid(fields: Fields) -> str:
+    return f"{fields['account']} {fields['symbol']} {fields['amount']} {fields['asset']}"
 
 
 def _cycle_started(fields: Fields) -> str:
@@ -140,6 +157,8 @@ def _value(value: object) -> str:
 _PHRASES: dict[str, Callable[[Fields], str]] = {
     "book_top": _book_top,
     "balance_changed": _balance_changed,
+    "position_changed": _position_changed,
+    "funding_paid": _funding_paid,
     "cycle_started": _cycle_started,
     "cycle_phase_changed": _cycle_phase_changed,
     "cycle_reconciled": _cycle_reconciled,

@@ -74,6 +74,7 @@ def order_fields(account: str, order: Order) -> Fields:
         "price": _number(request.price),
         "quantity": _number(request.quantity),
         "quote_quantity": _number(request.quote_quantity),
+        "reduce_only": request.reduce_only or None,
         "filled_quantity": _number(order.filled_quantity),
         "filled_quote": _number(order.filled_quote),
         "average_price": _number(_rounded(order.average_price)),
@@ -203,6 +204,19 @@ def _fill(fill: FillReport) -> Fields:
     }
 
 
+def _position(event: order_events.PositionChanged) -> Told:
+    return Told("position_changed", {"account": event.account, **_stated(event.position)})
+
+
+def _funding(event: order_events.FundingPaid) -> Told:
+    return Told("funding_paid", {"account": event.account, **_stated(event.funding)})
+
+
+def _stated(report: msgspec.Struct) -> Fields:
+    """What a report states; the exchange's own time of it is left out, as of every event."""
+    return {name: value for name, value in _without(report, "exchange_time_milliseconds").items() if value is not None}
+
+
 def _order_ended(event: order_events.OrderEnded) -> Told:
     name = "order_completed" if event.order.state is OrderState.FILLED else f"order_{event.order.state.value}"
     return Told(name, order_fields(event.account, event.order))
@@ -283,6 +297,9 @@ _TELLERS: dict[type, _Teller] = {
     order_events.LeftoverOrderFound: functools.partial(_order, "leftover_order_found"),
     order_events.ForeignFillSeen: _named("foreign_fill_seen"),
     order_events.BalanceChanged: _named("balance_changed"),
+    order_events.PositionChanged: _position,
+    order_events.PositionDiffers: _named("position_differs"),
+    order_events.FundingPaid: _funding,
     order_events.AccountReady: _named("account_ready"),
     order_events.AccountLost: _named("account_lost"),
     account_events.AccountConnected: _named("account_connected"),
@@ -291,6 +308,7 @@ _TELLERS: dict[type, _Teller] = {
     account_events.AccountTrouble: _named("account_trouble"),
     account_events.OrderRefused: _named("order_refused"),
     account_events.ClockOffsetMeasured: _named("clock_offset_measured", quiet=True),
+    account_events.LeverageSet: _named("leverage_set"),
     account_events.ClosingProgressed: _named("closing_progressed"),
     reconciliation.CycleStarted: _named("cycle_started"),
     reconciliation.CyclePhaseChanged: _named("cycle_phase_changed"),

@@ -16,7 +16,7 @@ from orders import events as order_events
 from orders import reconciliation
 from orders.life_cycle import OrderInput, OrderState
 from orders.order import Order
-from orders.reports import FillReport, OrderReport, ReportedStatus
+from orders.reports import FillReport, FundingReport, MarginMode, OrderReport, PositionReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
 from supervision import events as supervision_events
 from supervision.child import CleanupCause, DeathKind
@@ -170,6 +170,25 @@ EVENTS: tuple[object, ...] = (
     order_events.LeftoverOrderFound("main", sell()),
     order_events.ForeignFillSeen("main", FILL),
     order_events.BalanceChanged("main", "USDT", Decimal("9900.0040615"), Decimal("9900.0040615")),
+    order_events.PositionChanged(
+        "main",
+        PositionReport(
+            symbol=BTC,
+            quantity=Decimal("-0.0016"),
+            entry_price=Decimal("61234.5"),
+            mark_price=Decimal("61200"),
+            liquidation_price=Decimal("118000.5"),
+            leverage=Decimal(5),
+            margin_mode=MarginMode.CROSS,
+            unrealised_pnl=Decimal("0.0552"),
+            exchange_time_milliseconds=TIME,
+        ),
+    ),
+    order_events.PositionChanged("main", PositionReport(symbol=BTC, quantity=Decimal(0))),
+    order_events.PositionDiffers("main", BTC, Decimal("0.0016"), Decimal(0)),
+    order_events.FundingPaid(
+        "main", FundingReport(payment_id="f1", symbol=BTC, amount=Decimal("-0.0098"), asset="USDT", exchange_time_milliseconds=TIME)
+    ),
     order_events.AccountReady("main"),
     order_events.AccountLost("main", "the private stream broke"),
     account_events.AccountConnected("main"),
@@ -180,6 +199,7 @@ EVENTS: tuple[object, ...] = (
     account_events.ClockOffsetMeasured("main", -12),
     account_events.DeadMansSwitchArmed("main", 30),
     account_events.DeadMansSwitchDisarmed("main"),
+    account_events.LeverageSet("main", BTC, Decimal(5)),
     account_events.ClosingProgressed("main", "2 orders left"),
     reconciliation.CycleStarted(account="main", cycle="btc", number=1, symbol=BTC, quote_quantity=Decimal(100)),
     reconciliation.CyclePhaseChanged(account="main", cycle="btc", number=1, phase="selling"),

@@ -25,6 +25,7 @@ from assembly.settings import (
     RuntimeSettings,
 )
 from assembly.settings_loading import load_settings
+from orders.reports import MarginMode
 from simulated import settings as simulated
 
 ROOT = Path(__file__).parent.parent.parent
@@ -76,7 +77,7 @@ def _meant(value: object) -> object:
     match value:
         case bool() | str():
             return value
-        case ExchangeMode():
+        case ExchangeMode() | MarginMode():
             return value.value
         case _:
             return Decimal(str(value))
