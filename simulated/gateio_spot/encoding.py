@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 from market.instrument import Instrument, TradingStatus
 from market.symbol import Symbol
 from simulated.engine.account import Account
+from simulated.engine.book import Book
 from simulated.engine.events import BalanceChanged, BalanceReason, OrderChange
-from simulated.engine.order import FinishReason, Order, OrderKind, SelfTrade, TimeInForce, Trade, TradeParty
+from simulated.engine.order import FinishReason, Order, OrderKind, Trade, TradeParty
+from simulated.gateio.order_fields import TIME_IN_FORCE, Json, stp_act
 from simulated.numbers import average, plain
 from simulated.settings import AccountSettings
 from simulated.tape import Candle, PublicTrade, Tape
 
-Json = dict[str, Any]
-
-TIME_IN_FORCE = {
-    TimeInForce.GOOD_TILL_CANCELLED: "gtc",
-    TimeInForce.IMMEDIATE_OR_CANCEL: "ioc",
-    TimeInForce.POST_ONLY: "poc",
-    TimeInForce.FILL_OR_KILL: "fok",
-}
 _FINISH_AS = {
     FinishReason.FILLED: "filled",
     FinishReason.CANCELLED: "cancelled",
@@ -29,7 +22,6 @@ _FINISH_AS = {
     FinishReason.SELF_TRADE: "stp",
     FinishReason.EXPIRED: "cancelled",
 }
-STP_ACTIONS = {"cn": SelfTrade.CANCEL_NEWEST, "co": SelfTrade.CANCEL_OLDEST, "cb": SelfTrade.CANCEL_BOTH}
 _TRADE_STATUS = {
     TradingStatus.TRADABLE: "tradable",
     TradingStatus.BUY_ONLY: "buyable",
@@ -102,6 +94,11 @@ def ticker(symbol: Symbol, tape: Tape, bid: tuple[Decimal, Decimal] | None, ask:
         "high_24h": plain(day.high) if day else plain(last),
         "low_24h": plain(day.low) if day else plain(last),
     }
+
+
+def ticker_of_book(symbol: Symbol, tape: Tape, book: Book, now: int) -> Json:
+    bid, ask = book.bids.levels(1), book.asks.levels(1)
+    return ticker(symbol, tape, bid[0] if bid else None, ask[0] if ask else None, now)
 
 
 def public_trade(symbol: Symbol, trade: PublicTrade) -> Json:
@@ -201,17 +198,9 @@ def order(order: Order, *, stp_group: int) -> Json:
         "rebated_fee": "0",
         "rebated_fee_currency": order.locked_asset,
         "stp_id": stp_group,
-        "stp_act": _stp_act(order, stp_group),
+        "stp_act": stp_act(order, stp_group),
         "finish_as": finish_as,
     }
-
-
-def _stp_act(order: Order, stp_group: int) -> str:
-    if stp_group:
-        for action, policy in STP_ACTIONS.items():
-            if order.self_trade is policy:
-                return action
-    return "-"
 
 
 _CLEARING_FIELDS = (

@@ -1,39 +1,10 @@
-"""Gate.io's error labels, with the HTTP status each is answered with."""
+"""How Gate.io spot words the engine's refusals."""
 
 from __future__ import annotations
 
 from simulated.engine.order import FinishReason, OrderRefused, Refusal
+from simulated.gateio.errors import GateError
 from simulated.numbers import plain
-
-_STATUS = {
-    "INVALID_KEY": 401,
-    "INVALID_SIGNATURE": 401,
-    "MISSING_REQUIRED_HEADER": 401,
-    "REQUEST_EXPIRED": 403,
-    "READ_ONLY": 403,
-    "FORBIDDEN": 403,
-    "NOT_FOUND": 404,
-    "ORDER_NOT_FOUND": 404,
-    "CLIENT_ID_NOT_FOUND": 404,
-    "METHOD_NOT_ALLOWED": 405,
-    "TOO_MANY_REQUESTS": 429,
-    "INTERNAL": 500,
-    "SERVER_ERROR": 500,
-    "TOO_BUSY": 503,
-}
-
-
-class GateError(Exception):
-    """An answer that says no: a label for programs, a message for people, an HTTP status (400 unless the label has its own)."""
-
-    def __init__(self, label: str, message: str, *, status: int | None = None) -> None:
-        super().__init__(f"{label}: {message}")
-        self.label = label
-        self.message = message
-        self.status = _STATUS.get(label, 400) if status is None else status
-
-    def body(self) -> dict[str, str]:
-        return {"label": self.label, "message": self.message}
 
 
 def gate_error_of(refused: OrderRefused, *, base: str, quote: str, given_id: str = "") -> GateError:

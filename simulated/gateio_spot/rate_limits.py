@@ -1,19 +1,8 @@
-"""Gate.io's documented limits per group, and the headers that tell of them."""
+"""Gate.io spot's documented limits of placements."""
 
 from __future__ import annotations
 
-from simulated.rate_limits import Allowance, LimitGroup
+from simulated.gateio.rate_limits import CountedPer, GateLimitGroup
 
-PUBLIC = LimitGroup("public", 200, 10)  # per endpoint and address
-PLACE = LimitGroup("place", 10, 1)  # place, batch place and amend together, per user and market
-CANCEL = LimitGroup("cancel", 200, 1)  # per user
-PRIVATE = LimitGroup("private", 200, 10)  # per endpoint and user
-WEBSOCKET_PLACE = LimitGroup("websocket_place", 10, 1)  # per user and market
-
-
-def headers_of(allowance: Allowance) -> dict[str, str]:
-    return {
-        "X-Gate-RateLimit-Requests-Remain": str(allowance.remaining),
-        "X-Gate-RateLimit-Limit": str(allowance.limit),
-        "X-Gate-RateLimit-Reset-Timestamp": str(allowance.reset_at_seconds),
-    }
+PLACE = GateLimitGroup("place", 10, 1, CountedPer.USER_AND_MARKET)  # place, batch place and amend together
+WEBSOCKET_PLACE = GateLimitGroup("websocket_place", 10, 1, CountedPer.USER_AND_MARKET)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from market.symbol import Symbol
 from simulated.countdown import Countdowns
 from simulated.faults import Operation
+from simulated.gateio.errors import GateError
+from simulated.gateio.order_fields import Json, seconds_bound
+from simulated.gateio.rate_limits import CANCEL
+from simulated.gateio.rest_call import Endpoint, RestCall, private_endpoint
 from simulated.gateio_spot import encoding
-from simulated.gateio_spot.encoding import Json
-from simulated.gateio_spot.errors import GateError
-from simulated.gateio_spot.order_desk import OrderDesk, seconds_bound
-from simulated.gateio_spot.rate_limits import CANCEL, PLACE, PRIVATE
-from simulated.gateio_spot.rest_call import Endpoint, RestCall
-from simulated.gateio_spot.venue import GateVenue
+from simulated.gateio_spot.order_desk import OrderDesk
+from simulated.gateio_spot.rate_limits import PLACE
+from simulated.gateio_spot.venue import GateSpotVenue
 from simulated.numbers import whole_number_of
-from simulated.rate_limits import LimitGroup
 from simulated.venue import text_of
 
 _TRADES_DEFAULT_SECONDS = 7 * 86_400
@@ -25,35 +23,30 @@ _TRADES_WINDOW_SECONDS_MAX = 30 * 86_400
 class PrivateRest:
     """Answers for signed-in accounts."""
 
-    def __init__(self, venue: GateVenue, desk: OrderDesk, countdowns: Countdowns[Symbol | None]) -> None:
+    def __init__(self, venue: GateSpotVenue, desk: OrderDesk, countdowns: Countdowns[Symbol | None]) -> None:
         self._venue = venue
         self._desk = desk
         self._countdowns = countdowns
 
     def endpoints(self) -> list[Endpoint]:
-        def private(method: str, path: str, handler: Any, operation: Operation, group: LimitGroup = PRIVATE, status: int = 200) -> Endpoint:
-            return Endpoint(
-                method=method, path=path, handler=handler, operation=operation, group=group, is_private=True, status=status
-            )  # fmt: skip
-
         return [
-            private("POST", "/spot/orders", self.place, Operation.PLACE, PLACE, 201),
-            private("POST", "/spot/batch_orders", self.place_batch, Operation.PLACE, PLACE),
-            private("GET", "/spot/orders", self.orders, Operation.QUERY),
-            private("DELETE", "/spot/orders", self.cancel_all, Operation.CANCEL, CANCEL),
-            private("GET", "/spot/orders/{order_id}", self.order, Operation.QUERY),
-            private("DELETE", "/spot/orders/{order_id}", self.cancel, Operation.CANCEL, CANCEL),
-            private("PATCH", "/spot/orders/{order_id}", self.amend, Operation.AMEND, PLACE),
-            private("POST", "/spot/cancel_batch_orders", self.cancel_batch, Operation.CANCEL, CANCEL),
-            private("POST", "/spot/amend_batch_orders", self.amend_batch, Operation.AMEND, PLACE),
-            private("GET", "/spot/open_orders", self.open_orders, Operation.QUERY),
-            private("GET", "/spot/my_trades", self.my_trades, Operation.QUERY),
-            private("POST", "/spot/countdown_cancel_all", self.countdown_cancel_all, Operation.CANCEL),
-            private("GET", "/spot/accounts", self.accounts, Operation.QUERY),
-            private("GET", "/spot/fee", self.fee, Operation.QUERY),
-            private("GET", "/spot/batch_fee", self.batch_fee, Operation.QUERY),
-            private("GET", "/wallet/fee", self.wallet_fee, Operation.QUERY),
-            private("GET", "/account/detail", self.account_detail, Operation.QUERY),
+            private_endpoint("POST", "/spot/orders", self.place, Operation.PLACE, PLACE, 201),
+            private_endpoint("POST", "/spot/batch_orders", self.place_batch, Operation.PLACE, PLACE),
+            private_endpoint("GET", "/spot/orders", self.orders),
+            private_endpoint("DELETE", "/spot/orders", self.cancel_all, Operation.CANCEL, CANCEL),
+            private_endpoint("GET", "/spot/orders/{order_id}", self.order),
+            private_endpoint("DELETE", "/spot/orders/{order_id}", self.cancel, Operation.CANCEL, CANCEL),
+            private_endpoint("PATCH", "/spot/orders/{order_id}", self.amend, Operation.AMEND, PLACE),
+            private_endpoint("POST", "/spot/cancel_batch_orders", self.cancel_batch, Operation.CANCEL, CANCEL),
+            private_endpoint("POST", "/spot/amend_batch_orders", self.amend_batch, Operation.AMEND, PLACE),
+            private_endpoint("GET", "/spot/open_orders", self.open_orders),
+            private_endpoint("GET", "/spot/my_trades", self.my_trades),
+            private_endpoint("POST", "/spot/countdown_cancel_all", self.countdown_cancel_all, Operation.CANCEL),
+            private_endpoint("GET", "/spot/accounts", self.accounts),
+            private_endpoint("GET", "/spot/fee", self.fee),
+            private_endpoint("GET", "/spot/batch_fee", self.batch_fee),
+            private_endpoint("GET", "/wallet/fee", self.wallet_fee),
+            private_endpoint("GET", "/account/detail", self.account_detail),
         ]
 
     def place(self, call: RestCall) -> Json:

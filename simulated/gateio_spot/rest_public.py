@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from market.symbol import Symbol
-from simulated.faults import Operation
+from simulated.gateio.errors import GateError
+from simulated.gateio.order_fields import Json, seconds_bound
+from simulated.gateio.rest_call import Endpoint, RestCall, public_endpoint
 from simulated.gateio_spot import encoding
-from simulated.gateio_spot.encoding import Json
-from simulated.gateio_spot.errors import GateError
-from simulated.gateio_spot.order_desk import seconds_bound
-from simulated.gateio_spot.rate_limits import PUBLIC
-from simulated.gateio_spot.rest_call import Endpoint, RestCall
-from simulated.gateio_spot.venue import GateVenue
+from simulated.gateio_spot.venue import GateSpotVenue
 from simulated.tape import INTERVAL_SECONDS
 from simulated.venue import text_of
 
@@ -23,7 +20,7 @@ _CANDLE_LIMIT_MAX = 1_000
 class PublicRest:
     """Answers about time, currencies, pairs, books, tickers, trades and candles."""
 
-    def __init__(self, venue: GateVenue) -> None:
+    def __init__(self, venue: GateSpotVenue) -> None:
         self._venue = venue
 
     def endpoints(self) -> list[Endpoint]:
@@ -40,10 +37,7 @@ class PublicRest:
             "/margin/currency_pairs": self.nothing,
             "/margin/uni/currency_pairs": self.nothing,
         }
-        return [
-            Endpoint(method="GET", path=path, handler=handler, operation=Operation.MARKET_DATA, group=PUBLIC)
-            for path, handler in table.items()
-        ]
+        return [public_endpoint(path, handler) for path, handler in table.items()]
 
     def time(self, call: RestCall) -> Json:
         return {"server_time": self._venue.now()}
@@ -100,9 +94,7 @@ class PublicRest:
         return [self._ticker(symbol) | sizes]
 
     def _ticker(self, symbol: Symbol) -> Json:
-        book = self._venue.engine.books[symbol]
-        bid, ask = book.bids.levels(1), book.asks.levels(1)
-        return encoding.ticker(symbol, self._venue.tapes[symbol], bid[0] if bid else None, ask[0] if ask else None, self._venue.now())
+        return encoding.ticker_of_book(symbol, self._venue.tapes[symbol], self._venue.engine.books[symbol], self._venue.now())
 
     def trades(self, call: RestCall) -> list[Json]:
         symbol = self._venue.symbol(text_of(call.query, "currency_pair"))

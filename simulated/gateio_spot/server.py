@@ -12,16 +12,18 @@ from market.clock import WallClock
 from simulated.control import VenueClock
 from simulated.countdown import Countdowns
 from simulated.faults import Faults
-from simulated.gateio_spot.auth import Authenticator
+from simulated.gateio.auth import Authenticator
+from simulated.gateio.product import SPOT
+from simulated.gateio.rest import PREFIX, RestSide
+from simulated.gateio.websocket import WebsocketSide
+from simulated.gateio.websocket_api import WebsocketApi
 from simulated.gateio_spot.order_desk import OrderDesk
-from simulated.gateio_spot.private_channels import PrivateChannels
-from simulated.gateio_spot.public_channels import PublicChannels
-from simulated.gateio_spot.rest import PREFIX, RestSide
+from simulated.gateio_spot.private_channels import SpotPrivateChannels
+from simulated.gateio_spot.public_channels import SpotPublicChannels
 from simulated.gateio_spot.rest_private import PrivateRest
 from simulated.gateio_spot.rest_public import PublicRest
-from simulated.gateio_spot.venue import GateVenue
-from simulated.gateio_spot.websocket import WebsocketSide
-from simulated.gateio_spot.websocket_api import WebsocketApi
+from simulated.gateio_spot.venue import GateSpotVenue
+from simulated.gateio_spot.websocket_api import commands
 from simulated.rate_limits import RateLimits
 from simulated.recording import Recording
 from simulated.server import SimulatedServer
@@ -37,17 +39,17 @@ class SimulatedGateioSpot(SimulatedServer):
     name = "gateio_spot"
 
     def __init__(self, settings: SimulationSettings, *, clock: WallClock, rng: random.Random, recording: Recording | None = None) -> None:
-        self.venue = GateVenue(settings, VenueClock(clock))
+        self.venue = GateSpotVenue(settings, VenueClock(clock))
         faults, limits = Faults(), RateLimits(enforced=settings.rate_limits)
         super().__init__(self.venue, faults, limits, rng=rng, recording=recording)
         auth = Authenticator(settings.accounts, self.venue.clock)
         desk = OrderDesk(self.venue, faults)
         countdowns = Countdowns(desk.cancel_everything)
-        public = PublicChannels(self.venue, faults)
-        private = PrivateChannels(self.venue, faults, rng)
-        api = WebsocketApi(self.venue, auth, desk, limits, faults)
-        websocket = WebsocketSide(self.venue, auth, faults, public, private, api)
-        rest = RestSide(self.venue, auth, limits, faults)
+        public = SpotPublicChannels(self.venue, faults)
+        private = SpotPrivateChannels(self.venue, faults, rng)
+        api = WebsocketApi(SPOT, self.venue, auth, limits, faults, commands(desk))
+        websocket = WebsocketSide(SPOT, self.venue, auth, faults, public, private, api)
+        rest = RestSide(SPOT, self.venue, auth, limits, faults)
         endpoints = [*PublicRest(self.venue).endpoints(), *PrivateRest(self.venue, desk, countdowns).endpoints()]
         app = Starlette(
             routes=[

@@ -243,18 +243,19 @@ async def test_order_is_placed_amended_queried_and_cancelled_over_the_websocket(
         assert (ack["ack"], ack["request_id"], ack["data"]["result"]["req_param"]) == (True, "r1", order)
         assert ("ack" in result, result["data"]["result"]["status"]) == (False, "open")
         known = {"order_id": result["data"]["result"]["id"], "currency_pair": "BTC_USDT"}
-        assert (await second(socket, "spot.order_amend", {**known, "price": "50001"}))["price"] == "50001"
-        assert (await second(socket, "spot.order_status", known))["price"] == "50001"
-        assert len(await second(socket, "spot.order_list", {"currency_pair": "BTC_USDT", "status": "open"})) == 1
-        assert (await second(socket, "spot.order_cancel", known))["finish_as"] == "cancelled"
+        assert (await result_of(socket, "spot.order_amend", {**known, "price": "50001"}))["price"] == "50001"
+        assert (await result_of(socket, "spot.order_status", known))["price"] == "50001"
+        assert len(await result_of(socket, "spot.order_list", {"currency_pair": "BTC_USDT", "status": "open"})) == 1
+        assert (await result_of(socket, "spot.order_cancel", known))["finish_as"] == "cancelled"
         failed = await socket.api("spot.order_cancel", known)
         assert (failed["header"]["status"], failed["data"]["errs"]["label"]) == ("400", "ORDER_CANCELLED")
 
 
-async def second(socket: GateSocket, channel: str, parameters: Any) -> Any:
-    """The result of an order request, after its acknowledgement."""
-    assert (await socket.api(channel, parameters))["ack"]
-    return (await socket.next(channel))["data"]["result"]
+async def result_of(socket: GateSocket, channel: str, parameters: Any) -> Any:
+    """The result of an order request that is no placement: it comes without an acknowledgement before it."""
+    answer = await socket.api(channel, parameters)
+    assert "ack" not in answer
+    return answer["data"]["result"]
 
 
 async def test_order_request_without_login_or_after_its_expiry_is_refused(autojump_clock: MockClock) -> None:

@@ -14,14 +14,14 @@ SERVER_ERROR = 3
 NOT_AUTHORISED = 4
 
 
-def update(channel: str, result: Any, now_milliseconds: int) -> str:
-    """A push."""
+def update(channel: str, result: Any, now_milliseconds: int, *, event: str = "update") -> str:
+    """A push; `event` is ``all`` where the whole is told rather than a change."""
     return text_of_frame(
         {
             "time": now_milliseconds // 1000,
             "time_ms": now_milliseconds,
             "channel": channel,
-            "event": "update",
+            "event": event,
             "result": result,
         }
     )

@@ -14,14 +14,14 @@ from starlette.routing import Route
 
 from simulated.answering import answer_request
 from simulated.faults import AnswerFault, Faults, Operation
-from simulated.gateio_spot.auth import Authenticator
-from simulated.gateio_spot.errors import GateError
-from simulated.gateio_spot.rate_limits import CANCEL, PLACE, PUBLIC, headers_of
-from simulated.gateio_spot.rest_call import Endpoint, RestCall
-from simulated.gateio_spot.venue import GateVenue
+from simulated.gateio.auth import Authenticator
+from simulated.gateio.errors import GateError
+from simulated.gateio.product import Product
+from simulated.gateio.rate_limits import CountedPer, headers_of
+from simulated.gateio.rest_call import Endpoint, RestCall
 from simulated.rate_limits import RateLimits
 from simulated.settings import AccountSettings
-from simulated.venue import is_loopback
+from simulated.venue import Venue, is_loopback
 
 PREFIX = "/api/v4"
 _ENCODER = msgspec.json.Encoder()
@@ -30,7 +30,8 @@ _ENCODER = msgspec.json.Encoder()
 class RestSide:
     """Turns endpoints into routes."""
 
-    def __init__(self, venue: GateVenue, auth: Authenticator, limits: RateLimits, faults: Faults) -> None:
+    def __init__(self, product: Product, venue: Venue, auth: Authenticator, limits: RateLimits, faults: Faults) -> None:
+        self._product = product
         self._venue = venue
         self._auth = auth
         self._limits = limits
@@ -87,7 +88,7 @@ class RestSide:
             account = self._auth.rest(endpoint.method, request.url.path, request.url.query, request.headers, body)
             if account.permissions == "read" and endpoint.method != "GET":
                 raise GateError("READ_ONLY", "API key is read only")
-        call = RestCall(query=query, body=_decode(body), path=dict(request.path_params), account=account)
+        call = RestCall(query=query, headers=request.headers, body=_decode(body), path=dict(request.path_params), account=account)
         self._limit(endpoint, request, call, account, headers)
         if endpoint.operation in (Operation.PLACE, Operation.CANCEL, Operation.AMEND):
             check_expiry(request.headers.get("x-gate-exptime"), self._venue.now())
@@ -96,19 +97,24 @@ class RestSide:
     def _limit(
         self, endpoint: Endpoint, request: Request, call: RestCall, account: AccountSettings | None, headers: dict[str, str]
     ) -> None:
-        if endpoint.group is PUBLIC:
-            key = f"{endpoint.path} {request.client.host if request.client is not None else ''}"
-        else:
-            user = "" if account is None else account.name
-            key = {PLACE: f"{user} {_pair_of(call)}", CANCEL: user}.get(endpoint.group, f"{endpoint.method} {endpoint.path} {user}")
+        key = endpoint.group.key(
+            endpoint=f"{endpoint.method} {endpoint.path}",
+            address=request.client.host if request.client is not None else "",
+            user="" if account is None else account.name,
+            market=_pair_of(call) if endpoint.group.counted_per is CountedPer.USER_AND_MARKET else "",
+        )
         allowance = self._limits.spend(endpoint.group, key, self._venue.now())
         headers |= headers_of(allowance)
         if allowance.is_exceeded or self._faults.is_rate_limited():
-            raise GateError("TOO_MANY_REQUESTS", "Request Rate limit Exceeded (211)")
+            raise too_many_requests(self._product)
 
     def _trace_headers(self, received_at: int) -> dict[str, str]:
         self._request_count += 1
         return {"X-In-Time": str(received_at * 1000), "X-Gate-Trace-ID": f"{self._request_count:032x}"}
+
+
+def too_many_requests(product: Product) -> GateError:
+    return GateError("TOO_MANY_REQUESTS", f"Request Rate limit Exceeded ({product.rate_limit_code})")
 
 
 def refuse_on_bad_day(faults: Faults, fault: tuple[AnswerFault, int] | None) -> None:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from simulated.faults import Operation
-from simulated.gateio_spot.errors import GateError
+from simulated.gateio.errors import GateError
+from simulated.gateio.rate_limits import PRIVATE, PUBLIC, GateLimitGroup
 from simulated.numbers import whole_number_of
-from simulated.rate_limits import LimitGroup
 from simulated.settings import AccountSettings
 from simulated.venue import text_of
 
 
 class RestCall(msgspec.Struct, kw_only=True):
-    """Query, body and path of a request; `headers_out` are added to the answer."""
+    """Query, headers, body and path of a request; `headers_out` are added to the answer."""
 
     query: dict[str, str]
+    headers: Mapping[str, str]
     body: Any
     path: dict[str, str]
     account: AccountSettings | None
@@ -49,6 +50,12 @@ class RestCall(msgspec.Struct, kw_only=True):
             raise GateError("INVALID_REQUEST_BODY", "the body must be an array of objects")
         return self.body  # type: ignore[return-value]
 
+    def texts(self) -> list[str]:
+        """The body's list of texts; numbers are accepted for text. Raises: GateError: it is none."""
+        if not isinstance(self.body, list) or not all(isinstance(item, str | int) for item in self.body):  # type: ignore[misc]
+            raise GateError("INVALID_REQUEST_BODY", "the body must be an array of texts")
+        return [str(item) for item in self.body]  # type: ignore[misc]
+
     def page(self) -> int:
         return self.whole_number("page", 1, 1, 100_000)
 
@@ -67,13 +74,16 @@ class RestCall(msgspec.Struct, kw_only=True):
 
     def paginate(self, items: list[Any], page: int, limit: int) -> list[Any]:
         """The page's share of `items`; the paging headers go into the answer."""
-        first = (page - 1) * limit
+        return self.window(items, (page - 1) * limit, limit)
+
+    def window(self, items: list[Any], offset: int, limit: int) -> list[Any]:
+        """So many of `items` from the `offset`-th on; the paging headers go into the answer."""
         self.headers_out |= {
             "X-Pagination-Limit": str(limit),
-            "X-Pagination-Offset": str(first),
+            "X-Pagination-Offset": str(offset),
             "X-Pagination-Total": str(len(items)),
         }
-        return items[first : first + limit]
+        return items[offset : offset + limit]
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +93,21 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     handler: Callable[[RestCall], Any]
     operation: Operation
-    group: LimitGroup
+    group: GateLimitGroup
     is_private: bool = False
     status: int = 200
+
+
+def public_endpoint(path: str, handler: Callable[[RestCall], Any]) -> Endpoint:
+    return Endpoint(method="GET", path=path, handler=handler, operation=Operation.MARKET_DATA, group=PUBLIC)
+
+
+def private_endpoint(
+    method: str,
+    path: str,
+    handler: Callable[[RestCall], Any],
+    operation: Operation = Operation.QUERY,
+    group: GateLimitGroup = PRIVATE,
+    status: int = 200,
+) -> Endpoint:
+    return Endpoint(method=method, path=path, handler=handler, operation=operation, group=group, is_private=True, status=status)

@@ -9,19 +9,17 @@ import trio
 from starlette.websockets import WebSocket
 
 from simulated.faults import Faults
-from simulated.gateio_spot import messages, private_channels
-from simulated.gateio_spot.auth import Authenticator
-from simulated.gateio_spot.errors import GateError
-from simulated.gateio_spot.messages import BAD_FORMAT, INVALID_ARGUMENT, NOT_AUTHORISED
-from simulated.gateio_spot.private_channels import PrivateChannels
-from simulated.gateio_spot.public_channels import PublicChannels
-from simulated.gateio_spot.venue import GateVenue
-from simulated.gateio_spot.websocket_api import WebsocketApi
-from simulated.session import PrivateSubscription, Session
-
-_PUBLIC = (
-    "spot.trades", "spot.tickers", "spot.book_ticker", "spot.order_book_update", "spot.order_book", "spot.obu", "spot.candlesticks",
-)  # fmt: skip
+from simulated.gateio import messages
+from simulated.gateio.auth import Authenticator
+from simulated.gateio.errors import UNKNOWN_NAME_LABELS, GateError
+from simulated.gateio.messages import BAD_FORMAT, INVALID_ARGUMENT, NOT_AUTHORISED
+from simulated.gateio.private_channels import PrivateChannels
+from simulated.gateio.product import Product
+from simulated.gateio.public_channels import PublicChannels
+from simulated.gateio.session import GateSession
+from simulated.gateio.websocket_api import WebsocketApi
+from simulated.session import PrivateSubscription
+from simulated.venue import Venue
 
 
 class _Request(msgspec.Struct):
@@ -43,13 +41,15 @@ class WebsocketSide:
 
     def __init__(
         self,
-        venue: GateVenue,
+        product: Product,
+        venue: Venue,
         auth: Authenticator,
         faults: Faults,
         public: PublicChannels,
         private: PrivateChannels,
         api: WebsocketApi,
     ) -> None:
+        self._product = product
         self._venue = venue
         self._auth = auth
         self._faults = faults
@@ -66,7 +66,7 @@ class WebsocketSide:
             return
         await websocket.send({"type": "websocket.accept"})
         self._session_count += 1
-        session = Session(self._session_count, websocket, self._venue.settings.outgoing_messages_max)
+        session = GateSession(self._session_count, websocket, self._venue.settings.outgoing_messages_max)
         self._private.add(session)
         try:
             async with trio.open_nursery() as nursery:
@@ -80,14 +80,14 @@ class WebsocketSide:
             self._api.discard(session)
             session.close()
 
-    async def _read(self, session: Session, websocket: WebSocket) -> None:
+    async def _read(self, session: GateSession, websocket: WebSocket) -> None:
         while True:
             message = await websocket.receive()
             if message["type"] == "websocket.disconnect":
                 return
             await self._answer(session, (message.get("text") or "").encode() or message.get("bytes") or b"")
 
-    async def _answer(self, session: Session, text: bytes) -> None:
+    async def _answer(self, session: GateSession, text: bytes) -> None:
         try:
             request = _DECODER.decode(text)
         except msgspec.MsgspecError:
@@ -100,25 +100,26 @@ class WebsocketSide:
         try:
             self._control(session, request, echo)
         except GateError as error:
-            code = INVALID_ARGUMENT if error.label in ("INVALID_PARAM_VALUE", "INVALID_CURRENCY_PAIR") else NOT_AUTHORISED
+            code = INVALID_ARGUMENT if error.label in UNKNOWN_NAME_LABELS else NOT_AUTHORISED
             self._reject(session, echo, code, error.message)
 
-    def _control(self, session: Session, request: _Request, echo: dict[str, Any]) -> None:
+    def _control(self, session: GateSession, request: _Request, echo: dict[str, Any]) -> None:
         now = self._venue.now()
-        if request.channel == "spot.ping":
-            pong = {"time": now // 1000, "time_ms": now, "channel": "spot.pong", "event": "", "error": None, "result": None}
+        if request.channel == f"{self._product.name}.ping":
+            channel = f"{self._product.name}.pong"
+            pong = {"time": now // 1000, "time_ms": now, "channel": channel, "event": "", "error": None, "result": None}
             session.push(messages.text_of_frame({**pong, "id": request.id} if request.id is not None else pong))
         elif request.event not in ("subscribe", "unsubscribe"):
             self._reject(session, echo, BAD_FORMAT, f"unknown event {request.event}")
-        elif request.channel in private_channels.CHANNELS:
+        elif request.channel in self._private.channels:
             self._private_subscription(session, request, echo)
-        elif request.channel in _PUBLIC:
+        elif request.channel in self._public.channels:
             self._public_subscription(session, request, echo)
         else:
             self._reject(session, echo, INVALID_ARGUMENT, f"unknown channel {request.channel}")
 
-    def _public_subscription(self, session: Session, request: _Request, echo: dict[str, Any]) -> None:
-        keys = self._public.keys_of(request.channel, _pairs(echo))
+    def _public_subscription(self, session: GateSession, request: _Request, echo: dict[str, Any]) -> None:
+        keys = self._public.keys_of(session, request.channel, _payload(echo))
         if request.event == "unsubscribe":
             self._public.unsubscribe(session, keys)
             self._acknowledge(session, echo)
@@ -131,12 +132,9 @@ class WebsocketSide:
         if self._venue.settings.obu_full_before_acknowledgement:
             self._acknowledge(session, echo)
 
-    def _private_subscription(self, session: Session, request: _Request, echo: dict[str, Any]) -> None:
+    def _private_subscription(self, session: GateSession, request: _Request, echo: dict[str, Any]) -> None:
         account = self._auth.subscription(request.channel, request.event, request.time, request.auth)
-        pairs = [] if request.channel == "spot.balances" else _pairs(echo)
-        if request.channel != "spot.balances" and not pairs:
-            raise GateError("INVALID_PARAM_VALUE", "payload must name currency pairs or !all")
-        symbols = None if not pairs or "!all" in pairs else {self._symbol(pair) for pair in pairs}
+        symbols = self._private.symbols_of(request.channel, _payload(echo), account)
         known = session.private.get(request.channel)
         if request.event == "unsubscribe":
             if known is not None and known.symbols is not None and symbols is not None:
@@ -149,16 +147,10 @@ class WebsocketSide:
             session.private[request.channel] = PrivateSubscription(account, symbols)
         self._acknowledge(session, echo)
 
-    def _symbol(self, pair: str) -> Any:
-        symbol = self._venue.symbols.get(pair)
-        if symbol is None:
-            raise GateError("INVALID_CURRENCY_PAIR", f"unknown currency pair {pair}")
-        return symbol
-
-    def _acknowledge(self, session: Session, echo: dict[str, Any]) -> None:
+    def _acknowledge(self, session: GateSession, echo: dict[str, Any]) -> None:
         session.push(messages.acknowledgement(echo, session.client_id, self._venue.now()))
 
-    def _reject(self, session: Session, echo: dict[str, Any], code: int, message: str) -> None:
+    def _reject(self, session: GateSession, echo: dict[str, Any], code: int, message: str) -> None:
         session.push(messages.rejection(echo, code, message, session.client_id, self._venue.now()))
 
 
@@ -170,7 +162,7 @@ def _echo(request: _Request) -> dict[str, Any]:
     return echo
 
 
-def _pairs(echo: dict[str, Any]) -> list[str]:
+def _payload(echo: dict[str, Any]) -> list[str]:
     payload = echo["payload"]
     if payload is None:
         return []

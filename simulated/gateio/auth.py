@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from simulated.control import VenueClock
-from simulated.gateio_spot.errors import GateError
+from simulated.gateio.errors import GateError
 from simulated.numbers import whole_number_of
 from simulated.settings import AccountSettings
 
