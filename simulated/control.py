@@ -12,6 +12,7 @@ from market.symbol import Symbol
 from simulated.engine.invariants import check_invariants
 from simulated.engine.matching import MatchingEngine
 from simulated.engine.order import Order, Trade
+from simulated.engine.position import Position
 from simulated.faults import AnswerFault, Faults, Operation
 from simulated.flow import MarketDriver
 from simulated.house import TAKERS
@@ -41,6 +42,10 @@ class FlowGate:
 
     def resume(self) -> None:
         self._open.set()
+
+    @property
+    def is_open(self) -> bool:
+        return self._open.is_set()
 
     async def wait_open(self) -> None:
         await self._open.wait()
@@ -101,6 +106,10 @@ class VenueControl:
         """The account's trades, oldest first."""
         return tuple(self.engine.accounts[account or self._main_account].trades)
 
+    def positions(self, account: str | None = None) -> dict[Symbol, Position]:
+        """The account's open positions. Of contracts only."""
+        return {position.symbol: position for position in self.engine.open_positions(account or self._main_account)}
+
     def best_bid(self, symbol: Symbol) -> Decimal | None:
         return self.engine.books[symbol].bids.best
 
@@ -108,7 +117,7 @@ class VenueControl:
         return self.engine.books[symbol].asks.best
 
     def check_invariants(self) -> None:
-        """Raises: InvariantBroken: money or orders were made or lost inside the simulation."""
+        """Raises: InvariantBroken: money, orders or positions were made or lost inside the simulation."""
         check_invariants(self.engine)
 
     # -- answers ------------------------------------------------------------------------------------------------------
@@ -218,6 +227,16 @@ class VenueControl:
         """Move the fair price and every quote around it at once; what rests in between is filled."""
         if self._driver is not None:
             self._driver.move_to(symbol, price, self._clock.milliseconds())
+
+    def set_mark_price(self, symbol: Symbol, price: Decimal) -> None:
+        """Value positions at `price`, which liquidates those that are due. The next move of the mark price undoes it, unless the
+        flow is frozen. Of contracts only.
+        """
+        self.engine.set_mark_price(symbol, price, self._clock.milliseconds())
+
+    def pay_funding(self, symbol: Symbol, rate: Decimal) -> None:
+        """Have funding paid now, besides what is due in its time: longs pay `rate` of their position's value, shorts get it."""
+        self.engine.pay_funding(symbol, rate, self._clock.milliseconds())
 
     def fill_order(self, order_id: int, quantity: Decimal | None = None) -> Trade:
         """A house taker hits this very order for exactly `quantity` (all that remains, if None).

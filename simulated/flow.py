@@ -43,6 +43,10 @@ class MarketDriver(Protocol):
         """Move the market of `symbol` to `price` at once, through whatever rests in between."""
         ...
 
+    def fair_price(self, symbol: Symbol) -> float | None:
+        """Where the market is drawn to; None where only the book tells. Raises: KeyError: `symbol` is not traded."""
+        ...
+
 
 class SyntheticFlow:
     """Makers and takers of every market, in one stream of events."""

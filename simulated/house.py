@@ -24,10 +24,11 @@ _DEEP = Decimal(10) ** 15
 
 
 def open_house(engine: MatchingEngine, now_milliseconds: int) -> None:
-    """Open the two house accounts and fill them with every asset that is traded."""
+    """Open the two house accounts and fill them with every asset that is traded, or that contracts are settled in."""
     assets: dict[str, None] = {}
-    for symbol in engine.instruments:
-        assets[symbol.base] = None
+    for symbol, instrument in engine.instruments.items():
+        if not instrument.is_contract:
+            assets[symbol.base] = None
         assets[symbol.quote] = None
     for name in (MAKERS, TAKERS):
         engine.open_account(Account(name, self_trade=SelfTrade.CANCEL_OLDEST, quiet=True))

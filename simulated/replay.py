@@ -60,6 +60,10 @@ class Replay:
     def move_to(self, symbol: Symbol, price: Decimal, now_milliseconds: int) -> None:
         self._houses[symbol].requote(float(price), now_milliseconds)
 
+    def fair_price(self, symbol: Symbol) -> float | None:
+        """A recording knows no price but those of its book and trades."""
+        return None
+
     def _carry_out(self, step: Step, now_milliseconds: int) -> None:
         house = self._houses[step.symbol]
         if isinstance(step, BookRecorded):

@@ -10,6 +10,22 @@ import msgspec
 from market.symbol import Symbol, parse_symbol
 
 
+class ContractSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A market's terms where it is a market of contracts. `contract_size` is in base units; orders are for multiples of `lot` contracts.
+
+    Rates are fractions. `leverage` and `margin_mode` hold until an account chooses others.
+    """
+
+    contract_size: Decimal = Decimal("0.0001")
+    lot: Decimal = Decimal(1)
+    leverage: Decimal = Decimal(10)
+    leverage_max: Decimal = Decimal(100)
+    margin_mode: Literal["cross", "isolated"] = "cross"
+    maintenance_rate: Decimal = Decimal("0.005")
+    funding_rate: Decimal = Decimal("0.0001")
+    funding_interval_seconds: int = 28_800
+
+
 class MarketSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One market: its rules, and how its fair price and its participants behave. Fractions are of the price.
 
@@ -34,6 +50,7 @@ class MarketSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     maker_rate_per_second: float = 16.0
     taker_rate_per_second: float = 0.5
     taker_notional: float = 400.0
+    contract: ContractSettings = ContractSettings()
 
     @property
     def parsed_symbol(self) -> Symbol:
@@ -51,6 +68,7 @@ DEFAULT_MARKETS = (
         start_price=Decimal(3_000),
         maker_rate_per_second=8.0,
         taker_rate_per_second=0.3,
+        contract=ContractSettings(contract_size=Decimal("0.01")),
     ),
 )
 

@@ -13,6 +13,7 @@ from market.symbol import Symbol
 from simulated.control import VenueClock
 from simulated.engine.account import Account
 from simulated.engine.events import EngineEvent, TradeMade
+from simulated.engine.margin import MarginSettings
 from simulated.engine.matching import MatchingEngine
 from simulated.engine.order import Order, SelfTrade
 from simulated.house import open_house
@@ -45,11 +46,12 @@ class Venue(ABC):
         self.settings = settings
         self.clock = clock
         self.engine = MatchingEngine(
-            [self.rules(instrument_of(market, exchange)) for market in settings.markets],
+            [self.rules(self.describe(market, exchange)) for market in settings.markets],
             first_order_id=first_order_id,
             first_trade_id=_FIRST_TRADE_ID,
             first_update_id=_FIRST_UPDATE_ID,
             doomed_orders_are_admitted=doomed_orders_are_admitted,
+            margin=self.margin(),
         )
         self.tapes: dict[Symbol, Tape] = {symbol: Tape() for symbol in self.engine.instruments}
         self.symbols: dict[str, Symbol] = {self.wire(symbol): symbol for symbol in self.engine.instruments}
@@ -61,7 +63,20 @@ class Venue(ABC):
                 Account(account.name, maker_fee=account.maker_fee, taker_fee=account.taker_fee, self_trade=SelfTrade(settings.self_trade))
             )
             for asset, amount in account.balances.items():
-                self.engine.deposit(account.name, asset, amount, 0)
+                if self.is_held(asset):
+                    self.engine.deposit(account.name, asset, amount, 0)
+
+    def describe(self, market: MarketSettings, exchange: str) -> Instrument:
+        """The trading rules that `market` describes."""
+        return instrument_of(market, exchange)
+
+    def margin(self) -> MarginSettings | None:
+        """The terms of contracts, where this is a venue of those."""
+        return None
+
+    def is_held(self, asset: str) -> bool:
+        """Can an account here hold `asset`?"""
+        return True
 
     def rules(self, described: Instrument) -> Instrument:
         """A market's rules as this exchange has them; whatever it does not state to its clients, it cannot ask of them."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import deque
 from decimal import Decimal
 
+from market.symbol import Symbol
 from simulated.engine.order import ZERO, Order, SelfTrade, Trade
+from simulated.engine.position import Position
 
 
 class Balance:
-    """Units of one asset: free to use, and held by open orders. `version` grows with every change."""
+    """Units of one asset: free to use, and held by open orders and positions. `version` grows with every change."""
 
     __slots__ = ("available", "locked", "version")
 
@@ -29,7 +31,8 @@ class Balance:
 class Account:
     """Balances, fees and orders of one account. Fees are fractions: 0.002 is 0.2 %.
 
-    A `quiet` account belongs to the house: it makes no order or balance events and keeps no history.
+    A `quiet` account belongs to the house: it makes no order, balance or position events and keeps no history. Its pockets are
+    deep: of contracts, it holds no margin and is not liquidated.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Account:
         self.self_trade = self_trade
         self.quiet = quiet
         self.balances: dict[str, Balance] = {}
+        self.positions: dict[Symbol, Position] = {}
         self.open_orders: dict[int, Order] = {}
         self.open_order_by_client_id: dict[str, Order] = {}
         self.finished_orders: deque[Order] = deque()

@@ -11,6 +11,7 @@ import msgspec
 from market.events import Side
 from market.symbol import Symbol
 from simulated.engine.order import Order, Trade
+from simulated.engine.position import Position
 
 
 class LevelChanged(msgspec.Struct, frozen=True):
@@ -48,9 +49,19 @@ class BalanceReason(enum.Enum):
     ORDER_CHANGED = "order_changed"
     DEPOSITED = "deposited"
     WITHDRAWN = "withdrawn"
+    REALISED = "realised"
+    FEE = "fee"
+    FUNDING = "funding"
+    INSURANCE = "insurance"
+    LEVERAGE_CHANGED = "leverage_changed"
 
 
 class BalanceChanged(msgspec.Struct, frozen=True):
+    """`available` + `locked` is the total. Of contracts, the total is the wallet without unrealised profit, which only `REALISED`,
+    `FEE`, `FUNDING`, `INSURANCE` and transfers change; `available` may be below zero where unrealised profit stands behind it.
+    `symbol` names the market that a change of a contracts wallet came from.
+    """
+
     account: str
     asset: str
     available: Decimal
@@ -59,7 +70,57 @@ class BalanceChanged(msgspec.Struct, frozen=True):
     locked_change: Decimal
     reason: BalanceReason
     at_milliseconds: int
+    symbol: Symbol | None = None
 
 
-EngineEvent = LevelChanged | TradeMade | OrderChanged | BalanceChanged
+class PositionReason(enum.Enum):
+    TRADED = "traded"
+    LIQUIDATED = "liquidated"
+    FUNDING = "funding"
+    LEVERAGE_CHANGED = "leverage_changed"
+
+
+class PositionChanged(msgspec.Struct, frozen=True):
+    """`position` is a copy taken at this moment. After a trade it is told once all of the trade has been, in the order of the parties."""
+
+    account: str
+    position: Position
+    reason: PositionReason
+    at_milliseconds: int
+
+
+class FundingPaid(msgspec.Struct, frozen=True):
+    """`amount` was received (positive) or paid (negative) in `asset`. `id` counts the payments of the whole exchange."""
+
+    account: str
+    symbol: Symbol
+    amount: Decimal
+    rate: Decimal
+    asset: str
+    at_milliseconds: int
+    id: int
+
+
+class Liquidated(msgspec.Struct, frozen=True):
+    """A position was closed by the exchange: `side` is the closing order's, `price` its limit, at which nothing of the margin is left."""
+
+    account: str
+    symbol: Symbol
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    at_milliseconds: int
+    order_id: int
+
+
+class MarkPriceMoved(msgspec.Struct, frozen=True):
+    symbol: Symbol
+    mark_price: Decimal
+    index_price: Decimal
+    at_milliseconds: int
+
+
+EngineEvent = (
+    LevelChanged | TradeMade | OrderChanged | BalanceChanged | PositionChanged | FundingPaid | Liquidated | MarkPriceMoved
+)  # fmt: skip
 EngineListener = Callable[[EngineEvent], None]

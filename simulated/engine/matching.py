@@ -27,6 +27,7 @@ from simulated.engine.events import (
     TradeMade,
 )
 from simulated.engine.ledger import Ledger
+from simulated.engine.margin import Margin, MarginSettings
 from simulated.engine.order import (
     ZERO,
     FinishReason,
@@ -39,6 +40,7 @@ from simulated.engine.order import (
     TimeInForce,
     Trade,
 )
+from simulated.engine.position import Position
 
 _EXACT = Context(prec=80)  # products and sums of prices, quantities and fees never round
 
@@ -47,6 +49,7 @@ class MatchingEngine:
     """Books, accounts and orders of one simulated exchange.
 
     With `doomed_orders_are_admitted`, orders that must not take, or must be filled whole, and cannot, are admitted and ended.
+    With `margin`, every instrument is a linear contract, settled in its quote asset; the commands about positions are for those.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class MatchingEngine:
         first_trade_id: int = 1,
         first_update_id: int = 1,
         doomed_orders_are_admitted: bool = False,
+        margin: MarginSettings | None = None,
     ) -> None:
         self.instruments: dict[Symbol, Instrument] = {instrument.symbol: instrument for instrument in instruments}
         self.books: dict[Symbol, Book] = {symbol: Book(first_update_id) for symbol in self.instruments}
@@ -71,6 +75,7 @@ class MatchingEngine:
         self._next_trade_id = first_trade_id
         self._expiries: list[tuple[int, int]] = []
         self._listeners: list[EngineListener] = []
+        self._margin = None if margin is None else Margin(margin, self.instruments)
 
     def subscribe(self, listener: EngineListener) -> None:
         """Call `listener` with every event from now on. It must neither raise nor command the engine."""
@@ -161,6 +166,78 @@ class MatchingEngine:
             self._finish(taker, FinishReason.FILLED, now_milliseconds)
             return trade
 
+    # -- contracts ----------------------------------------------------------------------------------------------------
+
+    def position(self, account_name: str, symbol: Symbol) -> Position:
+        """The live record of the account's position; an empty one is made where it never had any."""
+        raise NotImplementedError
+
+    def open_positions(self, account_name: str) -> list[Position]:
+        """The live records of the positions that are not empty."""
+        raise NotImplementedError
+
+    def set_leverage(self, account_name: str, symbol: Symbol, leverage: Decimal, *, is_cross: bool, now_milliseconds: int) -> Position:
+        """Choose leverage and margin mode for the position and for every order in `symbol`. Nothing happens if both are as they were.
+
+        Raises:
+            OrderRefused: out of the contract's bounds; the mode would change under a position or an open order; or the margin would
+                not suffice: not enough is available, or the isolated position would be due at once.
+        """
+        raise NotImplementedError
+
+    def mark_price(self, symbol: Symbol) -> Decimal:
+        """What positions are valued at."""
+        raise NotImplementedError
+
+    def index_price(self, symbol: Symbol) -> Decimal:
+        """What the base asset is worth elsewhere."""
+        raise NotImplementedError
+
+    def set_mark_price(self, symbol: Symbol, price: Decimal, now_milliseconds: int, *, index_price: Decimal | None = None) -> None:
+        """Value positions at `price` from now on, and liquidate those that are due. Without `index_price` the index is the same."""
+        raise NotImplementedError
+
+    def unrealised_pnl(self, position: Position) -> Decimal:
+        """What closing at the mark price would realise, before fees."""
+        raise NotImplementedError
+
+    def initial_margin(self, position: Position) -> Decimal:
+        """Cost / leverage."""
+        raise NotImplementedError
+
+    def maintenance_margin(self, position: Position) -> Decimal:
+        """What must at least stand behind the position."""
+        raise NotImplementedError
+
+    def liquidation_price(self, position: Position) -> Decimal | None:
+        """The mark price, on a tick, at which the position is due if nothing else changes; None where there is none."""
+        raise NotImplementedError
+
+    def order_margin(self, account_name: str, symbol: Symbol) -> Decimal:
+        """What the account's open orders in `symbol` hold."""
+        raise NotImplementedError
+
+    def available(self, account_name: str, asset: str) -> Decimal:
+        """What the account may use for new orders, never below zero. Of contracts: with the unrealised profit of cross positions."""
+        raise NotImplementedError
+
+    def funding_rate(self, symbol: Symbol) -> Decimal:
+        """The rate that is paid next: longs pay it to shorts, of their position's value at the mark price."""
+        raise NotImplementedError
+
+    def set_funding_rate(self, symbol: Symbol, rate: Decimal) -> None:
+        raise NotImplementedError
+
+    def next_funding_milliseconds(self, symbol: Symbol) -> int:
+        raise NotImplementedError
+
+    def pay_funding(self, symbol: Symbol, rate: Decimal, now_milliseconds: int) -> None:
+        """Let every position in `symbol` pay or get its funding now, and liquidate those that are due for it. Sums up to zero.
+
+        If funding was due, the next is due at the end of the interval that now is in.
+        """
+        raise NotImplementedError
+
     # -- placing ------------------------------------------------------------------------------------------------------
 
     def _place(self, new: NewOrder, now: int) -> Order:
@@ -206,6 +283,7 @@ class MatchingEngine:
             self_trade=new.self_trade or account.self_trade,
             created_at_milliseconds=now,
             updated_at_milliseconds=now,
+            locked_asset=asset,
             fee_asset=new.symbol.base if new.side is Side.BUY else new.symbol.quote,
             expires_at_milliseconds=new.expires_at_milliseconds,
             tag=new.tag,

@@ -42,10 +42,15 @@ class FinishReason(enum.Enum):
     POST_ONLY = "post_only"
     SELF_TRADE = "self_trade"
     EXPIRED = "expired"
+    REDUCE_ONLY = "reduce_only"
+    LIQUIDATED = "liquidated"
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to place. `quantity` is in base units; a market buy may state `quote_quantity`, the amount to spend, instead."""
+    """A request to place. `quantity` is in base units; a market buy may state `quote_quantity`, the amount to spend, instead.
+
+    Of contracts, `quote_quantity` is not taken, and `reduce_only` orders must reduce the position and nothing else.
+    """
 
     account: str
     symbol: Symbol
@@ -59,13 +64,16 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     self_trade: SelfTrade | None = None
     expires_at_milliseconds: int | None = None
     tag: str = ""
+    reduce_only: bool = False
 
 
 class Order(msgspec.Struct, kw_only=True):
     """The exchange's own record of an order; only the engine changes it.
 
-    `locked` is what the order holds back: quote for a buy, base for a sell. `finish` is None while the order is open.
-    `note` and `tag` are the client's own, given with an amendment and with the order.
+    `locked` is what the order holds back: quote for a buy, base for a sell; of contracts, in the settlement asset, the margin and
+    fee of what it could add to the position. `finish` is None while the order is open. `note` and `tag` are the client's own, given
+    with an amendment and with the order. `realised_pnl` is what its fills have realised by closing. An order that `is_liquidation`
+    is the exchange's own, on behalf of the account; it has no client id.
     """
 
     id: int
@@ -81,6 +89,7 @@ class Order(msgspec.Struct, kw_only=True):
     self_trade: SelfTrade
     created_at_milliseconds: int
     updated_at_milliseconds: int
+    locked_asset: str
     fee_asset: str
     filled_quantity: Decimal = ZERO
     filled_notional: Decimal = ZERO
@@ -90,14 +99,13 @@ class Order(msgspec.Struct, kw_only=True):
     expires_at_milliseconds: int | None = None
     note: str = ""
     tag: str = ""
+    reduce_only: bool = False
+    is_liquidation: bool = False
+    realised_pnl: Decimal = ZERO
 
     @property
     def is_open(self) -> bool:
         return self.finish is None
-
-    @property
-    def locked_asset(self) -> str:
-        return self.symbol.quote if self.side is Side.BUY else self.symbol.base
 
     @property
     def remaining_quantity(self) -> Decimal:
@@ -111,13 +119,18 @@ class Order(msgspec.Struct, kw_only=True):
 
 
 class TradeParty(msgspec.Struct, frozen=True):
-    """One side of a trade: whose order, and the fee taken from what it received."""
+    """One side of a trade: whose order, and the fee taken from what it received.
+
+    Of contracts: `closed_quantity` of the trade reduced the party's position, and that realised `realised_pnl` before the fee.
+    """
 
     order_id: int
     client_id: str
     account: str
     fee: Decimal
     fee_asset: str
+    closed_quantity: Decimal = ZERO
+    realised_pnl: Decimal = ZERO
 
 
 class Trade(msgspec.Struct, frozen=True):
@@ -156,6 +169,9 @@ class Refusal(enum.Enum):
     UNKNOWN_ORDER = "no such order"
     ORDER_FINISHED = "the order is finished"
     NO_CHANGE = "the amendment changes nothing"
+    WOULD_INCREASE_POSITION = "a reduce-only order finds no position, or not so much of one, to reduce"
+    LEVERAGE_OUT_OF_RANGE = "leverage is not within the contract's bounds"
+    POSITION_IN_THE_WAY = "not while there is a position or an open order"
 
 
 class OrderRefused(Exception):
