@@ -86,7 +86,7 @@ class PositionBooks:
         self._account = account
         self._reports: dict[Symbol, PositionReport] = {}
         self._accounts: dict[Symbol, PositionAccount] = {}
-        self._adopted: set[Symbol] = set()
+        self._has_looked = False
         self._differing: dict[Symbol, tuple[Decimal, Decimal]] = {}
         self._payments: dict[tuple[Symbol, str], None] = {}
 
@@ -136,6 +136,7 @@ class PositionBooks:
             report = named.get(symbol, PositionReport(symbol=symbol, quantity=ZERO))
             events += self.apply_report(report)
             events += self._compare(report)
+        self._has_looked = True
         return events
 
     def apply_funding(self, report: FundingReport) -> list[FundingPaid]:
@@ -152,18 +153,15 @@ class PositionBooks:
     def _compare(self, report: PositionReport) -> list[PositionDiffers]:
         symbol, ours, theirs = report.symbol, self.account_of(report.symbol).quantity, report.quantity
         if ours == theirs:
-            self._adopted.add(symbol)
             self._differing.pop(symbol, None)
             return []
-        if symbol in self._adopted and self._differing.get(symbol) != (ours, theirs):
+        if self._has_looked and self._differing.get(symbol) != (ours, theirs):
             self._differing[symbol] = (ours, theirs)
             return []
-        is_first = symbol not in self._adopted
-        self._adopted.add(symbol)
         self._differing.pop(symbol, None)
         cost = exact_product(theirs, report.entry_price or ZERO)
         self._accounts[symbol] = replace(self.account_of(symbol), quantity=theirs, cost=cost)
-        return [] if is_first else [PositionDiffers(self._account, symbol, ours, theirs)]
+        return [PositionDiffers(self._account, symbol, ours, theirs)] if self._has_looked else []
 
 
 _EMPTY = PositionAccount()

@@ -1,0 +1,229 @@
+"""Positions in contracts: what fills, funding and the exchange's own word make of them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from market.events import Side
+from market.symbol import Symbol
+from orders.events import FundingPaid, PositionChanged, PositionDiffers
+from orders.ledger import AccountLedger, margin
+from orders.order import Order
+from orders.positions import PositionAccount, PositionBooks
+from orders.reports import FillReport, FundingReport, MarginMode, PositionReport
+from orders.request import OrderRequest, OrderType, TimeInForce
+
+BTC = Symbol("BTC", "USDT")
+ETH = Symbol("ETH", "USDT")
+LONG_PRICES = st.decimals(min_value="0.0001", max_value="99999", places=4)
+QUANTITIES = st.decimals(min_value="0.0001", max_value="50", places=4)
+TRADES = st.lists(st.tuples(st.sampled_from(Side), QUANTITIES, LONG_PRICES), max_size=25)
+
+
+def fill(
+    side: Side, quantity: str | Decimal, price: str | Decimal, *, fee: str = "0", trade_id: str = "1", symbol: Symbol = BTC
+) -> FillReport:
+    return FillReport(
+        trade_id=trade_id,
+        exchange_order_id="7",
+        client_order_id=None,
+        symbol=BTC,
+        side=side,
+        price=Decimal(price),
+        quantity=Decimal(quantity),
+        fee=Decimal(fee),
+        fee_asset="USDT",
+        maker=False,
+    )
+
+
+def account_after(*fills: FillReport) -> PositionAccount:
+    account = PositionAccount()
+    for each in fills:
+        account = account.after_fill(each)
+    return account
+
+
+def report(quantity: str, *, entry: str | None = None, time: int = 0, symbol: Symbol = BTC, **more: object) -> PositionReport:
+    return PositionReport(
+        symbol=symbol,
+        quantity=Decimal(quantity),
+        entry_price=None if entry is None else Decimal(entry),
+        exchange_time_milliseconds=time,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def funding(payment_id: str, amount: str) -> FundingReport:
+    return FundingReport(payment_id=payment_id, symbol=BTC, amount=Decimal(amount), asset="USDT")
+
+
+# Average cost
+
+
+def test_buying_more_averages_the_entry_price() -> None:
+    account = account_after(fill(Side.BUY, "1", "100"), fill(Side.BUY, "3", "200"))
+    assert (account.quantity, account.cost, account.entry_price, account.realised) == (4, 700, 175, 0)
+
+
+def test_selling_part_realises_against_the_average_and_leaves_the_entry_price() -> None:
+    account = account_after(fill(Side.BUY, "1", "100"), fill(Side.BUY, "3", "200"), fill(Side.SELL, "2", "180"))
+    assert (account.quantity, account.entry_price, account.realised) == (2, 175, 10)
+
+
+def test_short_position_earns_when_it_is_bought_back_lower() -> None:
+    account = account_after(fill(Side.SELL, "2", "100"), fill(Side.BUY, "2", "90"))
+    assert (account.quantity, account.cost, account.realised, account.entry_price) == (0, 0, 20, None)
+
+
+def test_trade_beyond_the_position_closes_it_and_opens_the_rest_the_other_way_round() -> None:
+    account = account_after(fill(Side.BUY, "2", "100"), fill(Side.SELL, "5", "110"))
+    assert (account.quantity, account.cost, account.entry_price, account.realised) == (-3, -330, 110, 20)
+
+
+def test_unrealised_profit_is_what_closing_at_the_mark_price_would_earn() -> None:
+    assert account_after(fill(Side.BUY, "2", "100")).unrealised(Decimal(95)) == -10
+    assert account_after(fill(Side.SELL, "2", "100")).unrealised(Decimal(95)) == 10
+
+
+def test_fees_and_funding_are_kept_apart_from_the_realised_profit() -> None:
+    account = account_after(fill(Side.BUY, "1", "100", fee="0.05"), fill(Side.SELL, "1", "101", fee="-0.01")).after_funding(Decimal("-0.3"))
+    assert (account.realised, account.fees, account.funding) == (1, Decimal("0.04"), Decimal("-0.3"))
+
+
+@given(TRADES)
+def test_money_is_the_same_to_the_last_digit_whenever_nothing_is_open(trades: list[tuple[Side, Decimal, Decimal]]) -> None:
+    account, received = PositionAccount(), Decimal(0)
+    for side, quantity, price in trades:
+        account = account.after_fill(fill(side, quantity, price))
+        received += quantity * price if side is Side.SELL else -quantity * price
+    if account.quantity:
+        side = Side.SELL if account.quantity > 0 else Side.BUY
+        account, quantity, price = account.after_fill(fill(side, abs(account.quantity), "777.7777")), account.quantity, Decimal("777.7777")
+        received += quantity * price
+    assert (account.quantity, account.cost) == (0, 0)
+    assert account.realised == received
+
+
+@given(TRADES)
+def test_realised_less_cost_is_always_what_was_received_less_what_was_paid(trades: list[tuple[Side, Decimal, Decimal]]) -> None:
+    account, received = PositionAccount(), Decimal(0)
+    for side, quantity, price in trades:
+        account = account.after_fill(fill(side, quantity, price))
+        received += quantity * price if side is Side.SELL else -quantity * price
+        assert account.realised - account.cost == received
+        assert account.quantity * account.cost >= 0, "a long position has cost money, a short one has brought some"
+
+
+# The exchange's word
+
+
+def test_first_look_is_believed_and_what_follows_is_counted_from_it() -> None:
+    books = PositionBooks("main")
+    events = books.apply_all([report("0.5", entry="100")])
+    assert [type(event) for event in events] == [PositionChanged]
+    books.count_fill(fill(Side.SELL, "0.5", "110"))
+    assert books.account_of(BTC).realised == 5
+    assert books.apply_all([]) == [PositionChanged("main", report("0"))]
+
+
+def test_difference_is_told_only_when_two_looks_in_a_row_find_the_same_and_then_the_exchange_is_right() -> None:
+    books = PositionBooks("main")
+    books.apply_all([])
+    books.count_fill(fill(Side.BUY, "1", "100"))
+    assert PositionDiffers("main", BTC, Decimal(1), Decimal(0)) not in books.apply_all([]), "its list may lag behind the trade"
+    assert PositionDiffers("main", BTC, Decimal(1), Decimal(0)) in books.apply_all([])
+    assert books.account_of(BTC).quantity == 0
+    assert books.apply_all([]) == []
+
+
+def test_difference_that_goes_away_is_not_told() -> None:
+    books = PositionBooks("main")
+    books.apply_all([])
+    books.count_fill(fill(Side.BUY, "1", "100"))
+    found = [*books.apply_all([]), *books.apply_all([report("1", entry="100")]), *books.apply_all([report("1", entry="100")])]
+    assert not any(isinstance(event, PositionDiffers) for event in found)
+    assert books.account_of(BTC).quantity == 1
+
+
+def test_difference_that_changes_between_two_looks_is_not_told_yet() -> None:
+    books = PositionBooks("main")
+    books.apply_all([])
+    books.count_fill(fill(Side.BUY, "1", "100"))
+    found = list(books.apply_all([]))
+    books.count_fill(fill(Side.BUY, "1", "100", trade_id="2"))
+    found += books.apply_all([])
+    assert not any(isinstance(event, PositionDiffers) for event in found)
+
+
+def test_older_report_is_ignored_and_what_a_newer_one_does_not_state_stays_known() -> None:
+    books = PositionBooks("main")
+    books.apply_report(report("1", entry="100", time=10, leverage=Decimal(5), margin_mode=MarginMode.ISOLATED, mark_price=Decimal(101)))
+    assert books.apply_report(report("9", entry="100", time=9)) == []
+    books.apply_report(report("2", entry="100", time=11))
+    known = books.reports()[BTC]
+    assert (known.quantity, known.leverage, known.margin_mode, known.mark_price) == (2, 5, MarginMode.ISOLATED, 101)
+
+
+def test_same_report_again_says_nothing() -> None:
+    books = PositionBooks("main")
+    assert len(books.apply_report(report("1", entry="100", time=10))) == 1
+    assert books.apply_report(report("1", entry="100", time=12)) == []
+
+
+# In the ledger
+
+
+def ledger() -> AccountLedger:
+    return AccountLedger(account="main", installation="mm", holds_positions=True)
+
+
+def test_fill_is_counted_once_in_the_position_also_when_it_passed_for_a_strangers() -> None:
+    of_contracts = ledger()
+    for _ in range(2):
+        of_contracts.apply_fill(fill(Side.SELL, "2", "100", fee="0.1"), now=1.0)
+    assert of_contracts.positions is not None
+    assert of_contracts.positions.account_of(BTC).quantity == -2
+    assert of_contracts.fill_changes() == {"BTC": -2, "USDT": Decimal("199.9")}
+
+
+def test_funding_is_counted_once_and_explains_the_balance() -> None:
+    of_contracts = ledger()
+    assert of_contracts.apply_funding(funding("1", "-0.25")) == [FundingPaid("main", funding("1", "-0.25"))]
+    assert of_contracts.apply_funding(funding("1", "-0.25")) == []
+    of_contracts.apply_funding(funding("2", "0.1"))
+    assert of_contracts.fill_changes() == {"USDT": Decimal("-0.15")}
+    assert of_contracts.positions is not None
+    assert of_contracts.positions.account_of(BTC).funding == Decimal("-0.15")
+
+
+def test_funding_of_an_account_without_contracts_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="trades no contracts"):
+        AccountLedger(account="main", installation="mm").apply_funding(funding("1", "1"))
+
+
+def test_order_on_its_way_holds_its_margin_and_a_reduce_only_one_holds_nothing() -> None:
+    books = PositionBooks("main")
+    books.apply_report(report("0", leverage=Decimal(4)))
+
+    def order(*, reduce_only: bool, symbol: Symbol = BTC) -> Order:
+        request = OrderRequest(
+            client_order_id="mm-btc-1",
+            owner="btc",
+            symbol=symbol,
+            side=Side.SELL,
+            type=OrderType.LIMIT,
+            time_in_force=TimeInForce.GOOD_TILL_CANCELLED,
+            quantity=Decimal(2),
+            price=Decimal(100),
+            reduce_only=reduce_only,
+        )
+        return Order(request=request, filled_quantity=Decimal("0.5"))
+
+    assert margin(order(reduce_only=False), books) == ("USDT", Decimal("37.5"))
+    assert margin(order(reduce_only=True), books) == ("USDT", 0)
+    assert margin(order(reduce_only=False, symbol=ETH), books) == ("USDT", 150), "without the exchange's word there is no leverage"
