@@ -35,6 +35,7 @@ CODES_BY_KIND: dict[ErrorKind, str] = {
 }
 KIND_BY_CODE: dict[str, ErrorKind] = {code: kind for kind, codes in CODES_BY_KIND.items() for code in codes.split()}
 
+NO_SUCH_INSTRUMENT = "51001"
 MESSAGE_LENGTH_MAX = 300
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 

@@ -1,7 +1,8 @@
 """What OKX says about an account: the shapes of its messages and how they become neutral values. For spot and swap alike.
 
 Only the fields that are used, from https://www.okx.com/docs-v5/en/ ("Get order details", "Get transaction details", "Get
-balance", "Order channel", "Account channel"). All numbers are text, and an empty text means "none".
+balance", "Get instruments", "Order channel", "Account channel"). All numbers are text, and an empty text means "none".
+Sizes are in base units on spot and in contracts on swap; of positions and what is paid for them: `okx_positions`.
 """
 
 from __future__ import annotations
@@ -26,16 +27,24 @@ _REASONS = {
     "": "",
     "1": "",  # by the user
     "0": "by the system",
+    "3": "by risk control, the margin being short",
+    "6": "by risk control, before a position was closed",
     "13": "fill-or-kill, and it could not be filled",
     "14": "immediate-or-cancel",
+    "15": "its price was beyond the exchange's limit",
+    "17": "its position had been closed",
     "20": "by the dead-man's switch",
+    "21": "its position had been closed",
+    "22": "reduce-only, and there was no more to reduce",
+    "23": "reduce-only, and there was no more to reduce",
+    "27": "its price was too far from its counterparty's",
     "31": "post-only, and it would have taken",
     "32": "it would have traded with the same account",
 }
 
 
 class Order(msgspec.Struct, rename="camel"):
-    """As REST and the stream describe it; the stream adds the fill that it tells of. Filled figures are in base units."""
+    """As REST and the stream describe it; the stream adds the fill that it tells of. Filled figures are never in quote units."""
 
     ord_id: str
     inst_id: str
@@ -43,6 +52,7 @@ class Order(msgspec.Struct, rename="camel"):
     ord_type: str
     sz: str
     state: str
+    inst_type: str = ""
     cl_ord_id: str = ""
     tgt_ccy: str = ""
     px: str = ""
@@ -78,8 +88,10 @@ class Order(msgspec.Struct, rename="camel"):
 
     @property
     def quantity_is_quote(self) -> bool:
-        """`sz` of a market buy states what to spend unless `tgtCcy` says otherwise."""
-        return self.ord_type == "market" and (self.tgt_ccy or ("quote_ccy" if self.side is Side.BUY else "")) == "quote_ccy"
+        """`sz` of a market buy states what to spend unless `tgtCcy` says otherwise; of contracts it never does."""
+        if self.ord_type != "market" or self.inst_type not in ("", "SPOT"):
+            return False
+        return (self.tgt_ccy or ("quote_ccy" if self.side is Side.BUY else "")) == "quote_ccy"
 
 
 class Fill(msgspec.Struct, rename="camel"):
@@ -99,11 +111,16 @@ class Fill(msgspec.Struct, rename="camel"):
 
 
 class Balance(msgspec.Struct, rename="camel"):
-    """One currency: `cashBal` is all of it, `availBal` what is free."""
+    """One currency: `cashBal` is all of it, `availBal` what is free. Where there are positions, `availEq` is what may be used for
+    new ones, and what was set aside for isolated ones has left `cashBal`: `isoEq`, with their profit `isoUpl` in it.
+    """
 
     ccy: str
     cash_bal: str
     avail_bal: str = ""
+    avail_eq: str = ""
+    iso_eq: str = ""
+    iso_upl: str = ""
     u_time: str = ""
 
 
@@ -127,10 +144,28 @@ class Answer(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class Listing(msgspec.Struct, rename="camel"):
+    """An instrument. Placeholders of what is not open yet have empty fields; those from `ctVal` on are of contracts.
+
+    `instIdCode` is the name by which the websocket's order operations know it: a JSON integer, or whatever else: a listing
+    without it is as good for everything but those.
+    """
+
+    inst_id: str = ""
+    inst_id_code: object = None
+    lot_sz: str = ""
+    ct_val: str = ""
+    ct_mult: str = ""
+    ct_val_ccy: str = ""
+    ct_type: str = ""
+    settle_ccy: str = ""
+    lever: str = ""
+
+
 class Identified(msgspec.Struct, rename="camel"):
     """What paging goes by."""
 
-    ord_id: str
+    ord_id: str = ""
     bill_id: str = ""
 
 
@@ -149,7 +184,11 @@ class Arg(msgspec.Struct):
 
 
 class Frame(msgspec.Struct):
+    """Any frame of JSON. `event` is of control frames, `arg` of those and of pushes, `op` of answers to order operations."""
+
+    id: str | None = None
     event: str = ""
+    op: str = ""
     arg: Arg | None = None
     code: str = ""
     msg: str = ""
@@ -162,6 +201,7 @@ ORDERS = msgspec.json.Decoder(list[Order])
 FILLS = msgspec.json.Decoder(list[Fill])
 ACCOUNTS = msgspec.json.Decoder(list[Account])
 OPERATIONS = msgspec.json.Decoder(list[Operation])
+LISTINGS = msgspec.json.Decoder(list[Listing])
 IDENTIFIED = msgspec.json.Decoder(list[Identified])
 SERVER_TIMES = msgspec.json.Decoder(list[ServerTime])
 CONFIGURATIONS = msgspec.json.Decoder(list[Configuration])

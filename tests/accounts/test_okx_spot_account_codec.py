@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from actors.accounts.codec import AccountCodec, PreparedRequest, ProtocolError
+from actors.accounts.codec import AccountCodec, Amendment, OrderReceived, PreparedRequest, ProtocolError
 from actors.accounts.credential import Credential
 from actors.accounts.okx_errors import CODES_BY_KIND, KIND_BY_CODE
 from actors.accounts.okx_signature import iso_timestamp, login_signature, rest_signature
@@ -219,11 +219,21 @@ def test_amendment_states_the_new_total_and_the_new_price() -> None:
 def test_batches_hold_up_to_twenty_orders_and_count_as_so_many() -> None:
     cancels = codec.cancel_batch([report(number) for number in range(20)])
     assert (cancels.path, cancels.weight, len(json.loads(cancels.body))) == ("/api/v5/trade/cancel-batch-orders", 20, 20)
+    mixed = json.loads(codec.cancel_batch([placed(None), report()]).body)
+    assert mixed == [{"instId": "BTC-USDT", "clOrdId": "mmZbtcZ0001"}, {"instId": "BTC-USDT", "ordId": "77"}]
+    changes = codec.amend_batch([Amendment(order=placed(), price=Decimal(50_001)), Amendment(order=placed(None), quantity=Decimal(1))])
+    assert (changes.path, changes.weight, changes.group) == ("/api/v5/trade/amend-batch-orders", 2, "amend_batches")
+    assert json.loads(changes.body) == [
+        {"instId": "BTC-USDT", "ordId": "77", "newPx": "50001"},
+        {"instId": "BTC-USDT", "clOrdId": "mmZbtcZ0001", "newSz": "1"},
+    ]
     places = codec.place_batch([request()] * 3, expires_at_milliseconds=5)
     assert (places.path, places.weight, places.headers) == ("/api/v5/trade/batch-orders", 3, (("expTime", "5"),))
     for size in (0, 21):
         with pytest.raises(ValueError, match="1 to 20"):
             codec.cancel_batch([report()] * size)
+        with pytest.raises(ValueError, match="1 to 20"):
+            codec.amend_batch([Amendment(order=placed(), price=Decimal(1))] * size)
 
 
 def test_there_is_no_cancelling_of_all_orders() -> None:
@@ -347,12 +357,21 @@ def test_state_that_nobody_knows_is_against_the_protocol() -> None:
         codec.decode_order(changed("order", state="odd"))
 
 
-def test_batch_tells_of_each_order_that_was_refused() -> None:
-    outcomes = codec.decode_batch(sample("batch"))
-    assert [(name, error.kind, error.code) for name, error in outcomes] == [
+def test_batch_tells_of_each_order_whether_it_was_received_or_refused() -> None:
+    received, *refusals = codec.decode_batch(sample("batch"))
+    assert received == OrderReceived(
+        exchange_order_id="680800019749904391", client_order_id="mm-btc-1", exchange_time_milliseconds=1790000012401
+    )
+    assert [(one[0], one[1].kind, one[1].code) for one in refusals if isinstance(one, tuple)] == [
         ("mm-btc-2", ErrorKind.INSUFFICIENT_BALANCE, "51008"),
         ("680800019749904392", ErrorKind.ALREADY_CLOSED, "51400"),
     ]
+
+
+def test_batch_of_one_that_failed_is_told_per_order_too() -> None:
+    body = json.dumps(refused("1", {"clOrdId": "mmZbtcZ2", "ordId": "", "sCode": "51008", "sMsg": "no"})).encode()
+    ((name, error),) = codec.decode_batch(body)
+    assert (name, error.kind) == ("mm-btc-2", ErrorKind.INSUFFICIENT_BALANCE)
 
 
 def test_fee_that_is_charged_is_negative_there_and_positive_here() -> None:
