@@ -130,7 +130,7 @@ def _position_refusal(
     towards = held if request.side is Side.BUY else -held
     exposure = (towards + pending + (request.quantity or ZERO)) * reference_price
     if exposure > notional_max:
-        return f"position would be {format_decimal(exposure)}, max_position_notional is {format_decimal(notional_max)}"
+        return f"position would be {_readable(exposure)}, max_position_notional is {format_decimal(notional_max)}"
     return None
 
 
@@ -160,8 +160,13 @@ def _margin_refusal(request: OrderRequest, ledger: AccountLedger, positions: Pos
     needed = added * (request.price or reference_price) / positions.leverage(request.symbol)
     spendable = ledger.spendable(asset)
     if needed > spendable:
-        return f"insufficient margin: {format_decimal(needed)} {asset} needed, {format_decimal(max(ZERO, spendable))} available"
+        return f"insufficient margin: {_readable(needed)} {asset} needed, {_readable(max(ZERO, spendable))} available"
     return None
+
+
+def _readable(amount: Decimal) -> str:
+    """At most eight decimals: a quotient by a leverage may have as many as there is room for."""
+    return format_decimal(round(amount, 8).normalize() if amount else ZERO)
 
 
 def _buys(request: OrderRequest, base: str) -> bool:

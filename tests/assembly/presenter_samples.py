@@ -15,7 +15,7 @@ from market.symbol import Symbol
 from orders import events as order_events
 from orders import reconciliation
 from orders.life_cycle import OrderInput, OrderState
-from orders.order import Order
+from orders.order import Order, Transport
 from orders.reports import FillReport, FundingReport, MarginMode, OrderReport, PositionReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
 from supervision import events as supervision_events
@@ -146,10 +146,10 @@ EVENTS: tuple[object, ...] = (
     feed_reports.InstrumentsFailed("gateio_spot", "HTTP 503"),
     feed_reports.SubscriberGone("gateio_spot", "cycle:btc"),
     order_events.OrderSubmitted("main", buy()),
-    order_events.OrderPlaced("main", sell()),
+    order_events.OrderPlaced("main", sell(transport=Transport.WEBSOCKET)),
     order_events.OrderFilled("main", partly_filled_sell(), FILL),
     order_events.OrderCancelRequested("main", sell(OrderState.PENDING_CANCEL)),
-    order_events.OrderFateUnknown("main", buy(OrderState.UNKNOWN, reason="no answer within 5 s")),
+    order_events.OrderFateUnknown("main", buy(OrderState.UNKNOWN, reason="no answer within 5 s", transport=Transport.REST)),
     order_events.OrderEnded("main", sell(OrderState.FILLED, filled_quantity=Decimal("0.0016"), filled_quote=Decimal("97.9752"))),
     order_events.OrderEnded("main", sell(OrderState.CANCELLED)),
     order_events.OrderEnded("main", sell(OrderState.EXPIRED)),

@@ -34,6 +34,7 @@ KNOWN = {
     "gateio_spot": KnownExchange(credential_prefix="GATEIO"),
     "okx_spot": KnownExchange(credential_prefix="OKX", needs_passphrase=True),
     "mexc_spot": KnownExchange(credential_prefix="MEXC", has_testnet=False),
+    "okx_swap": KnownExchange(credential_prefix="OKX", needs_passphrase=True, has_contracts=True),
 }
 CREDENTIAL = {"GATEIO_API_KEY": "the-real-key", "GATEIO_API_SECRET": "the-real-secret"}
 

@@ -12,6 +12,7 @@ from settings_files import CREDENTIAL, WHOLE, Parameters, load
 
 from assembly.settings import ExchangeMode, Overrides, Settings, live_permissions
 from market.symbol import Symbol
+from orders.reports import MarginMode
 
 TWO_CYCLES = f"""{WHOLE}
 [accounts.hedge]
@@ -168,3 +169,12 @@ def test_loading_takes_less_than_ten_milliseconds(tmp_path: Path) -> None:
         load(tmp_path)
         took.append(time.perf_counter() - started)
     assert min(took) < 0.010
+
+
+def test_account_of_contracts_has_its_leverage_and_margin_mode(tmp_path: Path) -> None:
+    text = WHOLE.replace("gateio_spot", "okx_swap").replace(
+        'exchange = "okx_swap"\n', 'exchange = "okx_swap"\nleverage = 7.5\nmargin_mode = "isolated"\n'
+    )
+    account = load(tmp_path, text).accounts["main"]
+    assert (account.leverage, account.margin_mode) == (Decimal("7.5"), MarginMode.ISOLATED)
+    assert load(tmp_path).accounts["main"].leverage is None

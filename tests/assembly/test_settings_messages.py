@@ -148,7 +148,8 @@ BAD_FILES = {
     ),
     "an unknown exchange": (
         {"[exchanges.gateio_spot]": "[exchanges.gateio]"},
-        'exchanges.gateio: "gateio" is not a known exchange. Did you mean "gateio_spot"? Known: gateio_spot, okx_spot, mexc_spot.',
+        'exchanges.gateio: "gateio" is not a known exchange. Did you mean "gateio_spot"? '
+        "Known: gateio_spot, okx_spot, mexc_spot, okx_swap.",
     ),
     "an unknown strategy": (
         {'strategy = "sell_on_top"': 'strategy = "sell_top"'},
@@ -200,6 +201,14 @@ BAD_FILES = {
     "a quantity above the limit of an order": (
         {"quantity = 100": "quantity = 201"},
         "cycles.btc.quantity is 201, more than accounts.main.limits.max_order_notional = 200",
+    ),
+    "a leverage where no contracts are traded": (
+        {"\n[accounts.main.limits]": "leverage = 5\n\n[accounts.main.limits]"},
+        "accounts.main.leverage is for contracts, and gateio_spot trades none: leave it out",
+    ),
+    "a margin mode where no contracts are traded": (
+        {"\n[accounts.main.limits]": 'margin_mode = "isolated"\n\n[accounts.main.limits]'},
+        "accounts.main.margin_mode is for contracts, and gateio_spot trades none: leave it out",
     ),
     "one URL without the other": (
         {'mode = "simulated"': 'rest_url = "http://127.0.0.1:8101"'},
@@ -417,3 +426,11 @@ def test_credential_with_a_character_that_no_key_has_is_refused_without_showing_
     found = message(tmp_path, environment={"GATEIO_API_KEY": value, "GATEIO_API_SECRET": "the-secret"})
     assert "GATEIO_API_KEY holds a line break, a space or another character that no key has" in found
     assert value not in found
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"), [('margin_mode = "crossed"', "accounts.main.margin_mode"), ("leverage = 0", "accounts.main.leverage")]
+)
+def test_leverage_and_margin_mode_of_contracts_are_checked(tmp_path: Path, line: str, expected: str) -> None:
+    text = WHOLE.replace("gateio_spot", "okx_swap").replace('exchange = "okx_swap"\n', f'exchange = "okx_swap"\n{line}\n')
+    assert message(tmp_path, text=text).startswith(expected)

@@ -241,3 +241,42 @@ def test_sell_never_takes_is_on_a_tick_and_never_exceeds_what_is_held(bid: float
         assert wanted.price <= max(Decimal(repr(asks[0][0])) - TICK, Decimal(repr(bid)) + TICK)
         assert wanted.quantity <= bought_quantity - sold_quantity
         assert wanted.quantity * wanted.price >= RULES.notional_min
+
+
+# Contracts
+
+ONE = Decimal("0.0001")
+CONTRACT = replace(RULES, quantity_step=ONE, quantity_min=ONE, notional_min=Decimal(0), contract_size=ONE)
+
+
+def decide_on_contracts(*orders: Order, position_before: str = "0", quote_quantity: str = "100") -> Decision:
+    view = RoundView(
+        now=100.0,
+        instrument=CONTRACT,
+        book=book(),
+        orders=orders,
+        carried_quantity=Decimal(0),
+        quote_quantity=Decimal(quote_quantity),
+        position_before=Decimal(position_before),
+    )
+    return SellOnTop(SellOnTopParameters()).decide(view)
+
+
+def test_contracts_are_bought_by_their_number_never_for_more_than_was_asked() -> None:
+    (wanted,) = decide_on_contracts().desired
+    assert (wanted.quantity, wanted.quote_quantity, wanted.reduce_only) == (Decimal("0.0016"), None, False)
+
+
+def test_amount_that_buys_no_contract_ends_the_round_and_says_what_one_is_worth() -> None:
+    with pytest.raises(RoundFailed, match=r"5 USDT buys no contract: one is worth 6\.001"):
+        decide_on_contracts(quote_quantity="5")
+
+
+@pytest.mark.parametrize(("position_before", "reduces"), [("0", True), ("0.5", True), ("-0.0001", False)])
+def test_contracts_are_sold_reduce_only_unless_the_account_was_short_before(position_before: str, *, reduces: bool) -> None:
+    (wanted,) = decide_on_contracts(buy(fee="0"), position_before=position_before).desired
+    assert (wanted.side, wanted.quantity, wanted.reduce_only) == (Side.SELL, Decimal("0.0016"), reduces)
+
+
+def test_assets_are_never_sold_reduce_only() -> None:
+    assert not decide(buy()).desired[0].reduce_only
