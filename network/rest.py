@@ -79,6 +79,20 @@ class ExchangeLimits:
         self._penalty_seconds_default = penalty_seconds_default
         self._ban_seconds_default = ban_seconds_default
 
+    async def acquire(self, group: str, weight: int = 1, *, urgent: bool = False) -> None:
+        """Wait for leave to send a request of `group`, by whatever way it will go. The breaker has yet to `admit` it then.
+
+        Raises:
+            BreakerOpen: it would not be let through; no token is spent on it.
+            ValueError: as `RateLimiter.acquire`.
+        """
+        self.breaker.check(urgent=urgent)
+        await self.limiter.acquire(group, weight, urgent=urgent)
+
+    def slow_down(self, group: str) -> None:
+        """The exchange said, by another way than HTTP, that a request of `group` was one too many."""
+        self.limiter.penalise(group, trio.current_time() + self._penalty_seconds_default)
+
     def note(self, response: HttpResponse, group: str) -> None:
         """Heed an answer that says to stop: one request too many closes its group, a ban (418) everything."""
         is_ban = response.status == _BANNED
@@ -100,6 +114,11 @@ class RestClient:
         self._http = http
         self._limits = limits
         self._rng = rng
+
+    @property
+    def limits(self) -> ExchangeLimits:
+        """What it shares with every other connection to the exchange."""
+        return self._limits
 
     async def send(
         self,
@@ -166,10 +185,9 @@ class RestClient:
         give_up_at: float,
     ) -> HttpResponse:
         limits = self._limits
-        limits.breaker.check(urgent=urgent)  # before a token is spent on a request that will not go
         lane = self._http.lane(urgent=urgent)
         with trio.move_on_at(wait_until) as scope:
-            await limits.limiter.acquire(group, weight, urgent=urgent)
+            await limits.acquire(group, weight, urgent=urgent)
             await lane.acquire()
         if scope.cancelled_caught:
             raise RateLimited(f"{self._http.host}: no leave for a request of {group!r} in time")

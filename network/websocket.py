@@ -30,6 +30,11 @@ class WebSocket:
     def __repr__(self) -> str:
         return f"<WebSocket {self._host}>"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is known yet of the connection's end. Once False, nothing that is handed to `send` leaves."""
+        return self._link.is_open
+
     async def receive(self) -> str | bytes:
         """The next message. A cancelled call loses none.
 

@@ -93,6 +93,10 @@ class WebSocketLink:
             raise RuntimeError("a WebSocket is used inside `async with open_websocket(...)`")
         return self.connection
 
+    @property
+    def is_open(self) -> bool:
+        return self.established().closed is None and not (self._verdict or self.stream.is_torn or self.stream.ending)
+
     async def give_up(self, verdict: str) -> None:
         """End the connection at once, without a goodbye; whoever receives or sends learns `verdict`."""
         self._verdict = self._verdict or verdict

@@ -52,6 +52,24 @@ class AmendOrder(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal | None = None
 
 
+class PlaceOrders(msgspec.Struct, frozen=True):
+    """Place several orders: each accepted, sent and ended by itself, in as few requests as the exchange allows."""
+
+    orders: tuple[PlaceOrder, ...]
+
+
+class CancelOrders(msgspec.Struct, frozen=True):
+    """Cancel several orders; as `CancelOrder`."""
+
+    client_order_ids: tuple[str, ...]
+
+
+class AmendOrders(msgspec.Struct, frozen=True):
+    """Change several open orders; as `AmendOrder`."""
+
+    orders: tuple[AmendOrder, ...]
+
+
 class CloseOwner(msgspec.Struct, frozen=True):
     """Cancel every order of an owner and answer with those whose end was not confirmed (none, if all went well)."""
 
@@ -93,4 +111,6 @@ class ClosePosition(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = "close"
 
 
-AccountCommand = PlaceOrder | CancelOrder | AmendOrder | CloseOwner | CaptureBalances | ClosePosition
+AccountCommand = (
+    PlaceOrder | CancelOrder | AmendOrder | PlaceOrders | CancelOrders | AmendOrders | CloseOwner | CaptureBalances | ClosePosition
+)

@@ -36,7 +36,7 @@ from orders.events import (
 )
 from orders.identity import installation_prefix, owner_of, owner_prefix
 from orders.life_cycle import OrderInput, OrderState, next_state
-from orders.order import ZERO, Order, add_fill
+from orders.order import ZERO, Order, Transport, add_fill
 from orders.positions import PositionBooks
 from orders.reports import BalanceReport, FillReport, FundingReport, OrderReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
@@ -158,11 +158,19 @@ class AccountLedger:
         self._live_ids[request.client_order_id] = None
         return [OrderChanged(self.account, order), OrderSubmitted(self.account, order)]
 
-    def record_sent(self, client_order_id: str, *, sent_at_milliseconds: int, expires_at_milliseconds: int | None) -> None:
+    def record_sent(
+        self,
+        client_order_id: str,
+        *,
+        sent_at_milliseconds: int,
+        expires_at_milliseconds: int | None,
+        transport: Transport = Transport.REST,
+    ) -> None:
         """The placement is about to leave: from here on the exchange may have it."""
         self._orders[client_order_id] = replace(
             self._orders[client_order_id],
             sent=True,
+            transport=transport,
             sent_at_milliseconds=sent_at_milliseconds,
             expires_at_milliseconds=expires_at_milliseconds,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from decimal import Decimal
 
 import msgspec
@@ -15,6 +16,13 @@ from orders.request import OrderRequest
 ZERO = Decimal(0)
 
 
+class Transport(enum.Enum):
+    """By which way a placement left."""
+
+    WEBSOCKET = "websocket"
+    REST = "rest"
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot of one order.
 
@@ -23,9 +31,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     `said_at_milliseconds` is the exchange's time of its newest report. `amended` says that an amendment was asked for:
     price and quantity of `request` are then the exchange's newest word, and its end is not concluded from fills.
     `expires_at_milliseconds` is the exchange's time after which it must refuse the placement (None where it has no
-    such thing); `sent` says whether the placement may have left this machine. `refused_for_now` says of a rejected order
-    that the reason was the moment (connection, rate limit, maintenance, clock), and not what was asked. `end_is_concluded`
-    says of a cancelled order that we only conclude so, because the exchange no longer lists it anywhere.
+    such thing); `sent` says whether the placement may have left this machine, `transport` by which way (None of an order of
+    an earlier run). `refused_for_now` says of a rejected order that the reason was the moment (connection, rate limit,
+    maintenance, clock), and not what was asked. `end_is_concluded` says of a cancelled order that we only conclude so,
+    because the exchange no longer lists it anywhere.
     """
 
     request: OrderRequest
@@ -36,6 +45,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     fills: tuple[FillReport, ...] = ()
     reason: str = ""
     sent: bool = False
+    transport: Transport | None = None
     refused_for_now: bool = False
     end_is_concluded: bool = False
     cancel_wanted: bool = False

@@ -9,12 +9,13 @@ owner's inbox. The actor cancels nothing when it dies: the supervisor closes the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol, cast
 
 import trio
 
+from actors.accounts.batch_desk import BatchDesk
 from actors.accounts.bookkeeper import Bookkeeper, Inbox
 from actors.accounts.checks import AccountLimits
 from actors.accounts.closing import close_orders
@@ -33,9 +34,11 @@ from actors.accounts.events import (
 from actors.accounts.gate import OrderGate
 from actors.accounts.inquiry import ASKING_ERRORS, InquiryDesk
 from actors.accounts.order_desk import OrderDesk
+from actors.accounts.order_entry import OrderEntry
 from actors.accounts.position_desk import PositionDesk
 from actors.accounts.session import AccountSession
 from actors.accounts.stream import STREAM_ERRORS, PrivateStream, SubscriptionRefused, open_private_stream
+from actors.accounts.stream_requests import StreamRequests
 from actors.accounts.timing import AccountTiming
 from actors.channels.bounded import BoundedReceiver
 from actors.channels.latest import LatestReceiver
@@ -46,16 +49,20 @@ from network.backoff import Backoff
 from orders.commands import (
     AccountCommand,
     AmendOrder,
+    AmendOrders,
     BalanceCapture,
     CancelOrder,
+    CancelOrders,
     CaptureBalances,
     CloseOwner,
     ClosePosition,
     PlaceOrder,
+    PlaceOrders,
 )
 from orders.errors import ErrorKind, ExchangeError
 from orders.events import AccountLost, AccountReady
 from orders.ledger import AccountLedger
+from orders.order import Order
 
 RETRY_PAUSE_SECONDS = 0.25
 RETRY_PAUSE_SECONDS_MAX = 5.0
@@ -119,15 +126,17 @@ class AccountActor:
         self._was_refused = False
         self._books = Bookkeeper(ledger=ledger, inboxes=inboxes, report=report)
         self._positions = PositionDesk(session=session, bookkeeper=self._books, symbols=symbols, leverage=leverage)
+        self._requests = StreamRequests()
         self._desk = OrderDesk(
             bookkeeper=self._books,
-            session=session,
+            entry=OrderEntry(session=session, requests=self._requests),
             gate=gate,
             limits=limits,
             timing=timing,
             rules=rules,
             ask_now=lambda client_order_id: self._inquiry.ask_now(client_order_id),
         )
+        self._batches = BatchDesk(desk=self._desk, bookkeeper=self._books, session=session)
         self._inquiry = InquiryDesk(
             bookkeeper=self._books,
             session=session,
@@ -196,15 +205,17 @@ class AccountActor:
             await self._wait_for_reconnect(polling=not is_first)
 
     async def _listen(self, stream: PrivateStream) -> None:
-        while True:
-            try:
-                reports = await stream.receive()
-            except ProtocolError as error:
-                # What it would have said is asked for instead.
-                self._report(AccountTrouble(self._name, "reading the private stream", str(error)))
-                await self._reconcile_until_agreed("a frame could not be read")
-                continue
-            self._books.take_all(reports)
+        with self._requests.carried_by(stream):
+            while True:
+                try:
+                    reports = await stream.receive()
+                except ProtocolError as error:
+                    # What it would have said is asked for instead.
+                    self._report(AccountTrouble(self._name, "reading the private stream", str(error)))
+                    await self._reconcile_until_agreed("a frame could not be read")
+                    continue
+                self._requests.hear(reports)
+                self._books.take_all(reports)
 
     def _lose_stream(self, reason: str) -> None:
         self._report(AccountDisconnected(self._name, reason))
@@ -291,17 +302,27 @@ class AccountActor:
                     if self._desk.accept(command):
                         nursery.start_soon(self._desk.place, command)
                 case CancelOrder(client_order_id):
-                    order = self._ledger.order(client_order_id)
-                    if order is not None and not order.is_terminal:
+                    for order in self._live((client_order_id,)):
                         nursery.start_soon(self._desk.cancel, order)
                 case AmendOrder():
                     nursery.start_soon(self._desk.amend, command)
+                case PlaceOrders(commands):
+                    nursery.start_soon(self._batches.place, [one for one in commands if self._desk.accept(one)])
+                case CancelOrders(client_order_ids):
+                    nursery.start_soon(self._batches.cancel, self._live(client_order_ids))
+                case AmendOrders(commands):
+                    nursery.start_soon(self._batches.amend, commands)
                 case CloseOwner():
                     nursery.start_soon(self._close_owner, command)
                 case CaptureBalances():
                     nursery.start_soon(self._capture, command)
                 case ClosePosition():
                     nursery.start_soon(self._close_position, command)
+
+    def _live(self, client_order_ids: Iterable[str]) -> list[Order]:
+        """Those of these orders that may still trade."""
+        orders = (self._ledger.order(client_order_id) for client_order_id in dict.fromkeys(client_order_ids))
+        return [order for order in orders if order is not None and not order.is_terminal]
 
     async def _close_owner(self, command: CloseOwner) -> None:
         await close_orders(

@@ -8,6 +8,7 @@ certainly did not leave (the order ends), the exchange spoke about it (its word 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import trio
 
@@ -16,7 +17,7 @@ from actors.accounts.checks import AccountLimits, refusal
 from actors.accounts.codec import ProtocolError
 from actors.accounts.events import AccountTrouble, OrderRefused
 from actors.accounts.gate import GateClosed, OrderGate
-from actors.accounts.session import AccountSession
+from actors.accounts.order_entry import OrderEntry
 from actors.accounts.timing import AccountTiming
 from market.instrument import Instrument
 from market.symbol import Symbol
@@ -24,7 +25,12 @@ from network.errors import NetworkError, RequestNotSent
 from orders.commands import AmendOrder, PlaceOrder
 from orders.errors import ErrorKind, ExchangeError
 from orders.life_cycle import OrderInput, OrderState
-from orders.order import Order
+from orders.order import Order, Transport
+from orders.reports import OrderReport
+
+# How an operation may fail, whichever way it went.
+OPERATION_ERRORS = (GateClosed, NetworkError, ExchangeError, ProtocolError)
+OperationError = GateClosed | NetworkError | ExchangeError | ProtocolError
 
 
 class OrderDesk:
@@ -37,7 +43,7 @@ class OrderDesk:
         self,
         *,
         bookkeeper: Bookkeeper,
-        session: AccountSession,
+        entry: OrderEntry,
         gate: OrderGate,
         limits: AccountLimits,
         timing: AccountTiming,
@@ -45,7 +51,7 @@ class OrderDesk:
         ask_now: Callable[[str], None],
     ) -> None:
         self._books = bookkeeper
-        self._session = session
+        self._entry = entry
         self._gate = gate
         self._limits = limits
         self._timing = timing
@@ -73,7 +79,7 @@ class OrderDesk:
             reason = refusal(
                 request,
                 instrument=self._rules.get(request.symbol),
-                capabilities=self._session.codec.capabilities,
+                capabilities=self._entry.codec.capabilities,
                 ledger=self._books.ledger,
                 limits=self._limits,
                 reference_price=command.reference_price,
@@ -89,23 +95,36 @@ class OrderDesk:
         """Send one accepted placement. Cancelled in the middle, the order stays pending: closing finds out."""
         client_order_id = command.request.client_order_id
         try:
-            report = await self._session.place(command.request, leaving=lambda: self._leave(command))
-        except (GateClosed, RequestNotSent) as error:
-            self._end_unsent(client_order_id, f"not sent: {error}", for_now=True)
-        except ExchangeError as error:
-            if error.fate_is_unknown:
-                self._lose_answer(client_order_id, str(error))
-            else:
-                self._books.happened(client_order_id, OrderInput.SAID_REJECTED, str(error), for_now=error.is_passing)
-        except (NetworkError, ProtocolError) as error:
-            self._lose_answer(client_order_id, str(error))
+            report = await self._entry.place(command.request, leaving=partial(self.leave, command))
+        except OPERATION_ERRORS as error:
+            self.placing_failed(client_order_id, error)
         else:
             self._books.take(report)
         finally:
-            self._in_flight.discard(client_order_id)
+            self.landed(client_order_id)
 
-    def _leave(self, command: PlaceOrder) -> int | None:
-        """The last look, in the moment of signing; there is no checkpoint between this and the send."""
+    def landed(self, client_order_id: str) -> None:
+        """The placement is no longer being sent, nor its answer awaited."""
+        self._in_flight.discard(client_order_id)
+
+    def placing_failed(self, client_order_id: str, error: OperationError) -> None:
+        """What this failure means to one order that was to be placed."""
+        order = self._books.ledger.order(client_order_id)
+        if isinstance(error, GateClosed | RequestNotSent) or (order is not None and not order.sent):
+            self._end_unsent(client_order_id, f"not sent: {error}", for_now=True)
+        elif isinstance(error, ExchangeError) and not error.fate_is_unknown:
+            self._books.happened(client_order_id, OrderInput.SAID_REJECTED, str(error), for_now=error.is_passing)
+        else:
+            self.lose_answer(client_order_id, str(error))
+
+    def leave(self, command: PlaceOrder, transport: Transport) -> int | None:
+        """The last look, in the moment of sending; there is no checkpoint between this and the send.
+
+        Records that the order may be at the exchange from now on, and returns the exchange's time after which it must refuse it.
+
+        Raises:
+            GateClosed: the order is held back.
+        """
         client_order_id = command.request.client_order_id
         self._gate.ensure_open()
         order = self._books.ledger.order(client_order_id)
@@ -113,12 +132,15 @@ class OrderDesk:
             raise GateClosed("cancelled before it was sent")
         if trio.current_time() > command.expires_at:
             raise GateClosed("it waited for the rate limit until it was stale")
-        now_milliseconds = self._session.exchange_time_milliseconds()
+        now_milliseconds = self._entry.exchange_time_milliseconds()
         expires_at_milliseconds = None
-        if self._session.codec.capabilities.order_expiry:
+        if self._entry.codec.capabilities.order_expiry:
             expires_at_milliseconds = now_milliseconds + round(self._timing.order_expiry_seconds * 1000)
         self._books.ledger.record_sent(
-            client_order_id, sent_at_milliseconds=now_milliseconds, expires_at_milliseconds=expires_at_milliseconds
+            client_order_id,
+            sent_at_milliseconds=now_milliseconds,
+            expires_at_milliseconds=expires_at_milliseconds,
+            transport=transport,
         )
         return expires_at_milliseconds
 
@@ -126,53 +148,77 @@ class OrderDesk:
         """Ask for an order's end. One that has not left yet is held back in the moment of leaving instead."""
         client_order_id = order.client_order_id
         self._books.happened(client_order_id, OrderInput.CANCEL_ASKED)
+        order = self._books.ledger.order(client_order_id) or order  # it may have left since the caller looked
         if not order.sent:
             return
         try:
-            report = await self._session.cancel(order)
-        except ExchangeError as error:
-            # Not found or already closed: it ended, or has not arrived yet; only the exchange's lists tell which.
-            if error.kind not in (ErrorKind.ORDER_NOT_FOUND, ErrorKind.ALREADY_CLOSED):
-                self._books.report(AccountTrouble(self._books.account, f"cancelling order {client_order_id}", str(error)))
-            self._ask_now(client_order_id)
-        except RequestNotSent as error:
-            self._books.report(AccountTrouble(self._books.account, f"cancelling order {client_order_id}", str(error)))
-            self._ask_now(client_order_id)
-        except (NetworkError, ProtocolError) as error:
-            self._lose_answer(client_order_id, str(error))
+            report = await self._entry.cancel(order)
+        except OPERATION_ERRORS as error:
+            self.cancelling_failed(client_order_id, error)
         else:
             if report is not None:
                 self._books.take(report)
 
+    def cancelling_failed(self, client_order_id: str, error: OperationError) -> None:
+        """What this failure means to one order that was to be cancelled."""
+        if not isinstance(error, ExchangeError | RequestNotSent):
+            self.lose_answer(client_order_id, str(error))
+            return
+        # Not found or already closed: it ended, or has not arrived yet; only the exchange's lists tell which.
+        if not isinstance(error, ExchangeError) or error.kind not in (ErrorKind.ORDER_NOT_FOUND, ErrorKind.ALREADY_CLOSED):
+            self._books.report(AccountTrouble(self._books.account, f"cancelling order {client_order_id}", str(error)))
+        self._ask_now(client_order_id)
+
     async def amend(self, command: AmendOrder) -> None:
         """Change an open order in place, where the exchange can."""
+        order = self.accept_amendment(command)
+        if order is None:
+            return
+        try:
+            report = await self._entry.amend(order, price=command.price, quantity=command.quantity)
+        except OPERATION_ERRORS as error:
+            self.amending_failed(command.client_order_id, error)
+        else:
+            self.amended(command, report)
+
+    def accept_amendment(self, command: AmendOrder) -> Order | None:
+        """The order, if it may be amended so; otherwise its owner's refusal is told. From then on an answer is awaited."""
         client_order_id = command.client_order_id
         order = self._books.ledger.order(client_order_id)
         if order is None or order.state not in (OrderState.OPEN, OrderState.PARTIALLY_FILLED):
             self._refuse(client_order_id, "only an open order can be amended")
-            return
-        if not self._session.codec.capabilities.amend:
-            self._refuse(client_order_id, f"{self._session.codec.identity.name} cannot amend orders")
-            return
+            return None
+        if not self._entry.codec.capabilities.amend:
+            self._refuse(client_order_id, f"{self._entry.codec.identity.name} cannot amend orders")
+            return None
         if self._gate.closed_reason is not None:
             self._refuse(client_order_id, f"the gate is closed: {self._gate.closed_reason}")
-            return
+            return None
         self._books.happened(client_order_id, OrderInput.AMEND_ASKED)
-        try:
-            report = await self._session.amend(order, price=command.price, quantity=command.quantity)
-        except ExchangeError as error:
+        return order
+
+    def amended(self, command: AmendOrder, report: OrderReport | None) -> None:
+        """The exchange has accepted an amendment; `report` is how the order stands now, where it says so."""
+        self._books.amended(command.client_order_id, price=command.price, quantity=command.quantity)
+        if report is not None:
+            self._books.take(report)
+
+    def amending_failed(self, client_order_id: str, error: OperationError) -> None:
+        """What this failure means to one order that was to be amended."""
+        if isinstance(error, RequestNotSent):
+            self._refuse(client_order_id, f"not sent: {error}")
+            self._books.happened(client_order_id, OrderInput.AMEND_ENDED)
+        elif isinstance(error, ExchangeError):
             self._refuse(client_order_id, str(error))
             self._books.happened(client_order_id, OrderInput.ANSWER_LOST if error.fate_is_unknown else OrderInput.AMEND_ENDED)
             self._ask_now(client_order_id)
-        except RequestNotSent as error:
-            self._refuse(client_order_id, f"not sent: {error}")
-            self._books.happened(client_order_id, OrderInput.AMEND_ENDED)
-        except (NetworkError, ProtocolError) as error:
-            self._lose_answer(client_order_id, str(error))
         else:
-            self._books.amended(client_order_id, price=command.price, quantity=command.quantity)
-            if report is not None:
-                self._books.take(report)
+            self.lose_answer(client_order_id, str(error))
+
+    def lose_answer(self, client_order_id: str, reason: str) -> None:
+        """Nobody knows what became of what was asked about this order: the exchange is asked at once."""
+        self._books.happened(client_order_id, OrderInput.ANSWER_LOST, reason)
+        self._ask_now(client_order_id)
 
     def _refuse(self, client_order_id: str, reason: str) -> None:
         self._books.report(OrderRefused(self._books.account, client_order_id, reason))
@@ -180,7 +226,3 @@ class OrderDesk:
     def _end_unsent(self, client_order_id: str, reason: str, *, for_now: bool) -> None:
         self._refuse(client_order_id, reason)
         self._books.happened(client_order_id, OrderInput.NEVER_SENT, reason, for_now=for_now)
-
-    def _lose_answer(self, client_order_id: str, reason: str) -> None:
-        self._books.happened(client_order_id, OrderInput.ANSWER_LOST, reason)
-        self._ask_now(client_order_id)

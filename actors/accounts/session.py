@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 
-from actors.accounts.codec import AccountCodec, BatchAnswer, PositionMode, Positions, PreparedRequest, ProtocolError, StreamKeys
+from actors.accounts.codec import AccountCodec, Amendment, BatchAnswer, PositionMode, Positions, PreparedRequest, ProtocolError, StreamKeys
 from actors.accounts.credential import Credential
 from actors.accounts.permissions import KeyPermissions
 from market.clock import WallClock
 from market.symbol import Symbol
 from network.errors import NetworkError
 from network.http import HttpRequest, HttpResponse
-from network.rest import RestClient, RetryPolicy
+from network.rest import ExchangeLimits, RestClient, RetryPolicy
 from orders.errors import ErrorKind, ExchangeError
 from orders.order import Order
 from orders.reports import BalanceReport, FillReport, FundingReport, OrderReport, PositionReport
@@ -44,7 +44,7 @@ class AccountSession:
         ResponseLost: it may have received it.
         ProtocolError: the answer cannot be read; the request may have taken effect.
 
-    Everything but `place` and `amend` is safe to repeat and is retried. A cancelled call may have taken effect.
+    Everything but placing and amending is safe to repeat and is retried. A cancelled call may have taken effect.
     """
 
     def __init__(
@@ -69,6 +69,11 @@ class AccountSession:
     @property
     def codec(self) -> AccountCodec:
         return self._codec
+
+    @property
+    def limits(self) -> ExchangeLimits:
+        """The exchange's limits, for requests that go by another way than this connection."""
+        return self._rest.limits
 
     def exchange_time_milliseconds(self) -> int:
         """Now, by the exchange's clock."""
@@ -104,14 +109,36 @@ class AccountSession:
             return self._sign(self._codec.place(request, expires_at_milliseconds=leaving()))
 
         response = await self._rest.send(build, group=group, timeout_seconds=self._request_timeout_seconds, retry=None)
+        return self._codec.decode_placed(request, await self._placed(response))
+
+    async def place_batch(
+        self, requests: Sequence[OrderRequest], *, leaving: Callable[[], tuple[Sequence[OrderRequest], int | None]]
+    ) -> Sequence[BatchAnswer]:
+        """Send several placements in one request, never twice; answers as `AccountCodec.decode_batch` says.
+
+        `leaving` is as that of `place`, and also says which of `requests` leave: it may hold some of them back.
+        """
+        await self.learn_instruments()
+        prepared = self._codec.place_batch(requests, expires_at_milliseconds=None)
+
+        def build() -> HttpRequest:
+            departing, expires_at_milliseconds = leaving()
+            return self._sign(self._codec.place_batch(departing, expires_at_milliseconds=expires_at_milliseconds))
+
+        response = await self._rest.send(
+            build, group=prepared.group, weight=prepared.weight, timeout_seconds=self._request_timeout_seconds, retry=None
+        )
+        return self._codec.decode_batch(await self._placed(response))
+
+    async def _placed(self, response: HttpResponse) -> bytes:
+        """The answer to placements that were accepted."""
         try:
-            accepted = self._accepted(response)
+            return self._accepted(response).body
         except ExchangeError as error:
             if error.kind is ErrorKind.CLOCK_SKEW:
                 with suppress(NetworkError, ExchangeError, ProtocolError):  # it is this order's refusal that counts
                     await self.measure_clock_offset()
             raise
-        return self._codec.decode_placed(request, accepted.body)
 
     async def cancel(self, order: Order) -> OrderReport | None:
         """How the order stands now, or None where the exchange has only taken note."""
@@ -132,6 +159,10 @@ class AccountSession:
     async def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None) -> OrderReport | None:
         prepared = self._codec.amend(order, price=price, quantity=quantity)
         return self._codec.decode_changed(await self._send(prepared, repeat=False))
+
+    async def amend_batch(self, amendments: Sequence[Amendment]) -> Sequence[BatchAnswer]:
+        """As `AccountCodec.decode_batch` says."""
+        return self._codec.decode_batch(await self._send(self._codec.amend_batch(amendments), repeat=False))
 
     async def query_order(self, order: Order) -> OrderReport:
         return self._codec.decode_order(await self._send(self._codec.query_order(order), urgent=True))

@@ -46,6 +46,19 @@ class PrivateStream:
         self._bad_frames = 0
         self._opened_at = self._heard_at = trio.current_time()
 
+    @property
+    def is_open(self) -> bool:
+        """Once False, nothing that is sent leaves."""
+        return self._websocket.is_open
+
+    async def send(self, frame: str | bytes) -> None:
+        """Send a frame; returning says nothing of its arrival.
+
+        Raises:
+            NetworkError: the connection is gone; the frame may have left.
+        """
+        await self._websocket.send(frame)
+
     async def receive(self) -> list[PrivateReport]:
         """The reports of the next frame; what it asks to be answered has been.
 

@@ -56,7 +56,8 @@ def _order(fields: Fields) -> str:
     filled = f", filled {fields['filled_quantity']}" if fields["filled_quantity"] not in ("0", "0.0") else ""
     at = f" at {fields['average_price']}" if filled and "average_price" in fields else ""
     reason = f": {fields['reason']}" if "reason" in fields else ""
-    return f"cycle={fields['cycle']} {order_phrase(fields)}{filled}{at} ({fields['client_order_id']}){reason}"
+    via = f" via {fields['transport']}" if "transport" in fields else ""
+    return f"cycle={fields['cycle']} {order_phrase(fields)}{filled}{at}{via} ({fields['client_order_id']}){reason}"
 
 
 def _order_filled(fields: Fields) -> str:

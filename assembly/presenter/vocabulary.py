@@ -189,6 +189,12 @@ def _order(name: str, event: Any) -> Told:
     return Told(name, order_fields(event.account, event.order))
 
 
+def _order_sent(name: str, event: Any) -> Told:
+    """With the way that the placement went: over the websocket or by REST."""
+    transport = event.order.transport
+    return Told(name, order_fields(event.account, event.order) | ({} if transport is None else {"transport": transport.value}))
+
+
 def _order_filled(event: order_events.OrderFilled) -> Told:
     return Told("order_filled", {**order_fields(event.account, event.order), "fill": _fill(event.fill)})
 
@@ -287,10 +293,10 @@ _TELLERS: dict[type, _Teller] = {
     feed_reports.SubscriberGone: _named("subscriber_gone", quiet=True),
     order_events.OrderChanged: _nothing,
     order_events.OrderSubmitted: functools.partial(_order, "order_submitted"),
-    order_events.OrderPlaced: functools.partial(_order, "order_placed"),
+    order_events.OrderPlaced: functools.partial(_order_sent, "order_placed"),
     order_events.OrderFilled: _order_filled,
     order_events.OrderCancelRequested: functools.partial(_order, "order_cancel_requested"),
-    order_events.OrderFateUnknown: functools.partial(_order, "order_unknown"),
+    order_events.OrderFateUnknown: functools.partial(_order_sent, "order_unknown"),
     order_events.OrderEnded: _order_ended,
     order_events.ImpossibleTransition: _impossible_transition,
     order_events.ForeignOrderSeen: _named("foreign_order_seen"),

@@ -17,6 +17,8 @@ from actors.accounts.events import AccountTrouble, OrderRefused
 from actors.accounts.gate import OrderGate
 from actors.accounts.gateio_spot import EXPIRY_HEADER
 from actors.accounts.order_desk import OrderDesk
+from actors.accounts.order_entry import OrderEntry
+from actors.accounts.stream_requests import StreamRequests
 from actors.accounts.timing import AccountTiming
 from market.clock import VirtualWallClock
 from market.instrument import Instrument
@@ -64,7 +66,7 @@ class Desk:
         self.asked_about: list[str] = []
         self.desk = OrderDesk(
             bookkeeper=self.books.bookkeeper,
-            session=self.session,
+            entry=OrderEntry(session=self.session, requests=StreamRequests()),
             gate=self.gate,
             limits=AccountLimits(),
             timing=AccountTiming(order_expiry_seconds=3.0),
