@@ -73,13 +73,13 @@ class TradeHappened(msgspec.Struct, frozen=True):
 
 
 class TickerChanged(msgspec.Struct, frozen=True):
-    """The exchange's own ticker: last price and 24 hour volumes."""
+    """The exchange's own ticker: last price and 24 hour volumes; best prices are None where it does not tell them."""
 
     exchange: str
     symbol: Symbol
     last: float
-    best_bid: float
-    best_ask: float
+    best_bid: float | None
+    best_ask: float | None
     base_volume_24h: float
     quote_volume_24h: float
     received_at: float
