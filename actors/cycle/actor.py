@@ -40,6 +40,8 @@ COMMAND_LIFETIME_SECONDS = 2.0
 CAPTURE_TIMEOUT_SECONDS = 15.0
 BALANCES_LAG_SECONDS_MAX = 10.0
 BALANCES_LOOK_SECONDS = 1.0
+# Of what was traded: so far may an exchange's rounded average price make realised profits differ from ours.
+AVERAGE_PRICE_ROUNDING = Decimal("0.0000001")
 
 
 class ActorContext(Protocol):
@@ -187,10 +189,12 @@ class CycleActor:
         return self._controller.decide(view)
 
     def _position_before(self) -> Decimal:
-        memory = self._memory
-        if memory.before is None or memory.instrument is None or not memory.instrument.is_contract:
-            return ZERO
-        return memory.before.totals.get(self._symbol.base, ZERO)
+        before = self._memory.before
+        return before.totals.get(self._symbol.base, ZERO) if before is not None and self._is_contract else ZERO
+
+    @property
+    def _is_contract(self) -> bool:
+        return self._memory.instrument is not None and self._memory.instrument.is_contract
 
     async def _carry_out(self, decision: Decision) -> None:
         actions = plan(decision, self._memory.round_orders(), may_place=self._memory.account_ready)
@@ -255,15 +259,17 @@ class CycleActor:
         expected = {asset: after.fill_changes.get(asset, ZERO) - before.fill_changes.get(asset, ZERO) for asset in assets}
         actual = {asset: after.totals.get(asset, ZERO) - before.totals.get(asset, ZERO) for asset in assets}
         own_changes = _sum_changes(orders)
+        bought_quote, sold_quote = _filled_quote(orders, Side.BUY), _filled_quote(orders, Side.SELL)
+        is_open = self._is_contract and (before.totals.get(base, ZERO) or after.totals.get(base, ZERO))
         return CycleReconciled(
             account=self._account,
             cycle=self._name,
             number=memory.round_number,
             symbol=self._symbol,
             bought_quantity=_filled(orders, Side.BUY),
-            bought_quote=_filled_quote(orders, Side.BUY),
+            bought_quote=bought_quote,
             sold_quantity=_filled(orders, Side.SELL),
-            sold_quote=_filled_quote(orders, Side.SELL),
+            sold_quote=sold_quote,
             fees=fees,
             balances_before={asset: before.totals.get(asset, ZERO) for asset in assets},
             balances_after={asset: after.totals.get(asset, ZERO) for asset in assets},
@@ -271,6 +277,7 @@ class CycleActor:
             actual_changes=actual,
             left_over_quantity=memory.carried_quantity + own_changes.get(base, ZERO),
             profit_quote=own_changes.get(quote, ZERO),
+            rounding=(bought_quote + sold_quote) * AVERAGE_PRICE_ROUNDING if is_open else ZERO,
             started_at_milliseconds=memory.started_at_milliseconds,
             ended_at_milliseconds=self._wall_clock.milliseconds(),
         )
