@@ -13,8 +13,9 @@ import msgspec
 from actors.accounts import okx_wire as wire
 from actors.accounts.codec import Catalogue, PreparedRequest, ProtocolError
 from exchanges.identity import ExchangeIdentity
+from market.contract_size import ContractSize
 from market.events import Side
-from market.exact import EXACT, exact_product
+from market.exact import exact_product
 from market.symbol import Symbol, SymbolError
 
 INSTRUMENTS_GROUP = "public_instruments"
@@ -122,10 +123,7 @@ class OkxSpotCatalogue(_Listed):
 
 
 class _Contract(msgspec.Struct, frozen=True):
-    """`size` is a contract in base units, `lot` the step of orders in contracts."""
-
-    size: Decimal
-    lot: Decimal
+    size: ContractSize
     leverage_max: Decimal | None
 
 
@@ -161,14 +159,10 @@ class OkxSwapCatalogue(_Listed):
         return symbol
 
     def size(self, symbol: Symbol, quantity: Decimal) -> Decimal:
-        contract = self._contract(symbol)
-        lots, rest = EXACT.divmod(quantity, exact_product(contract.size, contract.lot))
-        if rest:
-            raise ValueError(f"{quantity} of {symbol} is no multiple of {contract.lot} contracts of {contract.size}")
-        return EXACT.normalize(exact_product(lots, contract.lot))
+        return self._contract(symbol).size.to_contracts(quantity)
 
     def quantity(self, symbol: Symbol, size: Decimal) -> Decimal:
-        return exact_product(size, self._contract(symbol).size)
+        return self._contract(symbol).size.to_base_units(size)
 
     def fee_asset(self, symbol: Symbol, side: Side) -> str:
         return symbol.quote
@@ -202,15 +196,8 @@ class OkxSwapCatalogue(_Listed):
 
 def _contract(listing: wire.Listing) -> _Contract:
     """Raises: ValueError, ArithmeticError: a number that must be there is missing or impossible."""
-    size = exact_product(_above_zero(listing.ct_val), _above_zero(listing.ct_mult))
-    return _Contract(size, _above_zero(listing.lot_sz), wire.positive(listing.lever) or None)
-
-
-def _above_zero(text: str) -> Decimal:
-    number = wire.positive(text)
-    if not number:
-        raise ValueError(f"{text!r} is not above zero")
-    return number
+    size = exact_product(wire.positive(listing.ct_val), wire.positive(listing.ct_mult))
+    return _Contract(ContractSize(size, wire.positive(listing.lot_sz)), wire.positive(listing.lever) or None)
 
 
 def _code(told: object) -> int | None:

@@ -14,7 +14,8 @@ CODES_BY_KIND: dict[ErrorKind, str] = {
     # those from 50005 on OKX says that it has not, which costs little to find out. 51016 and 50071 say that there is an
     # order with our client id: ours, then, however it got there.
     ErrorKind.RETRYABLE: "50004 51054 51149 51412 51016 50071 50005 50013 50026 50040 50064 63999 64007",
-    ErrorKind.MAINTENANCE: "50001 51022 51028 51029 51030",
+    # From 50017 on, what is frozen for as long as a position is liquidated or funding is paid.
+    ErrorKind.MAINTENANCE: "50001 51022 51028 51029 51030 50017 50018 50019 50020 50021 50022 50023",
     ErrorKind.RATE_LIMITED: "50011 50061 51113 60014 60023",
     # The key, what it may do, and accounts that are restricted: only a person can mend it.
     ErrorKind.AUTHENTICATION: (
@@ -23,10 +24,13 @@ CODES_BY_KIND: dict[ErrorKind, str] = {
     ),
     # A timestamp more than 30 s off, and an order past its expTime: checked before anything else, so it does not exist.
     ErrorKind.CLOCK_SKEW: "50102 50112 50036 50037 60004 60006",
-    ErrorKind.INSUFFICIENT_BALANCE: "51008 51119 51127 51131 51502 59200",
+    ErrorKind.INSUFFICIENT_BALANCE: "51008 51119 51127 51131 51502 59103 59108 59109 59200",
     ErrorKind.INVALID_PARAMETERS: (
         "50000 50002 50006 50014 50015 50016 50115 50122 51000 51001 51005 51006 51007 51010 51011 51020 51021 51023 51027 51112 51120 "
-        "51121 51137 51138 51150 51169 51170 51201 51202 51203 51205 51513 60012 60013 60018 60019"
+        "51121 51137 51138 51150 51169 51170 51201 51202 51203 51205 51513 60012 60013 60018 60019 60027 60028 "
+        # more of contracts: how much one may have, what a reduce-only order may be, when leverage may change
+        "51003 51004 51025 51101 51102 51103 51104 51105 51106 51107 51108 51134 51135 51136 51148 51171 51174 51185 51186 51187 "
+        "51521 51522 59000 59101 59102 59104 59105 59107 59111 59112 59668 59669 59670"
     ),
     ErrorKind.WOULD_TAKE: "51511",
     ErrorKind.ORDER_NOT_FOUND: "51603 51063",
