@@ -273,6 +273,10 @@ class AccountSession:
         return self._accepted(response)
 
     def _sign(self, prepared: PreparedRequest) -> HttpRequest:
+        if prepared.is_public:
+            return HttpRequest(
+                method=prepared.method, path=prepared.path, query=prepared.query, headers=prepared.headers, body=prepared.body
+            )  # fmt: skip
         return self._codec.sign(prepared, self._credential, timestamp_milliseconds=self.exchange_time_milliseconds())
 
     def _accepted(self, response: HttpResponse) -> HttpResponse:
