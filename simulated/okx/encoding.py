@@ -30,6 +30,8 @@ _CANCEL_SOURCE = {
     FinishReason.POST_ONLY: "31",
     FinishReason.SELF_TRADE: "32",
     FinishReason.EXPIRED: "0",
+    FinishReason.REDUCE_ONLY: "2",
+    FinishReason.LIQUIDATED: "3",
 }
 NO_FILL: Json = {"tradeId": "", "fillPx": "", "fillSz": "0", "fillTime": "", "fillFee": "0", "fillFeeCcy": "", "execType": ""}
 BARS = {  # OKX's name of a candle's length: ours

@@ -24,6 +24,8 @@ _STATUS = {
     "50113": 401,
     "50115": 405,
     "50120": 401,
+    "51115": 429,
+    "59105": 400,
 }
 
 
@@ -63,6 +65,12 @@ def okx_error_of(refused: OrderRefused, instrument: str, *, amending: bool = Fal
         Refusal.DUPLICATE_CLIENT_ID: ("51016", "Client order ID already exists."),
         Refusal.UNKNOWN_ORDER: ("51503" if amending else "51400", "The order has been filled, canceled or does not exist."),
         Refusal.ORDER_FINISHED: ("51503" if amending else "51400", "The order has been filled, canceled or does not exist."),
+        Refusal.WOULD_INCREASE_POSITION: (
+            "51522" if amending else "51170",
+            "A reduce-only order can't be the same trading direction as your existing positions.",
+        ),
+        Refusal.LEVERAGE_OUT_OF_RANGE: ("59102", "Leverage exceeds the maximum limit. Please lower the leverage."),
+        Refusal.POSITION_IN_THE_WAY: ("59000", "Settings failed. Close any open positions or orders before modifying settings."),
         Refusal.NO_CHANGE: ("51000", "Parameter newPx or newSz error"),
     }[refused.refusal]
     if amending and code == "51008":

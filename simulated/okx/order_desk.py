@@ -62,7 +62,7 @@ class OrderDesk:
             self_trade=self_trade_of(fields),
             client_id=client_id_of(fields),
             tag=tag,
-            **self._venue.terms(symbol, fields),
+            **self._venue.terms(account, symbol, fields),
         )
         try:
             order = self._venue.engine.place(new, self._venue.now())
@@ -94,10 +94,10 @@ class OrderDesk:
                 # An order of which as much is filled already becomes a filled one (documented with "WS / Amend order", newSz).
                 self._venue.engine.cancel(order.id, self._venue.now(), reason=FinishReason.FILLED)
             else:
-                self._venue.engine.amend(order.id, self._venue.now(), price=price, quantity=quantity, note=request_id)
+                self._venue.engine.amend(order.id, self._venue.now(), price=price, quantity=quantity)
         except OrderRefused as refused:
             if must_cancel and order.is_open:
-                del self._venue.amendments[order.id]  # what is told of the end says nothing of an amendment
+                self._venue.amendments.pop(order.id, None)  # what is told of the end says nothing of an amendment
                 self._venue.engine.cancel(order.id, self._venue.now())
             raise okx_error_of(refused, self._venue.wire(order.symbol), amending=True) from refused
         finally:

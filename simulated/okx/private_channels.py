@@ -1,4 +1,4 @@
-"""Private websocket channels: orders with their fills, and balances, pushed the moment they change, with bad days on request."""
+"""Private websocket channels: orders with their fills, balances and positions, pushed when they change, with bad days on request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ import msgspec
 import trio
 
 from market.symbol import Symbol
-from simulated.engine.events import BalanceChanged, BalanceReason, EngineEvent, OrderChange, OrderChanged, TradeMade
+from simulated.engine.events import (
+    BalanceChanged,
+    EngineEvent,
+    OrderChange,
+    OrderChanged,
+    PositionChanged,
+    PositionReason,
+    TradeMade,
+)
 from simulated.engine.order import FinishReason
 from simulated.faults import Faults
 from simulated.okx import messages
@@ -21,18 +29,29 @@ from simulated.private_delivery import Parcel, PrivateDelivery
 from simulated.session import Session
 from simulated.settings import AccountSettings
 
-CHANNELS = ("orders", "account", "balance_and_position")
-_ACCOUNT_PUSH_SECONDS = 5.0
+CHANNELS = ("orders", "account", "balance_and_position", "positions")
+_TYPED_CHANNELS = ("orders", "positions")
+_INSTRUMENT_TYPES = ("SPOT", "ANY", "MARGIN", "SWAP", "FUTURES", "OPTION")
+# "Positions channel": a client chooses one of the first three, or declines; the last is for those who say nothing.
+_REGULAR_SECONDS = (2.0, 3.0, 4.0, 5.0)
+_REGULAR_CHANNELS = ("account", "positions")
+_POSITIONS_SECONDS = 0.05  # "Positions channel": events within about 50 ms are told together
 _STREAM_ONLY: Json = {"amendResult": "", "amendSource": "", "reqId": "", "code": "0", "msg": ""}
+_POSITION_EVENTS = {
+    PositionReason.TRADED: "filled",
+    PositionReason.LIQUIDATED: "liquidation",
+    PositionReason.FUNDING: "funding_fee",
+    PositionReason.LEVERAGE_CHANGED: "set_leverage",
+}
 
 
 class _Subscription(msgspec.Struct, frozen=True):
-    """One argument of an account's subscription; `symbol` is None for all instruments."""
+    """One argument of an account's subscription; `symbol` is None for all instruments, `regular_seconds` for events alone."""
 
     account: AccountSettings
     arg: dict[str, Any]
     symbol: Symbol | None
-    is_regular: bool
+    regular_seconds: float | None
 
 
 class PrivateChannels:
@@ -43,19 +62,26 @@ class PrivateChannels:
         self._subscriptions: dict[Session, dict[str, _Subscription]] = {}
         self._delivery = PrivateDelivery(faults, rng)
         self._fills: dict[int, Json] = {}  # by order: the fill that its next change tells of
+        self._changed_positions: dict[str, dict[Symbol, None]] = {}
+        self._position_changed = trio.Event()
         venue.engine.subscribe(self._notice)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Be home to what is delayed, and push balances regularly to those who did not decline, until cancelled."""
+        """Be home to what is delayed or gathered, and push regularly to those who did not decline, until cancelled."""
         async with trio.open_nursery() as nursery:
             await nursery.start(self._delivery.run)
+            nursery.start_soon(self._tell_positions)
+            for seconds in _REGULAR_SECONDS:
+                nursery.start_soon(self._push_regularly, seconds)
             task_status.started()
-            while True:
-                await trio.sleep(_ACCOUNT_PUSH_SECONDS)
-                for session, subscriptions in self._subscriptions.items():
-                    for subscription in subscriptions.values():
-                        if subscription.is_regular:
-                            self._push_balances(session, subscription)
+
+    async def _push_regularly(self, seconds: float) -> None:
+        while True:
+            await trio.sleep(seconds)
+            for session, subscriptions in self._subscriptions.items():
+                for subscription in subscriptions.values():
+                    if subscription.regular_seconds == seconds:
+                        self._push_snapshot(session, subscription)
 
     def add(self, session: Session) -> None:
         self._subscriptions[session] = {}
@@ -75,35 +101,47 @@ class PrivateChannels:
         if account is None:
             raise OkxError("60011", "Please log in")
         channel = arg.get("channel")
-        instrument = arg.get("instId")
-        if instrument is not None and instrument not in self._venue.symbols:
+        if channel in _TYPED_CHANNELS and arg.get("instType") not in _INSTRUMENT_TYPES:
             raise no_such_channel(arg)
-        if channel == "orders" and arg.get("instType") not in ("SPOT", "ANY", "MARGIN", "SWAP", "FUTURES", "OPTION"):
-            raise no_such_channel(arg)
-        symbol = None if instrument is None else self._venue.symbols[str(instrument)]
-        declined = '"updateInterval":"0"' in str(arg.get("extraParams", "")).replace(" ", "")
-        subscription = _Subscription(account, arg, symbol, is_regular=channel == "account" and not declined)
-        self._subscriptions[session][_key(arg)] = subscription
+        symbol = self._subject(arg)
+        seconds = _regular_seconds(arg) if channel in _REGULAR_CHANNELS else None
+        self._subscriptions[session][_key(arg)] = _Subscription(account, arg, symbol, seconds)
         return sum(
             any(one.arg["channel"] == channel and one.account is account for one in subscriptions.values())
             for subscriptions in self._subscriptions.values()
         )
 
+    def _subject(self, arg: dict[str, Any]) -> Symbol | None:
+        """The instrument that a subscription is about; None for all. Raises: OkxError: there is no such one."""
+        instrument, family = arg.get("instId"), arg.get("instFamily")
+        if not instrument and not family:
+            return None
+        for name, symbol in self._venue.symbols.items():
+            if name == instrument or (not instrument and f"{symbol.base}-{symbol.quote}" == family):
+                return symbol
+        raise no_such_channel(arg)
+
     def joined(self, session: Session, arg: dict[str, Any]) -> None:
-        """After the acknowledgement: balances begin with a snapshot, orders do not."""
+        """After the acknowledgement: balances and positions begin with a snapshot, orders do not."""
         subscription = self._subscriptions[session][_key(arg)]
-        if arg["channel"] == "account":
-            self._push_balances(session, subscription)
+        if arg["channel"] in _REGULAR_CHANNELS:
+            self._push_snapshot(session, subscription)
         elif arg["channel"] == "balance_and_position":
-            data = [self._balance_data(one) for one in self._venue.balances(subscription.account.name)]
-            session.push(messages.push(self._arg(subscription), [self._balance_and_position("snapshot", data)]))
+            account = subscription.account.name
+            balances = [_balance_data(one) for one in self._venue.balances(account)]
+            snapshot = self._balance_and_position("snapshot", balances, self._venue.encode_position_changes(account))
+            session.push(messages.push(self._arg(subscription), [snapshot]))
 
     def unsubscribe(self, session: Session, arg: dict[str, Any]) -> None:
         self._subscriptions[session].pop(_key(arg), None)
 
-    def _push_balances(self, session: Session, subscription: _Subscription) -> None:
-        account = subscription.account.name
-        data = [self._venue.account(account, self._venue.balances(account), self._venue.now())]
+    def _push_snapshot(self, session: Session, subscription: _Subscription) -> None:
+        account, now = subscription.account.name, self._venue.now()
+        if subscription.arg["channel"] == "account":
+            data = [self._venue.account(account, self._venue.balances(account), now)]
+        else:
+            names = {self._venue.wire(symbol) for symbol in self._venue.listings if self._is_about(subscription, symbol)}
+            data = [one for one in self._positions(account, None, now) if one["instId"] in names]
         session.push(messages.push(self._arg(subscription), data, eventType="snapshot", curPage=1, lastPage=True))
 
     def _arg(self, subscription: _Subscription) -> dict[str, Any]:
@@ -120,6 +158,8 @@ class PrivateChannels:
             self._tell_order(event)
         elif isinstance(event, BalanceChanged):
             self._tell_balance(event)
+        elif isinstance(event, PositionChanged):
+            self._tell_position(event)
 
     def _tell_order(self, event: OrderChanged) -> None:
         order = event.order
@@ -130,9 +170,14 @@ class PrivateChannels:
             # The fill and the end are two messages.
             self._tell_orders(order.account, order.symbol, {**full, "state": "partially_filled", "cancelSource": ""})
             full |= no_fill
-        elif event.change is OrderChange.UPDATED and fill is None:
-            full |= {"amendResult": "0", "reqId": order.note}
+        elif event.change is not OrderChange.PUT and fill is None:
+            full |= self._amendment(order.id)
         self._tell_orders(order.account, order.symbol, full)
+
+    def _amendment(self, order_id: int) -> Json:
+        """What the first push after an amendment says of it."""
+        request_id = self._venue.amendments.pop(order_id, None)
+        return {} if request_id is None else {"amendResult": "0", "reqId": request_id}
 
     def _tell_orders(self, account: str, symbol: Symbol, data: Json) -> None:
         self._tell(account, "orders", symbol, [data])
@@ -142,15 +187,38 @@ class PrivateChannels:
         detail = self._venue.balance(event.account, event.asset, available=event.available, locked=event.locked, at_milliseconds=at)
         more = {"eventType": "event_update", "curPage": 1, "lastPage": True}
         self._tell(event.account, "account", None, [self._venue.account(event.account, [detail], at)], **more)
-        if event.reason is not BalanceReason.ORDER_PUT:
-            reason = "filled" if event.reason is BalanceReason.ORDER_MATCHED else "transferred"
-            self._tell(event.account, "balance_and_position", None, [self._balance_and_position(reason, [self._balance_data(detail)])])
+        reason = self._venue.balance_events.get(event.reason)
+        if reason is not None:
+            self._tell(event.account, "balance_and_position", None, [self._balance_and_position(reason, [_balance_data(detail)], [])])
 
-    def _balance_data(self, detail: Json) -> Json:
-        return {name: detail[name] for name in ("ccy", "cashBal", "uTime")}
+    def _tell_position(self, event: PositionChanged) -> None:
+        account, symbol = event.account, event.position.symbol
+        changes = self._venue.encode_position_changes(account, [symbol])
+        push = self._balance_and_position(_POSITION_EVENTS[event.reason], [], changes)
+        if event.reason in (PositionReason.TRADED, PositionReason.LIQUIDATED):
+            push["trades"] = [{"instId": one["instId"], "tradeId": one["tradeId"]} for one in changes]
+        self._tell(account, "balance_and_position", None, [push])
+        self._changed_positions.setdefault(account, {})[symbol] = None
+        self._position_changed.set()
 
-    def _balance_and_position(self, reason: str, balances: list[Json]) -> Json:
-        return {"pTime": str(self._venue.now()), "eventType": reason, "balData": balances, "posData": [], "trades": []}
+    async def _tell_positions(self) -> None:
+        """Tell of positions that have changed, each once however often it has."""
+        while True:
+            await self._position_changed.wait()
+            await trio.sleep(_POSITIONS_SECONDS)
+            self._position_changed = trio.Event()
+            changed, self._changed_positions = self._changed_positions, {}
+            for account, symbols in changed.items():
+                now = self._venue.now()
+                for symbol in symbols:
+                    data = self._positions(account, [symbol], now)
+                    self._tell(account, "positions", symbol, data, eventType="event_update")
+
+    def _positions(self, account: str, symbols: list[Symbol] | None, now: int) -> list[Json]:
+        return [{**one, "pTime": str(now)} for one in self._venue.encode_positions(account, symbols)]
+
+    def _balance_and_position(self, reason: str, balances: list[Json], positions: list[Json]) -> Json:
+        return {"pTime": str(self._venue.now()), "eventType": reason, "balData": balances, "posData": positions, "trades": []}
 
     def _tell(self, account: str, channel: str, symbol: Symbol | None, data: list[Json], **more: Any) -> None:
         parcels: list[Parcel] = [
@@ -164,6 +232,19 @@ class PrivateChannels:
 
     def _is_about(self, subscription: _Subscription, symbol: Symbol | None) -> bool:
         return subscription.symbol in (None, symbol) and subscription.arg.get("instType", "ANY") in (self._venue.instrument_type, "ANY")
+
+
+def _balance_data(detail: Json) -> Json:
+    return {name: detail[name] for name in ("ccy", "cashBal", "uTime")}
+
+
+def _regular_seconds(arg: dict[str, Any]) -> float | None:
+    """How often a client wants to be told though nothing happens: of `updateInterval`, 0 declines and the unknown means 5 s."""
+    text = str(arg.get("extraParams", "")).replace(" ", "").replace("\n", "")
+    if '"updateInterval":"0"' in text:
+        return None
+    chosen = [seconds for seconds in _REGULAR_SECONDS if f'"updateInterval":"{int(seconds * 1000)}"' in text]
+    return chosen[0] if chosen and arg["channel"] == "positions" else _REGULAR_SECONDS[-1]
 
 
 def _key(arg: dict[str, Any]) -> str:

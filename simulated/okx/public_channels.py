@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import msgspec
 
 from market.symbol import Symbol
 from simulated.faults import Faults
@@ -13,27 +16,33 @@ from simulated.okx.venue import OkxVenue
 from simulated.session import Session
 from simulated.topics import Topic, TopicBoard, TopicKey
 
-_PATHS = {"books": "public", "books5": "public", "bbo-tbt": "public", "tickers": "public", "trades": "public", "trades-all": "business"}
+
+class PublicChannel(msgspec.Struct, frozen=True):
+    """A channel of one path. `make` is given the channel's name and what it is to be about, which the argument tells as `parameter`."""
+
+    path: str
+    make: Callable[[str, str], Topic]
+    parameter: str = "instId"
 
 
 class PublicChannels:
-    """Who is subscribed to what."""
+    """Who is subscribed to what. `more` are the channels that only some markets have."""
 
-    def __init__(self, venue: OkxVenue, faults: Faults) -> None:
-        self._venue = venue
-        self._faults = faults
-        self._board = TopicBoard(self._make)
+    def __init__(self, venue: OkxVenue, faults: Faults, more: Mapping[str, PublicChannel]) -> None:
+        self._channels = {**_channels(venue, faults), **more}
+        self._subjects = {"instId": [*venue.symbols], "instType": [venue.instrument_type]}
+        self._board = TopicBoard(lambda key: self._channels[key[0]].make(*key))
         self.run = self._board.run
         self.unsubscribe = self._board.unsubscribe
         venue.engine.subscribe(self._board.notice)
 
     def key_of(self, arg: dict[str, Any], path: str) -> TopicKey:
         """The topic that an argument means. Raises: OkxError: there is none such on this path."""
-        channel, instrument = str(arg.get("channel", "")), str(arg.get("instId", ""))
-        is_candle = channel.removeprefix("candle") in encoding.BARS and channel.startswith("candle")
-        if (_PATHS.get(channel) or ("business" if is_candle else None)) != path or instrument not in self._venue.symbols:
+        channel = self._channels.get(str(arg.get("channel", "")))
+        subject = "" if channel is None else str(arg.get(channel.parameter, ""))
+        if channel is None or channel.path != path or subject not in self._subjects[channel.parameter]:
             raise no_such_channel(arg)
-        return (channel, instrument)
+        return (str(arg["channel"]), subject)
 
     def subscribe(self, session: Session, key: TopicKey) -> Topic:
         (topic,) = self._board.subscribe(session, [key])
@@ -45,21 +54,20 @@ class PublicChannels:
             if isinstance(topic, Books) and topic.symbol == symbol:
                 topic.push_crossed()
 
-    def _make(self, key: TopicKey) -> Topic:
-        channel, symbol = key[0], self._venue.symbols[key[1]]
-        match channel:
-            case "books":
-                return Books(self._venue, symbol, self._faults)
-            case "books5":
-                return FullBook(self._venue, channel, symbol, 5, 0.1)
-            case "bbo-tbt":
-                return FullBook(self._venue, channel, symbol, 1, 0.01)
-            case "tickers":
-                return Tickers(self._venue, symbol)
-            case "trades" | "trades-all":
-                return Trades(self._venue, channel, symbol)
-            case _:
-                return Candles(self._venue, channel, symbol)
+
+def _channels(venue: OkxVenue, faults: Faults) -> dict[str, PublicChannel]:
+    symbols = venue.symbols
+    return {
+        "books": PublicChannel("public", lambda channel, name: Books(venue, symbols[name], faults)),
+        "books5": PublicChannel("public", lambda channel, name: FullBook(venue, channel, symbols[name], 5, 0.1)),
+        "bbo-tbt": PublicChannel("public", lambda channel, name: FullBook(venue, channel, symbols[name], 1, 0.01)),
+        "tickers": PublicChannel("public", lambda channel, name: Tickers(venue, symbols[name])),
+        "trades": PublicChannel("public", lambda channel, name: Trades(venue, channel, symbols[name])),
+        "trades-all": PublicChannel("business", lambda channel, name: Trades(venue, channel, symbols[name])),
+        **{
+            f"candle{bar}": PublicChannel("business", lambda channel, name: Candles(venue, channel, symbols[name])) for bar in encoding.BARS
+        },
+    }
 
 
 def no_such_channel(arg: dict[str, Any]) -> OkxError:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
@@ -11,6 +12,7 @@ from market.events import Side
 from market.instrument import Instrument
 from market.symbol import Symbol
 from simulated.control import VenueClock
+from simulated.engine.events import BalanceReason
 from simulated.engine.order import Order, OrderKind, TimeInForce
 from simulated.numbers import plain
 from simulated.okx import encoding
@@ -28,6 +30,12 @@ class OkxSpotVenue(OkxVenue):
     """Assets are exchanged; sizes are base units; the account is in spot mode, without margin and positions."""
 
     instrument_type = "SPOT"
+    balance_events: ClassVar[Mapping[BalanceReason, str]] = {
+        BalanceReason.ORDER_MATCHED: "filled",
+        BalanceReason.ORDER_CHANGED: "transferred",
+        BalanceReason.DEPOSITED: "transferred",
+        BalanceReason.WITHDRAWN: "transferred",
+    }
 
     def __init__(self, settings: SimulationSettings, clock: VenueClock) -> None:
         super().__init__(settings, clock, exchange="okx_spot", first_instrument_code=_FIRST_INSTRUMENT_CODE)
@@ -67,7 +75,7 @@ class OkxSpotVenue(OkxVenue):
         if text_of(fields, "tdMode") != "cash":
             raise OkxError("51010", "You can't complete this request under your current account mode.")
 
-    def terms(self, symbol: Symbol, fields: Fields) -> dict[str, Any]:
+    def terms(self, account: AccountSettings, symbol: Symbol, fields: Fields) -> dict[str, Any]:
         """A market order states its size in either asset: a buy what it spends, unless it says otherwise."""
         if text_of(fields, "ordType") != "market":
             return limit_terms(self.listings[symbol], fields)

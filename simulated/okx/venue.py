@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from market.symbol import Symbol
 from simulated.control import VenueClock
+from simulated.engine.events import BalanceReason
 from simulated.engine.order import Order, OrderKind, Trade, TradeParty
 from simulated.okx import encoding
 from simulated.okx.encoding import Json
@@ -29,6 +31,8 @@ class OkxVenue(Venue):
     """
 
     instrument_type: ClassVar[str]
+    balance_events: ClassVar[Mapping[BalanceReason, str]]
+    """What `balance_and_position` calls a change of a balance; what is not here does not change what it tells of."""
 
     def __init__(self, settings: SimulationSettings, clock: VenueClock, *, exchange: str, first_instrument_code: int) -> None:
         super().__init__(settings, clock, exchange=exchange, first_order_id=_FIRST_ORDER_ID, doomed_orders_are_admitted=True)
@@ -56,7 +60,7 @@ class OkxVenue(Venue):
         """Raises: OkxError: the account cannot trade like this."""
 
     @abstractmethod
-    def terms(self, symbol: Symbol, fields: Fields) -> dict[str, Any]:
+    def terms(self, account: AccountSettings, symbol: Symbol, fields: Fields) -> dict[str, Any]:
         """What an order asks for, in the words of `NewOrder`. Raises: OkxError: it asks for what there is not."""
 
     @abstractmethod
@@ -93,6 +97,14 @@ class OkxVenue(Venue):
 
     def encode_my_trade(self, trade: Trade, party: TradeParty) -> Json:
         return encoding.my_trade(self.listings[trade.symbol], trade, party)
+
+    def encode_positions(self, account: str, symbols: Iterable[Symbol] | None = None) -> list[Json]:
+        """Open positions, or those in `symbols`, open or not. A spot account has none."""
+        return []
+
+    def encode_position_changes(self, account: str, symbols: Iterable[Symbol] | None = None) -> list[Json]:
+        """The same, as `balance_and_position` tells of them."""
+        return []
 
     def levels(self, symbol: Symbol, depth: int) -> tuple[list[encoding.Level], list[encoding.Level]]:
         """Bids and asks."""
