@@ -46,7 +46,6 @@ class PrivateRest:
             private_endpoint("GET", "/spot/fee", self.fee),
             private_endpoint("GET", "/spot/batch_fee", self.batch_fee),
             private_endpoint("GET", "/wallet/fee", self.wallet_fee),
-            private_endpoint("GET", "/account/detail", self.account_detail),
         ]
 
     def place(self, call: RestCall) -> Json:
@@ -132,15 +131,3 @@ class PrivateRest:
     def _optional_pair(self, call: RestCall) -> str:
         pair = text_of(call.query, "currency_pair")
         return "" if pair is None else encoding.wire(self._venue.symbol(pair))
-
-    def account_detail(self, call: RestCall) -> Json:
-        """Mode 1 is a classic account: no unified margin."""
-        account = call.signed_in
-        return {
-            "user_id": account.user_id,
-            "ip_whitelist": [],
-            "currency_pairs": [],
-            "tier": 0,
-            "key": {"mode": 1},
-            "copy_trading_role": 0,
-        }

@@ -18,16 +18,13 @@ _CANDLE_LIMIT_MAX = 1_000
 
 
 class PublicRest:
-    """Answers about time, currencies, pairs, books, tickers, trades and candles."""
+    """Answers about pairs, books, tickers, trades and candles."""
 
     def __init__(self, venue: GateSpotVenue) -> None:
         self._venue = venue
 
     def endpoints(self) -> list[Endpoint]:
         table = {
-            "/spot/time": self.time,
-            "/spot/currencies": self.currencies,
-            "/spot/currencies/{currency}": self.currency,
             "/spot/currency_pairs": self.currency_pairs,
             "/spot/currency_pairs/{pair}": self.currency_pair,
             "/spot/order_book": self.order_book,
@@ -39,25 +36,9 @@ class PublicRest:
         }
         return [public_endpoint(path, handler) for path, handler in table.items()]
 
-    def time(self, call: RestCall) -> Json:
-        return {"server_time": self._venue.now()}
-
     def nothing(self, call: RestCall) -> list[Any]:
         """Margin is not offered here; clients that ask for its pairs get none."""
         return []
-
-    def currencies(self, call: RestCall) -> list[Json]:
-        assets: dict[str, None] = {}
-        for symbol in self._venue.engine.instruments:
-            assets[symbol.base] = None
-            assets[symbol.quote] = None
-        return [_currency(asset) for asset in assets]
-
-    def currency(self, call: RestCall) -> Json:
-        for currency in self.currencies(call):
-            if currency["currency"] == call.path["currency"]:
-                return currency
-        raise GateError("INVALID_CURRENCY", f"Invalid currency {call.path['currency']}")
 
     def currency_pairs(self, call: RestCall) -> list[Json]:
         return [self._pair(symbol) for symbol in self._venue.symbols.values()]
@@ -121,17 +102,3 @@ class PublicRest:
         candles = [candle for candle in self._venue.tapes[symbol].candles(interval) if since <= candle.start_seconds <= until]
         limit = _CANDLE_LIMIT_MAX if has_range else call.limit(100, _CANDLE_LIMIT_MAX)
         return [encoding.candle(candle, length, now_seconds) for candle in candles[-limit:]]
-
-
-def _currency(asset: str) -> Json:
-    return {
-        "currency": asset,
-        "name": asset,
-        "delisted": False,
-        "withdraw_disabled": False,
-        "withdraw_delayed": False,
-        "deposit_disabled": False,
-        "trade_disabled": False,
-        "chain": asset,
-        "chains": [],
-    }

@@ -15,6 +15,7 @@ from simulated.faults import Faults
 from simulated.gateio.auth import Authenticator
 from simulated.gateio.product import SPOT
 from simulated.gateio.rest import PREFIX, RestSide
+from simulated.gateio.rest_common import CommonRest
 from simulated.gateio.websocket import WebsocketSide
 from simulated.gateio.websocket_api import WebsocketApi
 from simulated.gateio_spot.order_desk import OrderDesk
@@ -50,7 +51,11 @@ class SimulatedGateioSpot(SimulatedServer):
         api = WebsocketApi(SPOT, self.venue, auth, limits, faults, commands(desk))
         websocket = WebsocketSide(SPOT, self.venue, auth, faults, public, private, api)
         rest = RestSide(SPOT, self.venue, auth, limits, faults)
-        endpoints = [*PublicRest(self.venue).endpoints(), *PrivateRest(self.venue, desk, countdowns).endpoints()]
+        endpoints = [
+            *CommonRest(self.venue).endpoints(),
+            *PublicRest(self.venue).endpoints(),
+            *PrivateRest(self.venue, desk, countdowns).endpoints(),
+        ]
         app = Starlette(
             routes=[
                 *rest.routes(endpoints),
