@@ -25,6 +25,7 @@ from orders.reports import (
     FillReport,
     OrderReport,
     ReportedStatus,
+    StreamAnswered,
     StreamClosing,
     StreamConfirmed,
     StreamPong,
@@ -471,6 +472,64 @@ def test_balances_pongs_and_notices_of_the_stream_are_read() -> None:
         StreamClosing("The connection will soon be closed for a service upgrade. Please reconnect.")
     ]  # fmt: skip
     assert codec.decode_frame(FRAMES[8]) == codec.decode_frame(FRAMES[12]) == codec.decode_frame(FRAMES[13]) == []
+
+
+# Orders over the stream
+
+INSTRUMENTS = (
+    b'{"code":"0","msg":"","data":[{"instType":"SPOT","instId":"BTC-USDT","instIdCode":10451,"lotSz":"0.00000001","ctVal":""},'
+    b'{"instType":"SPOT","instId":"ETH-USDT","instIdCode":"","lotSz":"0.0001"},{"instType":"SPOT","instId":"","state":"preopen"},'
+    b'{"instType":"SPOT","instId":"ODDNAME","instIdCode":7},{"instType":"SPOT","instId":"SOL-USDT"}]}'
+)
+
+
+def learned() -> AccountCodec:
+    made = OkxSpotAccountCodec()
+    made.catalogue.learn(made.catalogue.request(), INSTRUMENTS)
+    return made
+
+
+def test_catalogue_of_spot_brings_the_stream_s_codes_and_rest_needs_nothing_of_it() -> None:
+    assert codec.catalogue is not None
+    assert codec.order_entry is not None
+    asked = codec.catalogue.request()
+    assert (asked.path, asked.query, asked.is_public) == ("/api/v5/public/instruments", "instType=SPOT", True)
+    assert asked.group in codec.rate_limits
+    assert not codec.catalogue.is_complete
+    assert not codec.order_entry.carries(BTC)
+    catalogue, entry = learned().catalogue, learned().order_entry
+    assert catalogue is not None
+    assert entry is not None
+    assert catalogue.is_complete
+    assert [entry.carries(symbol) for symbol in (BTC, ETH, Symbol("SOL", "USDT"))] == [True, False, False]
+
+
+def test_spot_operations_over_the_stream_have_the_fields_of_rest_but_the_instrument_s_code() -> None:
+    entry = learned().order_entry
+    assert entry is not None
+    by_rest = json.loads(codec.place(request(), expires_at_milliseconds=None).body)
+    del by_rest["instId"]
+    place = entry.place(request(), request_id="a1", timestamp_milliseconds=NOW, expires_at_milliseconds=1_790_000_003_000)
+    assert json.loads(place) == {"id": "a1", "op": "order", "expTime": "1790000003000", "args": [{"instIdCode": 10451, **by_rest}]}
+    cancel = entry.cancel(placed(None), request_id="a2", timestamp_milliseconds=NOW)
+    assert json.loads(cancel) == {"id": "a2", "op": "cancel-order", "args": [{"instIdCode": 10451, "clOrdId": "mmZbtcZ0001"}]}
+    amend = entry.amend(placed(), price=Decimal(2), quantity=None, request_id="a3", timestamp_milliseconds=NOW)
+    assert json.loads(amend) == {"id": "a3", "op": "amend-order", "args": [{"instIdCode": 10451, "ordId": "77", "newPx": "2"}]}
+    fok = replace(market(Side.SELL), time_in_force=TimeInForce.FILL_OR_KILL)
+    with pytest.raises(ValueError, match="no fill-or-kill market orders"):
+        entry.place(fok, request_id="a4", timestamp_milliseconds=NOW, expires_at_milliseconds=None)
+
+
+def test_answers_over_the_stream_are_told_from_answers_to_subscriptions() -> None:
+    frame = '{"id":"a1","op":"order","data":[{"clOrdId":"","ordId":"12345689","sCode":"0","sMsg":""}],"code":"0","msg":""}'
+    (answered,) = codec.decode_frame(frame)
+    assert answered == StreamAnswered("a1", body=frame.encode())
+    assert codec.decode_placed(request(), answered.body).exchange_order_id == "12345689"
+    (refusal,) = codec.decode_frame('{"id":"a2","op":"order","data":[],"code":"60013","msg":"Invalid args"}')
+    assert isinstance(refusal, StreamAnswered)
+    assert refusal.error is not None
+    assert (refusal.request_id, refusal.error.kind) == ("a2", ErrorKind.INVALID_PARAMETERS)
+    assert codec.decode_frame('{"id":"subscriptions","event":"subscribe","arg":{"channel":"orders"}}') == [StreamConfirmed("orders")]
 
 
 # Refusals
