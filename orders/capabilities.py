@@ -19,6 +19,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     place_batch_max: int = 1
     cancel_batch_max: int = 1
     amend_batch_max: int = 1
+    amend_batch_one_change: bool = False  # in a batch, an amendment changes the price or the quantity, not both
     batch_symbols_max: int = 1  # different symbols among the placements of a batch
     cancel_all: bool = False
     websocket_order_entry: bool = False

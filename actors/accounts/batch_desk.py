@@ -67,8 +67,11 @@ class BatchDesk:
 
     async def amend(self, commands: Sequence[AmendOrder]) -> None:
         """Change several open orders in place, where the exchange can."""
+        capabilities = self._session.codec.capabilities
+        apart = [one for one in commands if capabilities.amend_batch_one_change and one.price is not None and one.quantity is not None]
+        together = [one for one in commands if one not in apart]
         async with trio.open_nursery() as nursery:
-            for batch in in_batches(commands, self._session.codec.capabilities.amend_batch_max):
+            for batch in (*in_batches(together, capabilities.amend_batch_max), *in_batches(apart, 1)):
                 if len(batch) == 1:
                     nursery.start_soon(self._desk.amend, batch[0])
                 else:

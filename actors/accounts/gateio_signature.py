@@ -21,5 +21,10 @@ def channel_signature(secret: str, *, channel: str, event: str, timestamp_second
     return _signature(secret, f"channel={channel}&event={event}&time={timestamp_seconds}")
 
 
+def login_signature(secret: str, *, channel: str, timestamp_seconds: int) -> str:
+    """The signature of a login to the order API, whose `req_param` is left out ("Websocket API", "Client API Request")."""
+    return _signature(secret, f"api\n{channel}\n\n{timestamp_seconds}")
+
+
 def _signature(secret: str, text: str) -> str:
     return hmac.new(secret.encode(), text.encode(), hashlib.sha512).hexdigest()

@@ -17,14 +17,14 @@ from msgspec.structs import replace
 
 from actors.accounts import gateio_spot_wire as wire
 from actors.accounts.clock_window import ClockWindow
-from actors.accounts.codec import PreparedRequest
+from actors.accounts.codec import Amendment, BatchAnswer, OrderReceived, PreparedRequest
 from actors.accounts.credential import Credential
+from actors.accounts.gateio_order_entry import EXPIRY_HEADER, answer_reports, login_channel, login_frame
 from actors.accounts.gateio_signature import channel_signature, rest_signature
 from actors.accounts.gateio_spot_errors import labelled_refusal, refusal_in
+from actors.accounts.gateio_spot_orders import ACCOUNT, PRODUCT, TIME_IN_FORCE, GateioSpotOrderEntry, about, changes, order_fields, wire_id
 from exchanges.gateio_spot import GATEIO_SPOT
 from exchanges.identity import ExchangeIdentity
-from market.events import Side
-from market.instrument import format_decimal
 from market.symbol import Symbol
 from network.http import HttpRequest, HttpResponse
 from network.rate_limit import RateLimit
@@ -41,7 +41,7 @@ from orders.reports import (
     StreamPong,
     StreamRefused,
 )
-from orders.request import OrderRequest, OrderType, TimeInForce
+from orders.request import OrderRequest
 
 REST_URLS = {  # REST, "APIv4 base URL"; paths carry the /api/v4 prefix because it is signed
     "live": "https://api.gateio.ws",
@@ -51,8 +51,6 @@ WEBSOCKET_URLS = {  # websocket, "Server URL"
     "live": "wss://api.gateio.ws/ws/v4/",
     "testnet": "wss://ws-testnet.gate.com/v4/ws/spot",
 }
-ACCOUNT = "spot"  # REST, "Create an order", `account`
-
 # REST, "Frequency limit rule": 10/s for placing and amending, 200/s for cancels, 200 in 10 s for queries; a tenth is left
 # as a margin because requests bunch up on their way. Gate.io counts placing and amending per market, and queries per
 # endpoint: one group each per account is stricter than that, and simple. Cancels have a limit of their own, so nothing is
@@ -68,17 +66,11 @@ RATE_LIMITS = MappingProxyType(
 PENALTY_SECONDS_MAX = 60.0  # windows are 1 s and 10 s; a reset further away is a clock's fault
 PENALTY_SECONDS_MIN = 0.1
 
-# REST, "Create an order", `time_in_force`
-_TIME_IN_FORCE = {
-    TimeInForce.GOOD_TILL_CANCELLED: "gtc",
-    TimeInForce.IMMEDIATE_OR_CANCEL: "ioc",
-    TimeInForce.FILL_OR_KILL: "fok",
-    TimeInForce.POST_ONLY: "poc",
-}
-EXPIRY_HEADER = "x-gate-exptime"  # REST, "Create an order"; the exchange's time in milliseconds
 RESET_HEADER = "x-gate-ratelimit-reset-timestamp"  # REST, "Frequency limit rule"; seconds
 PLACE_BATCH_MAX = 10  # REST, "Create a batch of orders"
+PLACE_BATCH_SYMBOLS_MAX = 4
 CANCEL_BATCH_MAX = 20  # REST, "Cancel a batch of orders with an ID list"
+AMEND_BATCH_MAX = 5  # REST, "Batch modification of orders"; each changes either its price or its amount
 ORDERS_PER_PAGE = 100  # REST, "List all open orders" (per pair) and "List orders"
 FILLS_PER_PAGE = 1000  # REST, "List personal trading history"
 
@@ -92,10 +84,11 @@ PING_INTERVAL_SECONDS = 10.0
 STREAM_SERVER_ERROR = "3"  # websocket, "Schema", `error`; says nothing about what was asked: it is asked again
 _PAYLOADS: dict[str, list[str] | None] = {ORDERS_CHANNEL: ["!all"], FILLS_CHANNEL: ["!all"], BALANCES_CHANNEL: None}
 
+_ORDER_ENTRY = GateioSpotOrderEntry()
 _CLOCK_WINDOW = ClockWindow(behind_milliseconds=60_000, ahead_milliseconds=60_000)  # REST, "Generate the signature": 60 s
 
 _CAPABILITIES = Capabilities(
-    time_in_force=frozenset(_TIME_IN_FORCE),
+    time_in_force=frozenset(TIME_IN_FORCE),
     market_buy_by_quote=True,
     market_buy_by_base=False,
     market_fill_or_kill=True,
@@ -104,6 +97,10 @@ _CAPABILITIES = Capabilities(
     amend_keeps_priority_on_reduce=True,  # REST, "Amend an order"
     place_batch_max=PLACE_BATCH_MAX,
     cancel_batch_max=CANCEL_BATCH_MAX,
+    amend_batch_max=AMEND_BATCH_MAX,
+    amend_batch_one_change=True,
+    batch_symbols_max=PLACE_BATCH_SYMBOLS_MAX,
+    websocket_order_entry=True,
     cancel_all=True,
     order_expiry=True,
     client_order_id_length_max=28,  # REST, "Create an order", `text`: after the prefix
@@ -114,7 +111,8 @@ class GateioSpotAccountCodec:
     """Implements `actors.accounts.codec.AccountCodec`.
 
     A market buy states its amount in quote units on the wire, and can state it in no other. An order is found by its
-    client order id only while it is open; after that by the exchange's id, or in the list of finished orders.
+    client order id only while it is open; after that by the exchange's id, or in the list of finished orders. Orders go over
+    the private stream's connection, too, which is logged in for that.
     """
 
     @property
@@ -142,8 +140,8 @@ class GateioSpotAccountCodec:
         return None
 
     @property
-    def order_entry(self) -> None:
-        return None
+    def order_entry(self) -> GateioSpotOrderEntry:
+        return _ORDER_ENTRY
 
     def rest_url(self, mode: str) -> str:
         return REST_URLS[mode]
@@ -207,22 +205,24 @@ class GateioSpotAccountCodec:
         Raises:
             ValueError: a market buy in base units, which Gate.io does not have.
         """
-        return self._placement("/api/v4/spot/orders", _order_fields(request), expires_at_milliseconds)
+        return self._placement("/api/v4/spot/orders", order_fields(request), expires_at_milliseconds)
 
     def place_batch(self, requests: Sequence[OrderRequest], *, expires_at_milliseconds: int | None) -> PreparedRequest:
         """
         Raises:
-            ValueError: more than `PLACE_BATCH_MAX` orders, none, or a market buy in base units.
+            ValueError: more than `PLACE_BATCH_MAX` orders or `PLACE_BATCH_SYMBOLS_MAX` symbols, none, or a market buy in base units.
         """
         _ensure_batch(len(requests), PLACE_BATCH_MAX)
-        return self._placement("/api/v4/spot/batch_orders", [_order_fields(request) for request in requests], expires_at_milliseconds)
+        if len({request.symbol for request in requests}) > PLACE_BATCH_SYMBOLS_MAX:
+            raise ValueError(f"a batch of placements has at most {PLACE_BATCH_SYMBOLS_MAX} symbols")
+        return self._placement("/api/v4/spot/batch_orders", [order_fields(request) for request in requests], expires_at_milliseconds)
 
     def _placement(self, path: str, fields: object, expires_at_milliseconds: int | None) -> PreparedRequest:
         headers = () if expires_at_milliseconds is None else ((EXPIRY_HEADER, str(expires_at_milliseconds)),)
         return PreparedRequest(method="POST", path=path, body=msgspec.json.encode(fields), headers=headers, group="orders")
 
     def cancel(self, order: Order) -> PreparedRequest:
-        return self._about_order("DELETE", _wire_id(order), order.request.symbol, group="cancels")
+        return self._about_order("DELETE", wire_id(order), order.request.symbol, group="cancels")
 
     def cancel_reported(self, report: OrderReport) -> PreparedRequest:
         return self._about_order("DELETE", report.exchange_order_id, report.symbol, group="cancels")
@@ -231,16 +231,13 @@ class GateioSpotAccountCodec:
         """Cancels whatever is open in `symbol`, whoever placed it."""
         return PreparedRequest(method="DELETE", path="/api/v4/spot/orders", query=_query(symbol, account=ACCOUNT), group="cancels")
 
-    def cancel_batch(self, reports: Sequence[OrderReport]) -> PreparedRequest:
+    def cancel_batch(self, orders: Sequence[Order | OrderReport]) -> PreparedRequest:
         """
         Raises:
             ValueError: more than `CANCEL_BATCH_MAX` orders, or none.
         """
-        _ensure_batch(len(reports), CANCEL_BATCH_MAX)
-        fields = [
-            {"currency_pair": GATEIO_SPOT.to_wire(report.symbol), "id": report.exchange_order_id, "account": ACCOUNT} for report in reports
-        ]
-        body = msgspec.json.encode(fields)
+        _ensure_batch(len(orders), CANCEL_BATCH_MAX)
+        body = msgspec.json.encode([about(order, "id") for order in orders])
         return PreparedRequest(method="POST", path="/api/v4/spot/cancel_batch_orders", body=body, group="cancels")
 
     def dead_mans_switch(self, symbols: Sequence[Symbol], *, timeout_seconds: int) -> list[PreparedRequest]:
@@ -254,18 +251,22 @@ class GateioSpotAccountCodec:
         Raises:
             ValueError: neither is given.
         """
-        if price is None and quantity is None:
-            raise ValueError("an amendment changes the price, the quantity, or both")
-        fields: dict[str, str] = {}
-        if quantity is not None:
-            fields["amount"] = format_decimal(quantity)
-        if price is not None:
-            fields["price"] = format_decimal(price)
-        prepared = self._about_order("PATCH", _wire_id(order), order.request.symbol, group="orders")
-        return replace(prepared, body=msgspec.json.encode(fields))
+        prepared = self._about_order("PATCH", wire_id(order), order.request.symbol, group="orders")
+        return replace(prepared, body=msgspec.json.encode(changes(price, quantity)))
+
+    def amend_batch(self, amendments: Sequence[Amendment]) -> PreparedRequest:
+        """
+        Raises:
+            ValueError: more than `AMEND_BATCH_MAX` orders, none, or one that does not change either its price or its quantity.
+        """
+        _ensure_batch(len(amendments), AMEND_BATCH_MAX)
+        if any(one.price is not None and one.quantity is not None for one in amendments):
+            raise ValueError("in a batch an amendment changes the price or the quantity, not both")
+        items = [about(one.order, "order_id") | changes(one.price, one.quantity) for one in amendments]
+        return PreparedRequest(method="POST", path="/api/v4/spot/amend_batch_orders", body=msgspec.json.encode(items), group="orders")
 
     def query_order(self, order: Order) -> PreparedRequest:
-        return self._about_order("GET", _wire_id(order), order.request.symbol, group="private")
+        return self._about_order("GET", wire_id(order), order.request.symbol, group="private")
 
     def _about_order(self, method: str, wire_id: str, symbol: Symbol, *, group: str) -> PreparedRequest:
         query = _query(symbol, account=ACCOUNT)
@@ -321,16 +322,20 @@ class GateioSpotAccountCodec:
         with wire.reading("an order", body):
             return wire.order_report(wire.ORDER.decode(body))
 
-    def decode_batch(self, body: bytes) -> list[OrderReport | tuple[str, ExchangeError]]:
-        outcomes: list[OrderReport | tuple[str, ExchangeError]] = []
+    def decode_batch(self, body: bytes) -> list[BatchAnswer]:
+        """A cancellation that succeeded is answered with ids alone."""
+        outcomes: list[BatchAnswer] = []
         with wire.reading("a batch", body):
             for raw in wire.ITEMS.decode(body):
                 item = wire.BATCH_ITEM.decode(raw)
+                own_id, their_id = wire.client_order_id(item.text) or "", str(item.id or item.order_id or "")
                 if item.succeeded is False:
                     refusal = labelled_refusal(item.label or "", item.message or "", http_status=200)
-                    outcomes.append((wire.client_order_id(item.text) or str(item.id or ""), refusal))
+                    outcomes.append((own_id or their_id, refusal))
                 elif item.status:
                     outcomes.append(wire.order_report(wire.ORDER.decode(raw)))
+                else:
+                    outcomes.append(OrderReceived(exchange_order_id=their_id, client_order_id=own_id))
         return outcomes
 
     def decode_orders(self, body: bytes) -> list[OrderReport]:
@@ -378,7 +383,7 @@ class GateioSpotAccountCodec:
 
     @property
     def private_channels(self) -> frozenset[str]:
-        return frozenset(_PAYLOADS)
+        return frozenset((*_PAYLOADS, login_channel(PRODUCT)))
 
     def subscribe_frames(self, credential: Credential, *, timestamp_milliseconds: int) -> list[str | bytes]:
         time = timestamp_milliseconds // 1000
@@ -390,7 +395,7 @@ class GateioSpotAccountCodec:
                 frame["payload"] = payload
             frame["auth"] = {"method": "api_key", "KEY": credential.key, "SIGN": signature}
             frames.append(msgspec.json.encode(frame).decode())
-        return frames
+        return [*frames, login_frame(credential, product=PRODUCT, timestamp_milliseconds=timestamp_milliseconds)]
 
     def ping_frame(self, *, timestamp_milliseconds: int) -> str | bytes:
         return msgspec.json.encode({"time": timestamp_milliseconds // 1000, "channel": PING_CHANNEL}).decode()
@@ -398,6 +403,8 @@ class GateioSpotAccountCodec:
     def decode_frame(self, frame: str | bytes) -> list[PrivateReport]:
         with wire.reading("a frame", frame):
             read = wire.FRAME.decode(frame)
+            if read.header is not None:
+                return answer_reports(read, product=PRODUCT, classify=labelled_refusal)
             if read.error is not None and str(read.error.code) == STREAM_SERVER_ERROR:
                 return [StreamClosing(f"server error: {read.error.message}")]
             if read.error is not None:
@@ -428,35 +435,6 @@ def _updates(frame: wire.Frame) -> list[PrivateReport]:
         if notice is not None and notice.type == "upgrade":
             return [StreamClosing(notice.msg or notice.type)]
     return []
-
-
-def _order_fields(request: OrderRequest) -> dict[str, str]:
-    """REST, "Create an order"."""
-    amount = request.quantity
-    time_in_force = _TIME_IN_FORCE[request.time_in_force]
-    if request.type is OrderType.MARKET:
-        if request.side is Side.BUY:
-            amount = request.quote_quantity
-        if time_in_force != "fok":
-            time_in_force = "ioc"  # of a market order nothing may rest, and Gate.io wants to be told so
-    if amount is None:
-        raise ValueError("Gate.io spot has market buys by quote quantity only")
-    fields = {
-        "text": wire.wire_text(request.client_order_id),
-        "currency_pair": GATEIO_SPOT.to_wire(request.symbol),
-        "type": request.type.value,
-        "account": ACCOUNT,
-        "side": request.side.value,
-        "amount": format_decimal(amount),
-    }
-    if request.price is not None:
-        fields["price"] = format_decimal(request.price)
-    fields["time_in_force"] = time_in_force
-    return fields
-
-
-def _wire_id(order: Order) -> str:
-    return order.exchange_order_id or wire.wire_text(order.client_order_id)
 
 
 def _query(symbol: Symbol, **parameters: str | int) -> str:

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
+from actors.accounts.gateio_order_entry import ApiFrame
 from actors.accounts.reading import amount, finite
 from actors.accounts.reading import reading as exchange_reading
 from exchanges.gateio_spot import GATEIO_SPOT
@@ -63,6 +64,7 @@ class BatchItem(msgspec.Struct):
     """The part of a batch's answer that says whether; `status` tells whether an order follows."""
 
     id: str | int | None = None
+    order_id: str | int | None = None
     text: str | None = None
     succeeded: bool | None = None
     label: str | None = None
@@ -108,7 +110,7 @@ class StreamError(msgspec.Struct):
     message: str = ""
 
 
-class Frame(msgspec.Struct):
+class Frame(ApiFrame):
     channel: str = ""
     event: str | None = None
     error: StreamError | None = None
