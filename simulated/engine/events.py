@@ -53,7 +53,7 @@ class BalanceReason(enum.Enum):
     FEE = "fee"
     FUNDING = "funding"
     INSURANCE = "insurance"
-    LEVERAGE_CHANGED = "leverage_changed"
+    MARGIN_CHANGED = "margin_changed"
 
 
 class BalanceChanged(msgspec.Struct, frozen=True):

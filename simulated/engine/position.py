@@ -71,6 +71,11 @@ class Position(msgspec.Struct, kw_only=True):
         return Side.BUY if self.quantity > 0 else Side.SELL
 
     @property
+    def closing_side(self) -> Side:
+        """The side of an order that closes it. It must not be empty."""
+        return Side.SELL if self.quantity > 0 else Side.BUY
+
+    @property
     def entry_price(self) -> Decimal | None:
         """The average price of what is open, rounded to `MONEY_STEP`; None when it is empty."""
         if not self.quantity:
@@ -106,16 +111,21 @@ class Position(msgspec.Struct, kw_only=True):
         self.version += 1
 
     def _close(self, side: Side, price: Decimal, closed: Decimal) -> Decimal:
-        share = self.cost
+        share, added = self.cost, self.margin_added
         if closed != abs(self.quantity):
-            share = (self.cost * closed / abs(self.quantity)).quantize(MONEY_STEP, ROUND_HALF_EVEN)
+            share = _share(self.cost, closed, self.quantity)
+            added = _share(self.margin_added, closed, self.quantity)
         realised = -price * signed(closed, side) - share
         self.quantity += signed(closed, side)
         self.cost -= share
+        self.margin_added -= added
         self.realised_pnl += realised
         return realised
 
     def _end(self) -> None:
         self.last_close_pnl = self.realised_pnl + self.funding - self.fees
         self.history_pnl += self.last_close_pnl
-        self.margin_added = ZERO
+
+
+def _share(amount: Decimal, closed: Decimal, quantity: Decimal) -> Decimal:
+    return (amount * closed / abs(quantity)).quantize(MONEY_STEP, ROUND_HALF_EVEN)
