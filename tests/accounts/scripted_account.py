@@ -1,7 +1,8 @@
 """An account at an exchange whose every word is a test's, and the real parts that listen to it: ledger, bookkeeper, session.
 
 `ScriptedSession` stands where an `AccountSession` does, and shows lists that a test fills. `ScriptedHttp` stands where an
-`HttpClient` does, under a real `AccountSession` with a real rate limiter and the codec of Gate.io.
+`HttpClient` does, under a real `AccountSession` with a real rate limiter and the codec of Gate.io; `ScriptedStream` where a
+`PrivateStream` does.
 """
 
 from __future__ import annotations
@@ -203,6 +204,21 @@ class ScriptedSession:
     async def set_dead_mans_switch(self, symbols: Sequence[Symbol], *, timeout_seconds: int) -> None:
         await self._called("set_dead_mans_switch", timeout_seconds)
         self.switch_timeouts.append((trio.current_time(), timeout_seconds))
+
+
+class ScriptedStream:
+    """Carries requests as an open private stream does, and never answers by itself; `sent` holds what was handed over."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self.failure: Exception | None = None
+        self.sent: list[str] = []
+
+    async def send(self, frame: str | bytes) -> None:
+        self.sent.append(frame if isinstance(frame, str) else frame.decode())
+        await trio.lowlevel.checkpoint()
+        if self.failure is not None:
+            raise self.failure
 
 
 Answer = HttpResponse | Exception
