@@ -63,10 +63,11 @@ class Desk:
         self.gate = OrderGate()
         self.wall_clock = VirtualWallClock(epoch_milliseconds=0)
         self.session = real_session(self.http, wall_clock=self.wall_clock, orders_per_second=1)
+        self.requests = StreamRequests()
         self.asked_about: list[str] = []
         self.desk = OrderDesk(
             bookkeeper=self.books.bookkeeper,
-            entry=OrderEntry(session=self.session, requests=StreamRequests()),
+            entry=OrderEntry(session=self.session, requests=self.requests),
             gate=self.gate,
             limits=AccountLimits(),
             timing=AccountTiming(order_expiry_seconds=3.0),
