@@ -42,7 +42,6 @@ class _Bill(msgspec.Struct, frozen=True, kw_only=True):
     asset: str
     balance: Decimal
     change: Decimal
-    position_change: Decimal = ZERO
     at_milliseconds: int
     symbol: Symbol | None = None
     mode: str = ""
@@ -136,7 +135,7 @@ class Bills:
                 trade={
                     "ordId": str(party.order_id),
                     "clOrdId": party.client_id,
-                    "tag": "" if order is None else order.tag,
+                    "tag": "" if order is None or order.is_liquidation else order.tag,
                     "tradeId": venue.trade_id(trade, party),
                     "execType": "T" if party is trade.taker else "M",
                     "fillTime": str(trade.at_milliseconds),
@@ -145,7 +144,7 @@ class Bills:
         )
 
     def _add_funding(self, event: FundingPaid) -> None:
-        """The funding of an isolated position is taken from its margin, and the balance stays (as measured on bills of demo trading)."""
+        """From the balance. The real exchange takes that of an isolated position from its margin, and `balChg` is 0."""
         venue = self._venue
         position = venue.engine.position(event.account, event.symbol)
         self._add(
@@ -156,8 +155,7 @@ class Bills:
                 subtype=_PAID if event.amount < 0 else _RECEIVED,
                 asset=event.asset,
                 balance=self._cash(event.account, event.asset),
-                change=event.amount if position.is_cross else ZERO,
-                position_change=ZERO if position.is_cross else event.amount,
+                change=event.amount,
                 at_milliseconds=event.at_milliseconds,
                 symbol=event.symbol,
                 mode=margin_mode(position.is_cross),
@@ -190,7 +188,7 @@ class Bills:
             "bal": plain(bill.balance),
             "balChg": plain(bill.change),
             "posBal": "0",
-            "posBalChg": plain(bill.position_change),
+            "posBalChg": "0",
             "instType": "" if bill.symbol is None else self._venue.instrument_type,
             "instId": "" if bill.symbol is None else self._venue.wire(bill.symbol),
             "mgnMode": bill.mode,

@@ -54,6 +54,6 @@ class Funding:
         engine = self._venue.engine
         due, rate = engine.next_funding_milliseconds(symbol), engine.funding_rate(symbol)
         known_due, known_rate = self._due[symbol]
-        if due != known_due:
-            self._past[symbol].append((known_due, known_rate))
+        for settled_at in range(known_due, due, self._venue.funding_interval_milliseconds(symbol)):
+            self._past[symbol].append((settled_at, known_rate))
         self._due[symbol] = (due, rate)

@@ -185,11 +185,14 @@ class PrivateChannels:
     def _tell_balance(self, event: BalanceChanged) -> None:
         at = event.at_milliseconds
         detail = self._venue.balance(event.account, event.asset, available=event.available, locked=event.locked, at_milliseconds=at)
-        more = {"eventType": "event_update", "curPage": 1, "lastPage": True}
-        self._tell(event.account, "account", None, [self._venue.account(event.account, [detail], at)], **more)
+        self._tell_account(event.account, detail, at)
         reason = self._venue.balance_events.get(event.reason)
         if reason is not None:
             self._tell(event.account, "balance_and_position", None, [self._balance_and_position(reason, [_balance_data(detail)], [])])
+
+    def _tell_account(self, account: str, detail: Json, at_milliseconds: int) -> None:
+        more = {"eventType": "event_update", "curPage": 1, "lastPage": True}
+        self._tell(account, "account", None, [self._venue.account(account, [detail], at_milliseconds)], **more)
 
     def _tell_position(self, event: PositionChanged) -> None:
         account, symbol = event.account, event.position.symbol
@@ -198,6 +201,9 @@ class PrivateChannels:
         if event.reason in (PositionReason.TRADED, PositionReason.LIQUIDATED):
             push["trades"] = [{"instId": one["instId"], "tradeId": one["tradeId"]} for one in changes]
         self._tell(account, "balance_and_position", None, [push])
+        for detail in self._venue.balances(account):
+            if detail["ccy"] == symbol.quote:  # only now is all told that the event has changed
+                self._tell_account(account, detail, event.at_milliseconds)
         self._changed_positions.setdefault(account, {})[symbol] = None
         self._position_changed.set()
 

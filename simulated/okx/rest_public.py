@@ -35,10 +35,19 @@ class PublicRest:
             "/market/candles": (self.candles, PUBLIC_MARKET),
             "/market/history-candles": (self.candles, PUBLIC_MARKET),
         }
-        return [
+        public = [
             Endpoint(method="GET", path=path, handler=handler, operation=Operation.MARKET_DATA, group=group)
             for path, (handler, group) in table.items()
         ]
+        of_accounts = Endpoint(
+            method="GET",
+            path="/account/instruments",
+            handler=self.instruments,
+            operation=Operation.MARKET_DATA,
+            group=PUBLIC_INSTRUMENTS,
+            is_private=True,
+        )
+        return [*public, of_accounts]
 
     def time(self, call: RestCall) -> list[Json]:
         return [{"ts": str(self._venue.now())}]
@@ -48,6 +57,7 @@ class PublicRest:
         return []
 
     def instruments(self, call: RestCall) -> list[Json]:
+        """The same for everybody, and for accounts on another path."""
         kind = text_of(call.query, "instType")
         if kind not in ("SPOT", "SWAP", "FUTURES", "OPTION", "MARGIN"):
             raise parameter_error("instType")

@@ -141,6 +141,7 @@ class OkxSwapVenue(OkxVenue, ContractVenue):
             "lever": plain(leverage),
             "reduceOnly": "true" if order.reduce_only else "false",
             "category": "full_liquidation" if order.is_liquidation else "normal",
+            "tag": "" if order.is_liquidation else order.tag,
         }
 
     def encode_fill(self, trade: Trade, party: TradeParty) -> Json:

@@ -1,4 +1,4 @@
-"""A simulated OKX spot exchange on an in-memory network, and a client that signs by the exchange's documentation."""
+"""A simulated OKX exchange, spot or swap, on an in-memory network, and a client that signs by the exchange's documentation."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -21,7 +22,7 @@ from market.clock import VirtualWallClock
 from market.symbol import Symbol
 from network.simulated_network import SimulatedNetwork
 from simulated.control import VenueControl
-from simulated.okx.server import SimulatedOkxSpot
+from simulated.okx.server import SimulatedOkx, SimulatedOkxSpot, SimulatedOkxSwap
 from simulated.settings import AccountSettings, MarketSettings, SimulationSettings
 
 HOST, ADDRESS, PORT = "okx.sim", "10.1.0.2", 80
@@ -29,6 +30,10 @@ BTC = Symbol("BTC", "USDT")
 READER = AccountSettings(name="reader", user_id=2, api_key="reader-key", api_secret="reader-secret", permissions="read")
 MAIN = AccountSettings()
 SETTINGS = SimulationSettings(markets=(MarketSettings(),), accounts=(MAIN, READER))
+Order = dict[str, Any]
+# What is placed unless a test says otherwise: a resting buy far below the market.
+SPOT_ORDER: Order = {"instId": "BTC-USDT", "tdMode": "cash", "side": "buy", "ordType": "limit", "sz": "0.001", "px": "50000"}
+SWAP_ORDER: Order = {"instId": "BTC-USDT-SWAP", "tdMode": "cross", "side": "buy", "ordType": "limit", "sz": "1", "px": "50000"}
 
 
 def signed(secret: str, text: str) -> str:
@@ -38,8 +43,9 @@ def signed(secret: str, text: str) -> str:
 class OkxWorld:
     """The server, its control, and a signing REST client."""
 
-    def __init__(self, server: SimulatedOkxSpot, http: httpx.AsyncClient, wall: VirtualWallClock) -> None:
+    def __init__(self, server: SimulatedOkx, http: httpx.AsyncClient, wall: VirtualWallClock, order: Order) -> None:
         self.server = server
+        self.order = order
         self.control: VenueControl = server.control
         self.http = http
         self.wall = wall
@@ -70,11 +76,9 @@ class OkxWorld:
         return (await self.answer("POST", path, body, **more)).json()
 
     async def place(self, *, headers: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
-        """Place an order on BTC-USDT, a resting buy far below the market unless `fields` say otherwise; what became of it."""
-        order: dict[str, Any] = {
-            "instId": "BTC-USDT", "tdMode": "cash", "side": "buy", "ordType": "limit", "sz": "0.001", "px": "50000", **fields,
-        }  # fmt: skip
-        answer = await self.post("/trade/order", {name: value for name, value in order.items() if value is not None}, headers=headers)
+        """Place the usual order, changed by `fields`; what became of it."""
+        order = {name: value for name, value in (self.order | fields).items() if value is not None}
+        answer = await self.post("/trade/order", order, headers=headers)
         return answer["data"][0] if answer["data"] else answer
 
     @asynccontextmanager
@@ -131,17 +135,27 @@ class OkxSocket:
 
 
 @asynccontextmanager
-async def okx_world(settings: SimulationSettings = SETTINGS, *, flow: bool = False, seed: int = 1) -> AsyncGenerator[OkxWorld]:
+async def okx_world(
+    settings: SimulationSettings = SETTINGS,
+    *,
+    flow: bool = False,
+    seed: int = 1,
+    market: type[SimulatedOkxSpot | SimulatedOkxSwap] = SimulatedOkxSpot,
+    order: Order = SPOT_ORDER,
+) -> AsyncGenerator[OkxWorld]:
     """A running exchange. Without `flow` the book stands still as the warm-up made it."""
     network = SimulatedNetwork(random.Random(seed), latency_seconds=(0.001, 0.001))
     network.add_host(HOST, ADDRESS)
     wall = VirtualWallClock()
     with network.install():
-        server = SimulatedOkxSpot(msgspec.structs.replace(settings, seed=seed), clock=wall, rng=random.Random(seed))
+        server = market(msgspec.structs.replace(settings, seed=seed), clock=wall, rng=random.Random(seed))
         if not flow:
             server.control.freeze_flow()
         async with trio.open_nursery() as nursery, httpx.AsyncClient(base_url=f"http://{HOST}") as http:
             await nursery.start(server.run, ADDRESS, PORT)
-            yield OkxWorld(server, http, wall)
+            yield OkxWorld(server, http, wall, order)
             server.control.check_invariants()
             nursery.cancel_scope.cancel()
+
+
+swap_world = partial(okx_world, market=SimulatedOkxSwap, order=SWAP_ORDER)
