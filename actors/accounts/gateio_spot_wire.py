@@ -1,36 +1,23 @@
-"""What Gate.io spot says about an account: the shapes of its messages and how they become reports.
+"""What Gate.io spot says about an account: the shapes of its own messages and how they become reports.
 
 Only the fields that are used, from https://www.gate.com/docs/developers/apiv4/ ("Order", "SpotAccount", "Trade") and
-https://www.gate.com/docs/developers/apiv4/ws/en/ ("Orders channel", "User trades channel", "Spot balance channel").
+https://www.gate.com/docs/developers/apiv4/ws/en/ ("Orders channel", "User trades channel", "Spot balance channel"). What it
+shares with futures is in `gateio_wire`.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from decimal import Decimal
 
 import msgspec
 
-from actors.accounts.gateio_order_entry import ApiFrame
+from actors.accounts.gateio_wire import Number, charged, client_order_id, how_it_ended, milliseconds
 from actors.accounts.reading import amount, finite
-from actors.accounts.reading import reading as exchange_reading
 from exchanges.gateio_spot import GATEIO_SPOT
 from market.events import Side
 from market.exact import EXACT, exact_sum
 from orders.order import ZERO
 from orders.reports import BalanceReport, FillReport, OrderReport, ReportedStatus
-
-# "text": what a client calls its order begins so on the wire; any other text tells how a foreign order was made.
-CLIENT_ID_PREFIX = "t-"
-
-_END_BY_FINISH = {  # "finish_as"; what is not here counts as cancelled, with the exchange's word as the reason
-    "ioc": ReportedStatus.EXPIRED,
-    "fok": ReportedStatus.EXPIRED,
-    "poc": ReportedStatus.REJECTED,
-}
-_REASON_BY_FINISH = {"poc": "post-only, and it would have taken (poc)", "cancelled": ""}
-
-_Number = str | int | float
 
 
 class Order(msgspec.Struct):
@@ -45,11 +32,11 @@ class Order(msgspec.Struct):
     status: str | None = None
     event: str | None = None
     finish_as: str | None = None
-    price: _Number | None = None  # may be empty for market orders
+    price: Number | None = None  # may be empty for market orders
     left: Decimal | None = None
     filled_amount: Decimal | None = None
     filled_total: Decimal | None = None
-    update_time_ms: _Number | None = None
+    update_time_ms: Number | None = None
     succeeded: bool | None = None  # in the answer to cancelling all
 
 
@@ -58,18 +45,6 @@ class OpenOrders(msgspec.Struct):
 
     currency_pair: str
     orders: list[Order] | None
-
-
-class BatchItem(msgspec.Struct):
-    """The part of a batch's answer that says whether; `status` tells whether an order follows."""
-
-    id: str | int | None = None
-    order_id: str | int | None = None
-    text: str | None = None
-    succeeded: bool | None = None
-    label: str | None = None
-    message: str | None = None
-    status: str | None = None
 
 
 class Fill(msgspec.Struct):
@@ -85,7 +60,7 @@ class Fill(msgspec.Struct):
     gt_fee: Decimal | None = None
     point_fee: Decimal | None = None
     text: str | None = None
-    create_time_ms: _Number | None = None
+    create_time_ms: Number | None = None
 
 
 class Account(msgspec.Struct):
@@ -102,65 +77,15 @@ class Balance(msgspec.Struct):
     currency: str
     total: Decimal
     available: Decimal
-    timestamp_ms: _Number | None = None
-
-
-class StreamError(msgspec.Struct):
-    code: int | str = ""
-    message: str = ""
-
-
-class Frame(ApiFrame):
-    channel: str = ""
-    event: str | None = None
-    error: StreamError | None = None
-    result: msgspec.Raw = msgspec.Raw(b"null")
-    type: str | None = None  # of the bare upgrade notice, as is `msg`
-    msg: str | None = None
-
-
-class SubscribeResult(msgspec.Struct):
-    status: str = "success"
-
-
-class SystemNotice(msgspec.Struct):
-    type: str = ""
-    msg: str = ""
-
-
-class ServerTime(msgspec.Struct):
-    server_time: int
+    timestamp_ms: Number | None = None
 
 
 ORDERS = msgspec.json.Decoder(list[Order])
 ORDER = msgspec.json.Decoder(Order)
 OPEN_ORDERS = msgspec.json.Decoder(list[OpenOrders])
-ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
-BATCH_ITEM = msgspec.json.Decoder(BatchItem)
 FILLS = msgspec.json.Decoder(list[Fill])
 ACCOUNTS = msgspec.json.Decoder(list[Account])
 BALANCES = msgspec.json.Decoder(list[Balance])
-FRAME = msgspec.json.Decoder(Frame)
-SUBSCRIBE_RESULT = msgspec.json.Decoder(SubscribeResult | None)
-SYSTEM_NOTICE = msgspec.json.Decoder(SystemNotice | None)
-SERVER_TIME = msgspec.json.Decoder(ServerTime)
-
-
-def reading(what: str, data: bytes | str) -> AbstractContextManager[None]:
-    """As `actors.accounts.reading.reading`."""
-    return exchange_reading("Gate.io", what, data)
-
-
-def client_order_id(text: str | None) -> str | None:
-    """Ours, without Gate.io's prefix; None if no client named the order."""
-    if text is None or not text.startswith(CLIENT_ID_PREFIX):
-        return None
-    return text.removeprefix(CLIENT_ID_PREFIX)
-
-
-def wire_text(client_order_id: str) -> str:
-    """A client order id as Gate.io wants it."""
-    return f"{CLIENT_ID_PREFIX}{client_order_id}"
 
 
 def order_report(order: Order) -> OrderReport:
@@ -188,7 +113,7 @@ def order_report(order: Order) -> OrderReport:
         price=price or None,
         quantity=None if amount_is_quote else whole,
         reason=reason,
-        exchange_time_milliseconds=_milliseconds(order.update_time_ms),
+        exchange_time_milliseconds=milliseconds(order.update_time_ms),
     )
 
 
@@ -198,20 +123,13 @@ def _standing(order: Order, *, is_filled: bool) -> tuple[ReportedStatus, str]:
         if order.status == "open" or order.event in ("put", "update"):
             return ReportedStatus.OPEN, ""
         raise ValueError(f"neither status {order.status!r} nor event {order.event!r} is known")
-    finish = order.finish_as or ""
-    if is_filled or finish == "filled":
-        return ReportedStatus.FILLED, ""
-    return _END_BY_FINISH.get(finish, ReportedStatus.CANCELLED), _REASON_BY_FINISH.get(finish, finish)
+    return how_it_ended(order.finish_as, is_filled=is_filled)
 
 
 def fill_report(fill: Fill) -> FillReport:
     symbol = GATEIO_SPOT.from_wire(fill.currency_pair)
-    fee, fee_asset = finite(fill.fee or ZERO), fill.fee_currency or (symbol.base if fill.side is Side.BUY else symbol.quote)
-    if not fee:  # then it may have been deducted in GT or in points
-        for deducted, asset in ((fill.gt_fee, "GT"), (fill.point_fee, "POINT")):
-            if deducted:
-                fee, fee_asset = finite(deducted), asset
-                break
+    asset = fill.fee_currency or (symbol.base if fill.side is Side.BUY else symbol.quote)
+    fee, fee_asset = charged(fill.fee, asset, GT=fill.gt_fee, POINT=fill.point_fee)
     return FillReport(
         trade_id=str(fill.id),
         exchange_order_id=str(fill.order_id),
@@ -223,7 +141,7 @@ def fill_report(fill: Fill) -> FillReport:
         fee=fee,
         fee_asset=fee_asset,
         maker=fill.role == "maker",
-        exchange_time_milliseconds=_milliseconds(fill.create_time_ms),
+        exchange_time_milliseconds=milliseconds(fill.create_time_ms),
     )
 
 
@@ -237,10 +155,5 @@ def balance_report(balance: Balance) -> BalanceReport:
         asset=balance.currency,
         total=finite(balance.total),
         available=finite(balance.available),
-        exchange_time_milliseconds=_milliseconds(balance.timestamp_ms),
+        exchange_time_milliseconds=milliseconds(balance.timestamp_ms),
     )
-
-
-def _milliseconds(value: _Number | None) -> int:
-    """Gate.io writes them as integers, as text, and as text with decimals."""
-    return 0 if value is None or value == "" else int(float(value))
