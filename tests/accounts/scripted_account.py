@@ -207,18 +207,20 @@ class ScriptedSession:
 
 
 class ScriptedStream:
-    """Carries requests as an open private stream does, and never answers by itself; `sent` holds what was handed over."""
+    """Carries requests as an open private stream does; `sent` holds what was handed over, of which `on_sent` is told."""
 
     def __init__(self) -> None:
         self.is_open = True
         self.failure: Exception | None = None
         self.sent: list[str] = []
+        self.on_sent: Callable[[str], None] = lambda frame: None
 
     async def send(self, frame: str | bytes) -> None:
         self.sent.append(frame if isinstance(frame, str) else frame.decode())
         await trio.lowlevel.checkpoint()
         if self.failure is not None:
             raise self.failure
+        self.on_sent(self.sent[-1])
 
 
 Answer = HttpResponse | Exception

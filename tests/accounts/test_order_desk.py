@@ -15,7 +15,7 @@ from scripted_account import BTC, Books, ScriptedHttp, answered, order_answer, r
 from actors.accounts.checks import AccountLimits
 from actors.accounts.events import AccountTrouble, OrderRefused
 from actors.accounts.gate import OrderGate
-from actors.accounts.gateio_spot import EXPIRY_HEADER
+from actors.accounts.gateio_order_entry import EXPIRY_HEADER
 from actors.accounts.order_desk import OrderDesk
 from actors.accounts.order_entry import OrderEntry
 from actors.accounts.stream_requests import StreamRequests

@@ -6,8 +6,8 @@ What the desk does whichever way an order goes is in `test_order_desk`; here is 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
 
 import pytest
@@ -45,29 +45,25 @@ class StreamDesk(Desk):
     def channels_sent(self) -> list[str]:
         return [json.loads(frame)["channel"] for frame in self.stream.sent]
 
-    @asynccontextmanager
-    async def answering(self, *answers: bytes | ExchangeError | None) -> AsyncIterator[None]:
+    @contextmanager
+    def answering(self, *answers: bytes | ExchangeError | None) -> Iterator[None]:
         """Inside, the stream is up and answers each request with the next of these; one that is None is never answered."""
-        with self.requests.carried_by(self.stream):
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._answer, answers)
-                yield
-                nursery.cancel_scope.cancel()
+        left = list(answers)
 
-    async def _answer(self, answers: tuple[bytes | ExchangeError | None, ...]) -> None:
-        answered = 0
-        while True:
-            while answered == len(self.stream.sent) or answered == len(answers):
-                await trio.sleep(0.02)
-            request_id, answer = json.loads(self.stream.sent[answered])["payload"]["req_id"], answers[answered]
-            answered += 1
-            if isinstance(answer, ExchangeError):
-                self.requests.hear([StreamAnswered(request_id, error=answer)])
-            elif answer is not None:
-                self.requests.hear([StreamAnswered(request_id, answer)])
+        def answer(frame: str) -> None:
+            said = left.pop(0)
+            request_id = json.loads(frame)["payload"]["req_id"]
+            if isinstance(said, ExchangeError):
+                self.requests.hear([StreamAnswered(request_id, error=said)])
+            elif said is not None:
+                self.requests.hear([StreamAnswered(request_id, said)])
+
+        self.stream.on_sent = answer
+        with self.requests.carried_by(self.stream):
+            yield
 
     async def place_over(self, answer: bytes | ExchangeError | None) -> Order:
-        async with self.answering(answer):
+        with self.answering(answer):
             return await self.place()
 
     @asynccontextmanager
@@ -153,12 +149,13 @@ async def test_placement_of_a_symbol_that_the_stream_does_not_carry_goes_by_rest
 async def test_placement_goes_by_rest_while_the_stream_is_in_doubt(autojump_clock) -> None:
     desk = StreamDesk()
     desk.resting()
-    async with desk.answering(None), trio.open_nursery() as nursery:
-        nursery.start_soon(desk.desk.cancel, desk.books.order(ID))
-        await trio.sleep(DOUBT_AFTER_SECONDS + 0.1)
-        desk.http.answers.append(order_answer(FIRST_ID))
-        await desk.place_first()
-        nursery.cancel_scope.cancel()
+    with desk.answering(None):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.desk.cancel, desk.books.order(ID))
+            await trio.sleep(DOUBT_AFTER_SECONDS + 0.1)
+            desk.http.answers.append(order_answer(FIRST_ID))
+            await desk.place_first()
+            nursery.cancel_scope.cancel()
     assert desk.channels_sent == ["spot.order_cancel"]
     assert desk.books.order(FIRST_ID).transport is Transport.REST
 
@@ -177,8 +174,9 @@ async def test_frame_carries_the_expiry_and_the_time_that_were_noted(autojump_cl
 
 async def test_gate_closed_while_a_placement_waits_for_the_rate_limit_holds_it_back(autojump_clock) -> None:
     desk = StreamDesk()
-    async with desk.answering(order_answer(FIRST_ID).body, PLACED), desk.waiting_for_its_turn():
-        desk.gate.close("Ctrl-C")
+    with desk.answering(order_answer(FIRST_ID).body, PLACED):
+        async with desk.waiting_for_its_turn():
+            desk.gate.close("Ctrl-C")
     assert len(desk.stream.sent) == 1
     assert not desk.http.sent
     order = desk.books.order(ID)
@@ -187,17 +185,19 @@ async def test_gate_closed_while_a_placement_waits_for_the_rate_limit_holds_it_b
 
 async def test_order_cancelled_while_it_waits_for_the_rate_limit_is_held_back(autojump_clock) -> None:
     desk = StreamDesk()
-    async with desk.answering(order_answer(FIRST_ID).body, PLACED), desk.waiting_for_its_turn():
-        await desk.desk.cancel(desk.books.order(ID))
+    with desk.answering(order_answer(FIRST_ID).body, PLACED):
+        async with desk.waiting_for_its_turn():
+            await desk.desk.cancel(desk.books.order(ID))
     assert desk.channels_sent == ["spot.order_place"]
     assert desk.books.order(ID).state is OrderState.REJECTED
 
 
 async def test_placement_whose_stream_goes_while_it_waits_for_the_rate_limit_goes_by_rest(autojump_clock) -> None:
     desk = StreamDesk()
-    async with desk.answering(order_answer(FIRST_ID).body, PLACED), desk.waiting_for_its_turn():
-        desk.stream.is_open = False
-        desk.http.answers.append(order_answer(ID))
+    with desk.answering(order_answer(FIRST_ID).body, PLACED):
+        async with desk.waiting_for_its_turn():
+            desk.stream.is_open = False
+            desk.http.answers.append(order_answer(ID))
     order = desk.books.order(ID)
     assert (order.state, order.transport) == (OrderState.OPEN, Transport.REST)
     assert len(desk.stream.sent) == 1
@@ -229,7 +229,7 @@ async def test_open_breaker_holds_a_placement_back_and_lets_a_cancellation_pass(
     order = await desk.place_over(PLACED)
     assert (order.state, order.sent, order.refused_for_now) == (OrderState.REJECTED, False, True)
     desk.books.send(sell(FIRST_ID))
-    async with desk.answering(order_answer(FIRST_ID, status="cancelled").body):
+    with desk.answering(order_answer(FIRST_ID, status="cancelled").body):
         await desk.desk.cancel(desk.books.order(FIRST_ID))
     assert desk.channels_sent == ["spot.order_cancel"]
     assert desk.books.order(FIRST_ID).state is OrderState.CANCELLED
@@ -256,7 +256,7 @@ async def test_only_answers_of_a_failing_server_count_against_the_exchange(autoj
         desk.stream.sent.clear()
         command = replace(desk.command(f"mm-btc-1{failures:08}"), expires_at=trio.current_time() + 100)
         assert desk.desk.accept(command)
-        async with desk.answering(answer):
+        with desk.answering(answer):
             await desk.desk.place(command)
         failures += 1
     assert bool(desk.session.limits.breaker.reason) is opens
@@ -357,7 +357,7 @@ async def test_placement_refused_for_its_time_has_the_clock_measured(autojump_cl
 
 
 async def cancel(desk: StreamDesk, answer: bytes | ExchangeError | None) -> Order:
-    async with desk.answering(answer):
+    with desk.answering(answer):
         await desk.desk.cancel(desk.resting())
     assert desk.channels_sent == ["spot.order_cancel"]
     assert not desk.http.sent
@@ -388,14 +388,14 @@ async def test_order_that_left_while_its_cancellation_was_on_its_way_to_the_desk
     desk.books.intend(sell(ID))
     as_the_owner_saw_it = desk.books.order(ID)
     desk.books.ledger.record_sent(ID, sent_at_milliseconds=0, expires_at_milliseconds=None)
-    async with desk.answering(CANCELLED):
+    with desk.answering(CANCELLED):
         await desk.desk.cancel(as_the_owner_saw_it)
     assert desk.books.order(ID).state is OrderState.CANCELLED
 
 
 async def amend(desk: StreamDesk, answer: bytes | ExchangeError | None) -> Order:
     desk.resting()
-    async with desk.answering(answer):
+    with desk.answering(answer):
         await desk.desk.amend(AmendOrder(client_order_id=ID, price=Decimal(101)))
     assert desk.channels_sent == ["spot.order_amend"]
     assert not desk.http.sent
