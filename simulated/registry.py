@@ -13,6 +13,7 @@ from simulated.settings import SimulationSettings
 
 _SERVERS: dict[str, tuple[str, str]] = {
     "gateio_spot": ("simulated.gateio_spot.server", "SimulatedGateioSpot"),
+    "gateio_futures": ("simulated.gateio_futures.server", "SimulatedGateioFutures"),
     "okx_spot": ("simulated.okx.server", "SimulatedOkxSpot"),
     "okx_swap": ("simulated.okx.server", "SimulatedOkxSwap"),
     "mexc_spot": ("simulated.mexc_spot.server", "SimulatedMexcSpot"),

@@ -27,7 +27,7 @@ class PrivateChannels(ABC):
         self._sessions: dict[GateSession, None] = {}
         self._delivery = PrivateDelivery(faults, rng)
         self.run = self._delivery.run
-        venue.engine.subscribe(self._heard)
+        venue.engine.subscribe(self.heard)
 
     @abstractmethod
     def symbols_of(self, channel: str, payload: list[str], account: AccountSettings) -> set[Symbol] | None:
@@ -58,7 +58,8 @@ class PrivateChannels(ABC):
         if parcels:
             self._delivery.deliver(parcels)
 
-    def _heard(self, event: EngineEvent) -> None:
+    def heard(self, event: EngineEvent) -> None:
+        """Something happened, whether or not anybody is connected."""
         if self._sessions:
             self.notice(event, self._venue.now())
 

@@ -1,4 +1,4 @@
-"""A simulated Gate.io spot exchange on an in-memory network, and a client that signs by the exchange's documentation."""
+"""A simulated exchange of Gate.io's, spot unless said otherwise, on an in-memory network, and a client that signs by the documentation."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import hmac
 import json
 import random
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import httpx
 import msgspec
@@ -21,6 +21,7 @@ from market.symbol import Symbol
 from network.simulated_network import SimulatedNetwork
 from simulated.control import VenueControl
 from simulated.gateio_spot.server import SimulatedGateioSpot
+from simulated.server import SimulatedServer
 from simulated.settings import AccountSettings, MarketSettings, SimulationSettings
 
 HOST, ADDRESS, PORT = "gate.sim", "10.1.0.1", 80
@@ -39,7 +40,12 @@ def signed(secret: str, text: str) -> str:
 class GateWorld:
     """The server, its control, and a signing REST client."""
 
-    def __init__(self, server: SimulatedGateioSpot, http: httpx.AsyncClient, wall: VirtualWallClock, nursery: trio.Nursery) -> None:
+    product = "spot"
+    websocket_path = "/ws/v4/"
+    orders_path = "/spot/orders"
+    order: ClassVar[dict[str, Any]] = {"currency_pair": "BTC_USDT", "side": "buy", "amount": "0.001", "price": "50000"}
+
+    def __init__(self, server: SimulatedServer, http: httpx.AsyncClient, wall: VirtualWallClock, nursery: trio.Nursery) -> None:
         self.server = server
         self.control: VenueControl = server.control
         self.http = http
@@ -79,9 +85,8 @@ class GateWorld:
 
     async def place(self, *, account: AccountSettings = MAIN, headers: dict[str, str] | None = None, **fields: Any) -> Answer:
         """Place an order on BTC_USDT: a resting buy far below the market unless `fields` say otherwise."""
-        order: dict[str, Any] = {"currency_pair": "BTC_USDT", "side": "buy", "amount": "0.001", "price": "50000", **fields}
-        order = {name: value for name, value in order.items() if value is not None}
-        return await self.call("POST", "/spot/orders", body=order, account=account, headers=headers)
+        order = {name: value for name, value in (self.order | fields).items() if value is not None}
+        return await self.call("POST", self.orders_path, body=order, account=account, headers=headers)
 
     async def spend(self, amount: str, **fields: Any) -> Answer:
         return await self.place(type="market", price=None, amount=amount, time_in_force="ioc", **fields)
@@ -90,8 +95,9 @@ class GateWorld:
         return self.control.balances()[asset]
 
     @asynccontextmanager
-    async def websocket(self) -> AsyncGenerator[GateSocket]:
-        async with trio_websocket.open_websocket(HOST, PORT, "/ws/v4/", use_ssl=False) as connection:
+    async def websocket(self, **headers: str) -> AsyncGenerator[GateSocket]:
+        extra = [(name.encode(), value.encode()) for name, value in headers.items()]
+        async with trio_websocket.open_websocket(HOST, PORT, self.websocket_path, use_ssl=False, extra_headers=extra) as connection:
             yield GateSocket(connection, self)
 
 
@@ -135,10 +141,11 @@ class GateSocket:
 
     async def login(self, account: AccountSettings = MAIN) -> Any:
         time = self._world.seconds()
-        sign = signed(account.api_secret, f"api\nspot.login\n\n{time}")
+        channel = f"{self._world.product}.login"
+        sign = signed(account.api_secret, f"api\n{channel}\n\n{time}")
         payload = {"req_id": "login", "api_key": account.api_key, "signature": sign, "timestamp": time}
-        await self.send({"time": int(time), "channel": "spot.login", "event": "api", "payload": payload})
-        return await self.next("spot.login")
+        await self.send({"time": int(time), "channel": channel, "event": "api", "payload": payload})
+        return await self.next(channel)
 
     async def api(self, channel: str, parameters: Any, req_id: str = "r", **payload: Any) -> Any:
         """Send an order request; the first answer."""
@@ -147,18 +154,27 @@ class GateSocket:
         return await self.next(channel)
 
 
+World = TypeVar("World", bound=GateWorld)
+
+
 @asynccontextmanager
-async def gate_world(settings: SimulationSettings = SETTINGS, *, flow: bool = False, seed: int = 1) -> AsyncGenerator[GateWorld]:
+async def served(
+    world_class: type[World], server_class: type[SimulatedServer], settings: SimulationSettings, *, flow: bool, seed: int
+) -> AsyncGenerator[World]:
     """A running exchange. Without `flow` the book stands still as the warm-up made it."""
     network = SimulatedNetwork(random.Random(seed), latency_seconds=(0.001, 0.001))
     network.add_host(HOST, ADDRESS)
     wall = VirtualWallClock()
     with network.install():
-        server = SimulatedGateioSpot(msgspec.structs.replace(settings, seed=seed), clock=wall, rng=random.Random(seed))
+        server = server_class(msgspec.structs.replace(settings, seed=seed), clock=wall, rng=random.Random(seed))  # type: ignore[call-arg]
         if not flow:
             server.control.freeze_flow()
         async with trio.open_nursery() as nursery, httpx.AsyncClient(base_url=f"http://{HOST}") as http:
             await nursery.start(server.run, ADDRESS, PORT)
-            yield GateWorld(server, http, wall, nursery)
+            yield world_class(server, http, wall, nursery)
             server.control.check_invariants()
             nursery.cancel_scope.cancel()
+
+
+def gate_world(settings: SimulationSettings = SETTINGS, *, flow: bool = False, seed: int = 1) -> AbstractAsyncContextManager[GateWorld]:
+    return served(GateWorld, SimulatedGateioSpot, settings, flow=flow, seed=seed)
