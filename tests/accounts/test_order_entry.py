@@ -17,9 +17,7 @@ from msgspec.structs import replace
 from scripted_account import ScriptedStream, order_answer, refusal, said, sell, trade
 from test_order_desk import FIRST_ID, ID, Desk
 
-from actors.accounts.codec import AccountCodec
 from actors.accounts.events import OrderRefused
-from actors.accounts.gateio_spot import GateioSpotAccountCodec
 from actors.accounts.session import REQUEST_TIMEOUT_SECONDS
 from actors.accounts.stream_requests import DOUBT_AFTER_SECONDS
 from network.errors import ConnectionLost, ResponseLost
@@ -85,10 +83,6 @@ class StreamDesk(Desk):
         await self.desk.place(command)
 
 
-def with_codec(desk: Desk, codec: AccountCodec) -> None:
-    desk.session._codec = codec  # type: ignore[attr-defined]
-
-
 # Which way
 
 
@@ -117,22 +111,14 @@ async def test_placement_goes_by_rest_when_the_streams_end_is_known(autojump_clo
     assert not desk.stream.sent
 
 
-class NoOrderEntry(GateioSpotAccountCodec):
-    @property
-    def order_entry(self):  # type: ignore[override]
-        return None
-
-
-class SwitchedOff(GateioSpotAccountCodec):
-    @property
-    def capabilities(self):
-        return replace(super().capabilities, websocket_order_entry=False)
-
-
-@pytest.mark.parametrize("codec", [NoOrderEntry, SwitchedOff])
-async def test_placement_goes_by_rest_where_the_exchange_has_no_order_entry_over_the_stream(autojump_clock, codec) -> None:
+@pytest.mark.parametrize("lacking", ["order_entry", "capability"])
+async def test_placement_goes_by_rest_where_the_exchange_has_no_order_entry_over_the_stream(autojump_clock, monkeypatch, lacking) -> None:
     desk = StreamDesk()
-    with_codec(desk, codec())
+    codec = desk.session.codec
+    if lacking == "order_entry":
+        monkeypatch.setattr(codec, "order_entry", None)
+    else:
+        monkeypatch.setattr(codec, "capabilities", replace(codec.capabilities, websocket_order_entry=False))
     desk.http.answers.append(order_answer(ID))
     order = await desk.place_over(PLACED)
     assert (order.transport, desk.stream.sent) == (Transport.REST, [])
