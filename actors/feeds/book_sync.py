@@ -20,6 +20,10 @@ that: a snapshot too old.
        │                 └──────────────────────────────────────────────────┘
        └── closed, from anywhere            ▲──────── broken ───────────────┘
 
+Where an exchange pushes the whole book it is waited for; one that may have given that up (`STREAM_OR_REST`) is asked by REST
+when the push does not come. The book is then built from the second delta on, as OKX's recipe has it: the first after a
+subscription is thrown away where there is another.
+
 A gap, a crossed book, a wrong checksum or a caller's doubt breaks the generation; the delta that showed it is kept, since
 it is good news for the next one. Nothing is published from a generation before it is whole, nor after it broke, and an
 answer that belongs to an earlier generation is ignored. A whole book with an empty side is withheld, not broken.
@@ -167,6 +171,7 @@ class BookSynchroniser:
         self._buffer: deque[BookDeltaDecoded] = deque(maxlen=buffer_max)
         self._attempt = 0
         self._is_bridged = False  # whether a delta has been applied on the REST snapshot
+        self._asks_rest = False  # whether this generation's snapshot is asked for by REST
 
     def __repr__(self) -> str:
         return f"<{self.symbol} {self.state.value}, generation {self.generation}, {self.book!r}>"
@@ -190,7 +195,7 @@ class BookSynchroniser:
         self._move(BookTransition.CONFIRMED)
         if not was_buffering:
             return ()
-        if self._rule.source is SnapshotSource.STREAM:
+        if self._rule.source is not SnapshotSource.REST:
             return (ExpectPush(self.generation, self._attempt),)
         return (self._next_attempt(),)
 
@@ -238,6 +243,10 @@ class BookSynchroniser:
         """That attempt brought no snapshot; asks for the next one. Ignored when it is no longer waited for."""
         if self.state is not BookState.AWAITING_SNAPSHOT or (generation, attempt) != (self.generation, self._attempt):
             return ()
+        if self._rule.source is SnapshotSource.STREAM_OR_REST and not self._asks_rest:
+            self._asks_rest = True
+            if len(self._buffer) > 1:
+                self._buffer.popleft()
         return (self._next_attempt(),)
 
     def _replace(
@@ -321,11 +330,12 @@ class BookSynchroniser:
     def _begin_generation(self) -> None:
         self.generation += 1
         self._attempt = 0
+        self._asks_rest = self._rule.source is SnapshotSource.REST
         self._buffer.clear()
 
     def _next_attempt(self) -> FetchSnapshot | Resubscribe:
         self._attempt += 1
-        work = FetchSnapshot if self._rule.source is SnapshotSource.REST else Resubscribe
+        work = FetchSnapshot if self._asks_rest else Resubscribe
         return work(self.generation, self._attempt)
 
     def _describe_gap(self, delta: BookDeltaDecoded) -> str:

@@ -74,6 +74,8 @@ class SnapshotSource(enum.Enum):
     """Asked for by `FeedCodec.snapshot_request` while deltas are buffered."""
     STREAM = "stream"
     """Pushed as a delta with `is_full` after each subscription; asked for again by subscribing again."""
+    STREAM_OR_REST = "stream_or_rest"
+    """As STREAM; where the push does not come in time, asked for as by REST."""
 
 
 class Continuity(enum.Enum):

@@ -29,6 +29,7 @@ BTC_USDT = Symbol("BTC", "USDT")
 GATE = SequenceRule(SnapshotSource.REST, Continuity.CONTIGUOUS)
 BINANCE_FUTURES = SequenceRule(SnapshotSource.REST, Continuity.LINKED, bridge_offset=0)
 OKX = SequenceRule(SnapshotSource.STREAM, Continuity.LINKED)
+OKX_IN_DOUBT = SequenceRule(SnapshotSource.STREAM_OR_REST, Continuity.LINKED)
 BIDS: list[Level] = [(99.0, 1.0), (98.0, 1.0)]
 ASKS: list[Level] = [(101.0, 1.0), (102.0, 1.0)]
 
@@ -267,6 +268,32 @@ def test_pushed_book_resubscribes_when_broken_and_expects_the_push() -> None:
     assert isinstance(lost, Lost)
     assert resubscribe == Resubscribe(2, 1)
     assert synchroniser.apply_delta(full(20)) == (Publish(),)
+
+
+def test_book_whose_push_does_not_come_is_asked_for_by_rest_and_built_from_the_second_delta_on() -> None:
+    synchroniser = BookSynchroniser(BTC_USDT, OKX_IN_DOUBT)
+    synchroniser.open()
+    synchroniser.apply_delta(delta(101, 105, [(99.0, 7.0)], previous_sequence=100))
+    assert synchroniser.confirm() == (ExpectPush(1, 0),), "the push is waited for first"
+    synchroniser.apply_delta(delta(106, 110, [(98.0, 8.0)], previous_sequence=105))
+    synchroniser.apply_delta(delta(111, 115, [(97.0, 9.0)], previous_sequence=110))
+    assert synchroniser.fail_snapshot(1, 0) == (FetchSnapshot(1, 1),)
+    assert kinds(synchroniser.apply_snapshot(snapshot(104), 1)) == [SnapshotRejected, FetchSnapshot], "the first delta may be but a part"
+    assert synchroniser.apply_snapshot(snapshot(107), 1) == (Publish(),)
+    assert [synchroniser.book.bid_quantity(price) for price in (97.0, 98.0)] == [9.0, 8.0]
+    assert synchroniser.book.bid_quantity(99.0) != 7.0
+    assert synchroniser.apply_delta(delta(116, 120, previous_sequence=115)) == (Publish(),)
+    assert kinds(synchroniser.apply_delta(delta(126, 130, previous_sequence=125))) == [Lost, Resubscribe], "a push may come again"
+    assert synchroniser.fail_snapshot(2, 1) == (FetchSnapshot(2, 2),)
+    assert synchroniser.fail_snapshot(2, 2) == (FetchSnapshot(2, 3),), "REST may be out of reach for a while"
+
+
+def test_push_that_comes_late_is_better_than_the_answer_of_rest() -> None:
+    synchroniser = awaiting(OKX_IN_DOUBT)
+    assert synchroniser.fail_snapshot(1, 0) == (FetchSnapshot(1, 1),), "also of a book that does not change"
+    assert synchroniser.apply_delta(full(110)) == (Publish(),)
+    assert synchroniser.apply_snapshot(snapshot(100), 1) == ()
+    assert synchroniser.apply_delta(delta(111, 115, previous_sequence=110)) == (Publish(),)
 
 
 def test_low_number_that_does_not_link_to_a_pushed_book_is_a_gap() -> None:

@@ -8,7 +8,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from actors.feeds.book_sync import BookState, BookSynchroniser, Decisions, FetchSnapshot, LossKind, Lost, Publish, Withhold
+from actors.feeds.book_sync import (
+    BookState,
+    BookSynchroniser,
+    Decisions,
+    ExpectPush,
+    FetchSnapshot,
+    LossKind,
+    Lost,
+    Publish,
+    Resubscribe,
+    Withhold,
+)
 from actors.feeds.codec import BookDeltaDecoded, BookSnapshotDecoded, Continuity, SequenceRule, SnapshotSource
 from market.events import Level
 from market.symbol import Symbol
@@ -85,6 +96,7 @@ class SynchroniserMachine(RuleBasedStateMachine):
         self.synchroniser = BookSynchroniser(SYMBOL, self.sequence_rule, buffer_max=4)
         self.wire: list[BookDeltaDecoded] = []
         self.asked: list[FetchSnapshot] = []
+        self.expected: list[ExpectPush | Resubscribe] = []
         self.answers: list[tuple[FetchSnapshot, BookSnapshotDecoded]] = []
         self.published: tuple[tuple[Level, ...], tuple[Level, ...]] | None = None
         self.published_at = 0
@@ -104,6 +116,8 @@ class SynchroniserMachine(RuleBasedStateMachine):
                     assert self.synchroniser.book.top(100) == best_first(self.exchange.history[self.synchroniser.book.sequence])
                 case FetchSnapshot():
                     self.asked.append(decision)
+                case ExpectPush() | Resubscribe():
+                    self.expected.append(decision)
                 case _:
                     pass
 
@@ -163,6 +177,12 @@ class SynchroniserMachine(RuleBasedStateMachine):
         work = self.asked.pop(0)
         self.carry_out(self.synchroniser.fail_snapshot(work.generation, work.attempt))
 
+    @precondition(lambda self: self.expected)
+    @rule()
+    def push_does_not_come(self) -> None:
+        work = self.expected.pop(0)
+        self.carry_out(self.synchroniser.fail_snapshot(work.generation, work.attempt))
+
     @precondition(lambda self: self.synchroniser.state is not BookState.CLOSED)
     @rule()
     def book_is_doubted(self) -> None:
@@ -195,6 +215,8 @@ class SynchroniserMachine(RuleBasedStateMachine):
         for _ in range(6):
             self.exchange_changes(1)
             self.wire_delivers_all()
+            while self.expected:
+                self.push_does_not_come()
             while self.answers:
                 self.snapshot_arrives(newest=False)
             while self.asked:
@@ -209,7 +231,15 @@ class LinkedSynchroniserMachine(SynchroniserMachine):
     sequence_rule = SequenceRule(SnapshotSource.REST, Continuity.LINKED)
 
 
+class PushedOrAskedSynchroniserMachine(SynchroniserMachine):
+    """The exchange pushes whole books when it likes."""
+
+    sequence_rule = SequenceRule(SnapshotSource.STREAM_OR_REST, Continuity.LINKED)
+
+
 TestContiguousBook = SynchroniserMachine.TestCase
 TestContiguousBook.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestLinkedBook = LinkedSynchroniserMachine.TestCase
 TestLinkedBook.settings = TestContiguousBook.settings
+TestPushedOrAskedBook = PushedOrAskedSynchroniserMachine.TestCase
+TestPushedOrAskedBook.settings = TestContiguousBook.settings
