@@ -6,7 +6,8 @@ before it failed is skipped, and says so.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 
 import msgspec
@@ -28,6 +29,7 @@ from assembly.doctor.judgement import (
     judge_funds,
     judge_instrument,
     judge_permissions,
+    judge_positions,
     judge_quantity,
 )
 from assembly.doctor.market_look import MARKET_ERRORS, BooksNotWhole, first_books, load_instruments
@@ -81,6 +83,8 @@ class ExchangeLook:
         keys.append((None, "features"))
         for account in self._accounts:
             keys += [(account, "credential"), (account, "permissions"), (account, "private_stream")]
+            if self._parts.account_codec.positions is not None:
+                keys.append((account, "positions"))
             for name, cycle in self._cycles.items():
                 if cycle.account == account:
                     keys += [(account, f"quantity {name}"), (account, f"funds {name}")]
@@ -201,12 +205,23 @@ class ExchangeLook:
                 channels = sorted(session.codec.private_channels)
                 return ok(f"{len(channels)} channels confirmed", channels=channels)
 
+        async def read_positions() -> Finding:
+            mode, positions = await session.position_mode(), await session.positions()
+            books = self._ledgers[account].positions
+            if books is not None:
+                books.apply_all(positions)
+            leverages_max = _leverages_max(session, self._symbols)
+            return judge_positions(mode, positions, wanted=self._accounts[account].leverage, leverages_max=leverages_max)
+
         finding = await _answer_within(REST_SECONDS_MAX, read_balances, signed=True)
         self._note(account, "credential", finding)
         if finding.status is CheckStatus.FAIL:
-            for check in ("permissions", "private_stream"):
-                self._note(account, check, skip("not tried: the balances could not be read"))
+            for check in ("permissions", "private_stream", "positions"):
+                if (account, check) in self._findings:
+                    self._note(account, check, skip("not tried: the balances could not be read"))
             return
+        if session.codec.positions is not None:
+            self._note(account, "positions", await _answer_within(REST_SECONDS_MAX, read_positions, signed=True))
         if session.codec.key_inquiry is None:
             self._note(account, "permissions", judge_permissions(None, self._name))
         else:
@@ -264,6 +279,17 @@ class ExchangeLook:
         for account, check in self._findings:
             if (account, check) not in ((None, "rest"), (None, "features")):
                 self._note(account, check, skip(f"not tried: {reason}"))
+
+
+def _leverages_max(session: AccountSession, symbols: Sequence[Symbol]) -> dict[Symbol, Decimal]:
+    """Of those symbols that there are; the others have a finding of their own."""
+    found: dict[Symbol, Decimal] = {}
+    positions = session.codec.positions
+    for symbol in symbols:
+        with suppress(KeyError):
+            if positions is not None:
+                found[symbol] = positions.leverage_max(symbol)
+    return found
 
 
 async def _answer_within(seconds: float, ask: Callable[[], Awaitable[Finding]], *, signed: bool = False) -> Finding:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from actors.accounts.checks import funds_refusal, limits_refusal, rules_refusal
 from actors.accounts.clock_window import ClockWindow
+from actors.accounts.codec import PositionMode
 from actors.accounts.permissions import KeyPermissions
 from actors.cycle.controller import Controller, DesiredOrder, RoundView, book_price
 from assembly.doctor.check import Finding, fail, ok, skip, warn
@@ -14,9 +15,11 @@ from assembly.parts import account_limits
 from assembly.settings import AccountSettings, CycleSettings
 from market.events import BookChanged, Side
 from market.instrument import Instrument, TradingStatus, format_decimal
+from market.symbol import Symbol
 from orders.capabilities import Capabilities
 from orders.ledger import AccountLedger
 from orders.order import ZERO
+from orders.reports import PositionReport
 from orders.request import OrderRequest, TimeInForce
 
 CLOCK_OFFSET_MILLISECONDS_MAX = 1_000
@@ -89,12 +92,32 @@ def judge_permissions(permissions: KeyPermissions | None, exchange: str) -> Find
         return skip(f"{NOT_KNOWN}: {exchange} does not tell what a key may do")
     data = {"may_trade": permissions.may_trade, "may_withdraw": permissions.may_withdraw}
     if permissions.may_trade is False:
-        return fail("it may not trade: give the key (or its account) the right to trade spot", **data)
+        return fail("it may not trade: give the key (or its account) the right to trade", **data)
     if permissions.may_withdraw:
         return warn("it may trade, but also withdraw, which mm-runtime never does: use a key without that right", **data)
     if permissions.may_trade is None:
         return skip(f"{NOT_KNOWN}: {exchange} tells what the account may do, not what the key may")
     return ok("it may trade", **data)
+
+
+def judge_positions(
+    mode: PositionMode, positions: Sequence[PositionReport], *, wanted: Decimal | None, leverages_max: Mapping[Symbol, Decimal]
+) -> Finding:
+    """Whether the account's contracts can be traded as the settings say; `wanted` is the leverage that they ask for."""
+    held = [position for position in positions if position.quantity]
+    data = {
+        "mode": mode.value,
+        "positions": {str(position.symbol): format_decimal(position.quantity) for position in held},
+        "leverage_max": {str(symbol): format_decimal(leverage) for symbol, leverage in leverages_max.items()},
+    }
+    if mode is not PositionMode.ONE_WAY:
+        return fail(f"the account is in {mode.value} mode: switch it to one-way (net) mode, which is what mm-runtime trades", **data)
+    for symbol, leverage_max in leverages_max.items():
+        if wanted is not None and wanted > leverage_max:
+            return fail(f"leverage {format_decimal(wanted)} is wanted and {symbol} allows {format_decimal(leverage_max)} at most", **data)
+    detail = "; ".join(f"{position.symbol} {format_decimal(position.quantity)}" for position in held) or "none open"
+    most = ", ".join(f"{symbol} {format_decimal(leverage)}" for symbol, leverage in leverages_max.items())
+    return ok(f"one-way mode; {detail}; leverage up to {most}", **data)
 
 
 def first_order(
