@@ -10,6 +10,9 @@ from starlette.responses import Response
 
 from simulated.faults import AnswerFault, Faults, Operation
 
+UNREADABLE = "<html>please wait</html>"
+"""What no client expects, by REST or on a websocket."""
+
 
 async def answer_request(
     request: Request,
@@ -44,7 +47,7 @@ async def answer_request(
     elif fault is AnswerFault.FAILED_AFTER:
         return failure(status)
     elif fault is AnswerFault.GARBLED:
-        return Response(b"<html>please wait</html>", status_code=status, media_type="text/html")
+        return Response(UNREADABLE, status_code=status, media_type="text/html")
     return response
 
 

@@ -25,7 +25,7 @@ class AnswerFault(enum.Enum):
     LOST = "done, but no answer ever leaves"
     FAILED_AFTER = "done, but the answer is a server error"
     FAILED_BEFORE = "not done, and the answer is a server error"
-    GARBLED = "done, but the answer is a page that no client can read, with status 200"
+    GARBLED = "done, but the answer is a page that no client can read"
 
 
 class _PlannedAnswer(msgspec.Struct):

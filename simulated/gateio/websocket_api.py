@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import trio
 
+from simulated.answering import UNREADABLE
 from simulated.faults import AnswerFault, Faults, Operation
 from simulated.gateio import messages
 from simulated.gateio.auth import Authenticator
@@ -101,6 +102,8 @@ class WebsocketApi:
                 continue
             if fault is not None and fault[0] is AnswerFault.FAILED_AFTER:
                 frames = [self._failure(session, submitted, GateError("SERVER_ERROR", "Server error", status=fault[1]))]
+            elif fault is not None and fault[0] is AnswerFault.GARBLED:
+                frames = [UNREADABLE]
             for frame in frames:
                 session.push(frame)
 

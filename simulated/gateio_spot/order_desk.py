@@ -122,9 +122,15 @@ class OrderDesk:
         return encoding.order_answer(self._venue.encode_order(order), action_mode(fields))
 
     def amend_batch(self, account: AccountSettings, batch: list[Fields]) -> list[Json]:
-        """Raises: GateError: the batch as a whole is malformed."""
+        """Each changes its price or its amount, not both. Raises: GateError: the batch as a whole is malformed."""
         check_batch(batch, AMEND_BATCH_MAX)
-        return answer_each(batch, lambda fields: _succeeded(self.amend(account, text_of(fields, "order_id") or "", fields)), _failed)
+
+        def amend(fields: Fields) -> Json:
+            if text_of(fields, "price") is not None and text_of(fields, "amount") is not None:
+                raise GateError("INVALID_PARAM_VALUE", "only one of amount and price can be specified")
+            return _succeeded(self.amend(account, text_of(fields, "order_id") or "", fields))
+
+        return answer_each(batch, amend, lambda fields, error: {"order_id": text_of(fields, "order_id"), **_failed(fields, error)})
 
     def status(self, account: AccountSettings, given_id: str, fields: Fields) -> Json:
         """Raises: GateError: there is no such order (any more)."""

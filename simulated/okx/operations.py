@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import trio
 
+from simulated.answering import UNREADABLE
 from simulated.faults import AnswerFault, Faults, Operation
 from simulated.okx import messages
 from simulated.okx.encoding import Json
@@ -72,6 +73,9 @@ class Operations:
                     answer = error.body()
             await _sleep(self._faults.take_answer_delay_seconds(kind.operation))
             if fault is AnswerFault.LOST:
+                continue
+            if fault is AnswerFault.GARBLED:
+                session.push(UNREADABLE)
                 continue
             if fault is AnswerFault.FAILED_AFTER:
                 answer = failed
