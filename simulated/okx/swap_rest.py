@@ -54,9 +54,9 @@ class SwapRest:
 
     def mark_prices(self, call: RestCall) -> list[Json]:
         kind, asked, family = (text_of(call.query, name) for name in ("instType", "instId", "instFamily"))
-        if kind is None:
+        if kind is None and asked is None:  # documented as required, but clients that name an instrument are known to do without
             raise parameter_error("instType")
-        if kind != self._venue.instrument_type:
+        if kind not in (None, self._venue.instrument_type):
             return []
         symbols = [*self._venue.listings] if asked is None else [self._venue.symbol(asked)]
         return [

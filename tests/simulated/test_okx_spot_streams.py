@@ -272,6 +272,9 @@ async def test_orders_over_the_websocket_go_by_the_instruments_code(autojump_clo
         for about, code in (({"instIdCode": listed["instIdCode"]}, "0"), ({"instId": "BTC-USDT"}, "1"), ({"instIdCode": 1}, "1")):
             await socket.send({"id": "2", "op": "order", "args": [{**order, **about}]})
             assert (await socket.next(op="order"))["code"] == code
+        await socket.send({"id": "2", "op": "order", "args": [{**order, "instId": "BTC-USDT"}]})
+        (refused,) = (await socket.next(op="order"))["data"]
+        assert (refused["sCode"], refused["sMsg"]) == ("50014", "Parameter instIdCode can not be empty.")
         expired = str(world.wall.milliseconds() - 1)
         await socket.send({"id": "3", "op": "order", "expTime": expired, "args": [{**order, "instIdCode": listed["instIdCode"]}]})
         assert (await socket.next(op="order"))["code"] == "50036"
