@@ -24,7 +24,7 @@ def ended(world: World) -> list[Order]:
     return [event.order for event in world.seen(OrderEnded)]
 
 
-@scenario(seed=21)
+@scenario(seed=21, both_ways=True)
 async def test_placement_that_times_out_but_was_accepted_is_found_and_not_placed_again(world: World) -> None:
     world.exchange.lose_answers(Operation.PLACE)
     world.exchange.drop_private_events(1_000)
@@ -35,7 +35,7 @@ async def test_placement_that_times_out_but_was_accepted_is_found_and_not_placed
     assert len(world.seen(CycleReconciled)) == 1
 
 
-@scenario(seed=22)
+@scenario(seed=22, both_ways=True)
 async def test_placement_that_times_out_and_was_not_accepted_is_rejected_only_after_its_expiry(world: World) -> None:
     # The request is held up on its way for longer than its own expiry: the exchange refuses it when it arrives.
     world.exchange.delay_requests(Operation.PLACE, 8.0, 1)
@@ -48,7 +48,7 @@ async def test_placement_that_times_out_and_was_not_accepted_is_rejected_only_af
     assert orders_at_the_exchange(world, Side.BUY) == 1, "only the second attempt reached the book"
 
 
-@scenario(seed=23)
+@scenario(seed=23, both_ways=True)
 async def test_placement_answered_with_a_server_error_after_it_was_accepted_is_unknown_until_found(world: World) -> None:
     world.exchange.fail_after_accepting(Operation.PLACE)
     world.exchange.drop_private_events(1_000)
@@ -58,7 +58,7 @@ async def test_placement_answered_with_a_server_error_after_it_was_accepted_is_u
     assert orders_at_the_exchange(world, Side.BUY) == 1
 
 
-@scenario(seed=24)
+@scenario(seed=24, both_ways=True)
 async def test_placement_answered_with_a_server_error_before_it_was_accepted_is_tried_anew_once_it_is_known(world: World) -> None:
     world.exchange.fail_before_accepting(Operation.PLACE)
     await world.start()
@@ -68,7 +68,7 @@ async def test_placement_answered_with_a_server_error_before_it_was_accepted_is_
     assert ended(world)[0].state is OrderState.REJECTED
 
 
-@scenario(seed=25, simulation=NO_TAKERS)
+@scenario(seed=25, simulation=NO_TAKERS, both_ways=True)
 async def test_cancel_that_races_a_fill_counts_the_fill_once_and_sells_nothing_twice(world: World) -> None:
     await world.start()
     sell = await placed_sell(world)
@@ -81,7 +81,7 @@ async def test_cancel_that_races_a_fill_counts_the_fill_once_and_sells_nothing_t
     assert len(world.seen(OrderFilled, is_sell)) == 1
 
 
-@scenario(seed=26, simulation=NO_TAKERS)
+@scenario(seed=26, simulation=NO_TAKERS, both_ways=True)
 async def test_cancel_that_races_a_partial_fill_leaves_the_rest_to_the_replacement(world: World) -> None:
     await world.start()
     sell = await placed_sell(world)
@@ -96,7 +96,7 @@ async def test_cancel_that_races_a_partial_fill_leaves_the_rest_to_the_replaceme
     await world.end()
 
 
-@scenario(seed=27, simulation=NO_TAKERS)
+@scenario(seed=27, simulation=NO_TAKERS, both_ways=True)
 async def test_cancel_whose_answer_is_lost_is_found_to_have_happened(world: World) -> None:
     await world.start()
     await placed_sell(world)
@@ -108,7 +108,7 @@ async def test_cancel_whose_answer_is_lost_is_found_to_have_happened(world: Worl
     await world.end()
 
 
-@scenario(seed=28)
+@scenario(seed=28, both_ways=True)
 async def test_private_events_that_come_twice_and_out_of_order_change_nothing(world: World) -> None:
     world.exchange.delay_private_events(0.05, jitter_seconds=0.5)
     world.exchange.duplicate_private_events(50)
@@ -120,7 +120,7 @@ async def test_private_events_that_come_twice_and_out_of_order_change_nothing(wo
     assert len(fills) == len(set(fills))
 
 
-@scenario(seed=29)
+@scenario(seed=29, both_ways=True)
 async def test_cycle_completes_over_rest_when_the_private_stream_tells_nothing(world: World) -> None:
     world.exchange.drop_private_events(10_000)
     await world.start()
@@ -128,7 +128,7 @@ async def test_cycle_completes_over_rest_when_the_private_stream_tells_nothing(w
     assert len(world.seen(CycleReconciled)) == 1
 
 
-@scenario(seed=30)
+@scenario(seed=30, both_ways=True)
 async def test_placement_refused_by_the_rate_limit_is_not_unknown_and_the_cycle_completes(world: World) -> None:
     await world.start()
     await world.wait_for(OrderSubmitted)
@@ -139,7 +139,7 @@ async def test_placement_refused_by_the_rate_limit_is_not_unknown_and_the_cycle_
     assert not world.seen(OrderFateUnknown)
 
 
-@scenario(seed=31)
+@scenario(seed=31, both_ways=True)
 async def test_connection_lost_in_the_middle_of_a_buy_is_recovered_over_rest_and_the_cycle_completes(world: World) -> None:
     await world.start()
     await world.wait_for(OrderSubmitted)
@@ -151,7 +151,7 @@ async def test_connection_lost_in_the_middle_of_a_buy_is_recovered_over_rest_and
     assert len(world.seen(CycleReconciled)) == 1
 
 
-@scenario(seed=32, simulation=NO_TAKERS)
+@scenario(seed=32, simulation=NO_TAKERS, both_ways=True)
 async def test_fill_during_a_partition_is_learned_when_it_ends(world: World) -> None:
     await world.start()
     sell = await placed_sell(world)

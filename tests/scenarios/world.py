@@ -26,7 +26,9 @@ from decimal import Decimal
 from typing import Any, NoReturn, TypeVar, cast
 
 import msgspec
+import pytest
 import trio
+from msgspec.structs import replace
 
 from actors.accounts.credential import Credential
 from actors.accounts.timing import AccountTiming
@@ -89,6 +91,8 @@ class World:
         self.network.set_latency(HOST, *latency_seconds)
         self.events: list[tuple[float, object]] = []
         self.keeps_events = True
+        self.orders_by_rest = False
+        """Whether the program does as if the exchange took no orders over its websocket."""
         self.observers: list[Callable[[object], None]] = []
         """Called with every event the program reports, in the moment it does; they must not raise."""
         self.trace = hashlib.sha256()
@@ -184,6 +188,9 @@ class World:
         self.runtime = Runtime(
             self.settings(**settings), wall_clock=self.wall_clock, seed=self.seed, report=self._take_event, timing=timing
         )
+        if self.orders_by_rest:
+            codec = self.account.codec
+            setattr(codec, "capabilities", replace(codec.capabilities, websocket_order_entry=False))  # noqa: B010
         self.nursery.start_soon(self._run, self.runtime)
 
     async def _run(self, runtime: Runtime) -> None:
@@ -355,16 +362,28 @@ def scenario(
     seed: int = 1,
     latency_seconds: tuple[float, float] = (0.001, 0.005),
     simulation: SimulationSettings | None = None,
-) -> Callable[[Callable[[World], Awaitable[None]]], Callable[[], None]]:
-    """Make a test of an async function that is given a `World`. The exchange is up before it begins."""
+    both_ways: bool = False,
+) -> Callable[[Callable[[World], Awaitable[None]]], Callable[..., None]]:
+    """Make a test of an async function that is given a `World`. The exchange is up before it begins.
 
-    def decorate(function: Callable[[World], Awaitable[None]]) -> Callable[[], None]:
+    With `both_ways` it is two tests: with orders over the websocket and by REST.
+    """
+
+    def decorate(function: Callable[[World], Awaitable[None]]) -> Callable[..., None]:
+        async def by_rest(world: World) -> None:
+            world.orders_by_rest = True
+            await function(world)
+
         def run() -> None:
             run_world(function, seed=seed, latency_seconds=latency_seconds, simulation=simulation)
 
-        functools.update_wrapper(run, function)
-        del run.__wrapped__  # pytest would read the wrapped function's signature and look for a fixture called world
-        return run
+        def run_either(way: str) -> None:
+            run_world(by_rest if way == "rest" else function, seed=seed, latency_seconds=latency_seconds, simulation=simulation)
+
+        test = pytest.mark.parametrize("way", ["websocket", "rest"])(run_either) if both_ways else run
+        functools.update_wrapper(test, function, updated=())
+        del test.__wrapped__  # pytest would read the wrapped function's signature and look for a fixture called world
+        return test
 
     return decorate
 
