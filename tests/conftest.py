@@ -1,8 +1,15 @@
-"""How property tests are run. Fixtures live beside the tests that use them."""
+"""How property tests are run, and the contract suite's listing. Fixtures live beside the tests that use them."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+sys.path.insert(0, str(Path(__file__).parent / "contract"))
+from rows import listing, rows_of
 
 _COMMON = settings(deadline=None, print_blob=True, database=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -11,3 +18,25 @@ settings.register_profile("ci", _COMMON, derandomize=True, max_examples=100)
 # New examples in every run: `bin/test --hypothesis-profile=long`. A failure prints the `@reproduce_failure` line that replays it.
 settings.register_profile("long", _COMMON, max_examples=5_000)
 settings.load_profile("ci")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--contract-rows", action="store_true", help="run nothing; list which checks of tests/contract prove what, at which market"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Lists instead of running, where that is asked for."""
+    if not session.config.getoption("--contract-rows"):
+        return None
+    checks: dict[str, tuple[list[str], set[str]]] = {}
+    for item in session.items:
+        if isinstance(item, pytest.Function) and item.path.parent.name == "contract":
+            name = item.originalname
+            _, markets = checks.setdefault(name, (rows_of(item.function.__doc__), set()))
+            if hasattr(item, "callspec"):
+                markets.add(item.callspec.params["name"])
+    session.config.get_terminal_writer().line("\n" + listing(checks, set().union(*(markets for _, markets in checks.values()))))
+    return True

@@ -175,6 +175,8 @@ class LedgerWitness:
         self.violations: list[str] = []
         self._world = world
         self._before: object = None
+        self._trades: dict[tuple[str, int], tuple[Decimal, Decimal, Decimal]] = {}
+        self._trades_seen = 0
         self._totals: set[tuple[str, Decimal]] = set()
         self._held: set[tuple[Symbol, Decimal]] = set()
         world.exchange.engine.subscribe(self._see_exchange)
@@ -221,15 +223,14 @@ class LedgerWitness:
         """Raises nothing: what is wrong is in `violations`."""
         self.counts["looks"] += 1
         world, ledger = self._world, self._world.account.ledger
-        trades = {
-            (str(trade.id), party.order_id): (trade.quantity, trade.price, party.fee)
-            for trade in world.exchange.trades()
-            for party in (trade.taker, trade.maker)
-        }
+        for trade in world.exchange.trades()[self._trades_seen :]:
+            self._trades_seen += 1
+            for party in (trade.taker, trade.maker):
+                self._trades[str(trade.id), party.order_id] = (trade.quantity, trade.price, party.fee)
         for order in ledger.orders():
             theirs = world.exchange.order_by_client_id(world.codec.wire_client_order_id(order.client_order_id))
             for fill in order.fills:
-                real = theirs and trades.get((fill.trade_id, theirs.id))
+                real = theirs and self._trades.get((fill.trade_id, theirs.id))
                 if real != (fill.quantity, fill.price, fill.fee):
                     self._say(f"{order.client_order_id} has {fill}; the exchange's trade: {real}")
             if theirs is None:

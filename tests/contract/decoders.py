@@ -178,7 +178,7 @@ class Target:
         for one in decoded if isinstance(decoded, list | tuple) else (decoded,):
             if isinstance(one, msgspec.Struct):
                 for field, value in msgspec.structs.asdict(one).items():
-                    if isinstance(value, float | Decimal) and not math.isfinite(value):
+                    if isinstance(value, float | Decimal) and not _is_finite(value):
                         raise AssertionError(f"{field} is {value} in {one}")
             if isinstance(one, BookDeltaDecoded | BookSnapshotDecoded):
                 for price, quantity in (*one.bids, *one.asks):
@@ -268,6 +268,10 @@ def targets(name: str, seed: int, *, with_captures: bool = True) -> list[Target]
         parts += [(f"positions.{decode.__name__}", decode) for decode in asked_of_positions]
     made += [Target(f"account {part}", decode, of(part, private), kept, frames=False) for part, decode in parts]
     return made
+
+
+def _is_finite(value: float | Decimal) -> bool:
+    return value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
 
 
 def _bytes(message: Message) -> bytes:

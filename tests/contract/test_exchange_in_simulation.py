@@ -167,7 +167,7 @@ def test_connections_that_drop_without_a_goodbye_are_recovered_and_no_order_is_l
 
 @pytest.mark.parametrize("name", sorted(name for name, entry in EXCHANGES.items() if has_switch(entry)))
 def test_exchange_cancels_what_is_open_when_it_no_longer_hears_from_us(name: str) -> None:
-    """R2, X1, X4"""
+    """T10, R2, X1, X4"""
 
     async def story(world: World) -> None:
         world.exchange.freeze_flow()
