@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from fractions import Fraction
 
 from contract_world import BTC, BUY, ETH, FOK, GTC, IOC, POST_ONLY, SELL, ContractWorld
@@ -53,8 +53,9 @@ class EngineAgainstNaiveBookkeeping(RuleBasedStateMachine):
         self.wallets: dict[str, Fraction] = defaultdict(Fraction, dict.fromkeys(CLIENTS, Fraction(1000)), house=Fraction(10**9))
         self.held: dict[tuple[str, Symbol], Held] = defaultdict(Held)
         self.marks: dict[Symbol, Fraction] = {BTC: Fraction(100), ETH: Fraction(100)}
-        for price in (98, 102):  # somebody is always there
-            self.world.limit("house", BUY if price == 98 else SELL, str(price), "20")
+        for symbol in (BTC, ETH):
+            self.world.limit("house", BUY, "99.3", "20", symbol=symbol)
+            self.world.limit("house", SELL, "100.9", "20", symbol=symbol)
 
     # -- the model ----------------------------------------------------------------------------------------------------
 
@@ -119,18 +120,48 @@ class EngineAgainstNaiveBookkeeping(RuleBasedStateMachine):
 
     # -- what is done -------------------------------------------------------------------------------------------------
 
+    @rule(price=PRICES, quantity=QUANTITIES, side=st.sampled_from(Side), symbol=SYMBOLS)
+    def quote(self, price: Decimal, quantity: Decimal, side: Side, symbol: Symbol) -> None:
+        """The house offers something, so that there is a book to trade with."""
+        self.submit("house", side, price, quantity, GTC, False, SelfTrade.CANCEL_OLDEST, symbol)
+
     @rule(
         target=orders,
-        account=st.sampled_from([*CLIENTS, *CLIENTS, "house"]),
+        account=st.sampled_from(CLIENTS),
         side=st.sampled_from(Side),
-        price=st.none() | PRICES,
+        price=PRICES,
         quantity=QUANTITIES,
         time_in_force=st.sampled_from([GTC, GTC, GTC, IOC, FOK, POST_ONLY]),
-        reduce_only=st.sampled_from([False, False, True]),
+        reduce_only=st.sampled_from([False, False, False, True]),
         policy=st.sampled_from(SelfTrade),
         symbol=SYMBOLS,
     )
     def place(
+        self,
+        account: str,
+        side: Side,
+        price: Decimal,
+        quantity: Decimal,
+        time_in_force: TimeInForce,
+        reduce_only: bool,
+        policy: SelfTrade,
+        symbol: Symbol,
+    ) -> object:
+        return self.submit(account, side, price, quantity, time_in_force, reduce_only, policy, symbol)
+
+    @rule(account=st.sampled_from(CLIENTS), side=st.sampled_from(Side), quantity=QUANTITIES, symbol=SYMBOLS)
+    def take(self, account: str, side: Side, quantity: Decimal, symbol: Symbol) -> None:
+        self.submit(account, side, None, quantity, IOC, False, SelfTrade.CANCEL_OLDEST, symbol)
+
+    @rule(target=orders, account=st.sampled_from(CLIENTS), price=st.none() | PRICES, percent=st.integers(1, 120), symbol=SYMBOLS)
+    def reduce(self, account: str, price: Decimal | None, percent: int, symbol: Symbol) -> object:
+        position = self.engine.position(account, symbol)
+        if not position.is_open:
+            return multiple()
+        quantity = (abs(position.quantity) * percent / 100).quantize(Decimal("0.001"), ROUND_CEILING)
+        return self.submit(account, position.closing_side, price, quantity, GTC, True, SelfTrade.CANCEL_OLDEST, symbol)
+
+    def submit(
         self,
         account: str,
         side: Side,
@@ -141,6 +172,7 @@ class EngineAgainstNaiveBookkeeping(RuleBasedStateMachine):
         policy: SelfTrade,
         symbol: Symbol,
     ) -> object:
+        """Place the order, or see it refused, for the right reason."""
         available = Fraction(self.engine.available(account, "USDT"))
         needed = Fraction(0) if reduce_only else self.needed(account, side, price, quantity, symbol)
         held = self.held[account, symbol].quantity
@@ -207,12 +239,27 @@ class EngineAgainstNaiveBookkeeping(RuleBasedStateMachine):
         else:
             assert (position.leverage, position.is_cross, self.world.locked(account)) == before
 
-    @rule(price=st.one_of(PRICES, st.integers(800, 1250).map(lambda ticks: ticks / Decimal(10))), symbol=SYMBOLS)
+    @rule(price=PRICES, symbol=SYMBOLS)
     def move_mark(self, price: Decimal, symbol: Symbol) -> None:
         self.marks[symbol] = Fraction(price)
         self.world.mark(str(price), symbol)
         self.take_in()
         self.nobody_is_due()
+
+    @rule(account=st.sampled_from(CLIENTS), symbol=SYMBOLS)
+    def move_mark_to_liquidate(self, account: str, symbol: Symbol) -> None:
+        position = self.engine.position(account, symbol)
+        price = self.engine.liquidation_price(position)
+        if price is None:
+            return
+        short_of_it = price + (Decimal("0.1") if position.quantity > 0 else Decimal("-0.1"))
+        already_due = (self.engine.mark_price(symbol) - price) * position.quantity <= 0
+        if not already_due and short_of_it > 0:
+            self.move_mark(short_of_it, symbol)
+            assert position.is_open
+        seen = len(self.world.events)
+        self.move_mark(price, symbol)
+        assert any(isinstance(event, Liquidated) and event.account == account for event in self.world.events[seen:])
 
     @rule(rate=st.integers(-3000, 3000).map(lambda rate: rate * Decimal("0.0000137")), symbol=SYMBOLS)
     def pay_funding(self, rate: Decimal, symbol: Symbol) -> None:
