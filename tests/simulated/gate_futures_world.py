@@ -12,7 +12,6 @@ from gate_world import MAIN, READER, STP_MEMBER, Answer, GateSocket, GateWorld, 
 
 from market.symbol import Symbol
 from simulated.engine.position import Position
-from simulated.gateio_futures.server import SimulatedGateioFutures
 from simulated.settings import AccountSettings, MarketSettings, SimulationSettings
 
 BTC = Symbol("BTC", "USDT")
@@ -27,8 +26,12 @@ class FuturesWorld(GateWorld):
     """Paths are within ``/futures/usdt``; sizes are told as decimal text unless `decimal_sizes` is off."""
 
     product = "futures"
+    exchange = "gateio_futures"
     websocket_path = "/v4/ws/usdt"
     orders_path = "/orders"
+    order_query = ""
+    orders_payload: ClassVar[list[str]] = ["10000001", "!all"]
+    book_payload: ClassVar[list[str]] = ["BTC_USDT", "100ms", "100"]
     order: ClassVar[dict[str, Any]] = {"contract": "BTC_USDT", "size": "10", "price": "50000", "tif": "gtc"}
     decimal_sizes = True
 
@@ -52,15 +55,21 @@ class FuturesWorld(GateWorld):
             method, PREFIX + path, query, body, account=account, headers={**sizes, **(headers or {})}, timeout_seconds=timeout_seconds
         )
 
+    def price_of(self, level: Any) -> Decimal:
+        return Decimal(level["p"])
+
+    def event_of(self, push: Any) -> str:
+        return {"_new": "put", "_update": "update"}.get(push["finish_as"], "finish")
+
     async def take(self, size: str, **fields: Any) -> Answer:
         """A market order."""
         return await self.place(size=size, price="0", tif="ioc", **fields)
 
     def position(self) -> Position:
-        return self.server.control.engine.position("main", BTC)
+        return self.control.engine.position("main", BTC)
 
     def wallet(self) -> Decimal:
-        return self.server.control.engine.accounts["main"].balance("USDT").total
+        return self.control.engine.accounts["main"].balance("USDT").total
 
     @asynccontextmanager
     async def websocket(self, **headers: str) -> AsyncGenerator[GateSocket]:
@@ -71,4 +80,4 @@ class FuturesWorld(GateWorld):
 def futures_world(
     settings: SimulationSettings = SETTINGS, *, flow: bool = False, seed: int = 1
 ) -> AbstractAsyncContextManager[FuturesWorld]:
-    return served(FuturesWorld, SimulatedGateioFutures, settings, flow=flow, seed=seed)
+    return served(FuturesWorld, settings, flow=flow, seed=seed)

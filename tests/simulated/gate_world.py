@@ -20,8 +20,8 @@ from market.clock import VirtualWallClock
 from market.symbol import Symbol
 from network.simulated_network import SimulatedNetwork
 from simulated.control import VenueControl
-from simulated.gateio_spot.server import SimulatedGateioSpot
-from simulated.server import SimulatedServer
+from simulated.exchange import SimulatedExchange
+from simulated.registry import make_exchange
 from simulated.settings import AccountSettings, MarketSettings, SimulationSettings
 
 HOST, ADDRESS, PORT = "gate.sim", "10.1.0.1", 80
@@ -38,14 +38,18 @@ def signed(secret: str, text: str) -> str:
 
 
 class GateWorld:
-    """The server, its control, and a signing REST client."""
+    """The server, its control, and a signing REST client. What differs between the exchanges of Gate.io's is told by attributes."""
 
     product = "spot"
+    exchange = "gateio_spot"
     websocket_path = "/ws/v4/"
     orders_path = "/spot/orders"
+    order_query = "currency_pair=BTC_USDT"
+    orders_payload: ClassVar[list[str]] = ["!all"]
+    book_payload: ClassVar[list[str]] = ["BTC_USDT", "100ms"]
     order: ClassVar[dict[str, Any]] = {"currency_pair": "BTC_USDT", "side": "buy", "amount": "0.001", "price": "50000"}
 
-    def __init__(self, server: SimulatedServer, http: httpx.AsyncClient, wall: VirtualWallClock, nursery: trio.Nursery) -> None:
+    def __init__(self, server: SimulatedExchange, http: httpx.AsyncClient, wall: VirtualWallClock, nursery: trio.Nursery) -> None:
         self.server = server
         self.control: VenueControl = server.control
         self.http = http
@@ -60,6 +64,18 @@ class GateWorld:
         response = await self.http.get(f"/api/v4{path}", params=query)
         self.last_headers = response.headers
         return response.status_code, response.json()
+
+    async def time(self) -> Answer:
+        response = await self.http.get("/api/v4/spot/time")
+        return response.status_code, response.json()
+
+    def price_of(self, level: Any) -> Decimal:
+        """The price of a level as book pushes tell it."""
+        return Decimal(level[0])
+
+    def event_of(self, push: Any) -> str:
+        """What an order push tells: put, update or finish."""
+        return push["event"]
 
     async def call(
         self,
@@ -158,15 +174,15 @@ World = TypeVar("World", bound=GateWorld)
 
 
 @asynccontextmanager
-async def served(
-    world_class: type[World], server_class: type[SimulatedServer], settings: SimulationSettings, *, flow: bool, seed: int
-) -> AsyncGenerator[World]:
+async def served(world_class: type[World], settings: SimulationSettings, *, flow: bool, seed: int) -> AsyncGenerator[World]:
     """A running exchange. Without `flow` the book stands still as the warm-up made it."""
     network = SimulatedNetwork(random.Random(seed), latency_seconds=(0.001, 0.001))
     network.add_host(HOST, ADDRESS)
     wall = VirtualWallClock()
     with network.install():
-        server = server_class(msgspec.structs.replace(settings, seed=seed), clock=wall, rng=random.Random(seed))  # type: ignore[call-arg]
+        server = make_exchange(
+            world_class.exchange, msgspec.structs.replace(settings, seed=seed), clock=wall, rng=random.Random(seed)
+        )  # fmt: skip
         if not flow:
             server.control.freeze_flow()
         async with trio.open_nursery() as nursery, httpx.AsyncClient(base_url=f"http://{HOST}") as http:
@@ -177,4 +193,4 @@ async def served(
 
 
 def gate_world(settings: SimulationSettings = SETTINGS, *, flow: bool = False, seed: int = 1) -> AbstractAsyncContextManager[GateWorld]:
-    return served(GateWorld, SimulatedGateioSpot, settings, flow=flow, seed=seed)
+    return served(GateWorld, settings, flow=flow, seed=seed)

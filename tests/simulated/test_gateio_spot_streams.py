@@ -6,39 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 import trio
-from gate_world import BTC, SETTINGS, GateSocket, GateWorld, gate_world
+from gate_world import BTC, SETTINGS, GateSocket, gate_world
+from local_book import Sides, apply, best_of, local_book, true_book
 from trio.testing import MockClock
-
-Sides = dict[str, dict[str, str]]
-
-
-def local_book(snapshot: Any) -> Sides:
-    return {"b": dict(snapshot["bids"]), "a": dict(snapshot["asks"])}
-
-
-def apply(book: Sides, push: Any) -> None:
-    for side in ("b", "a"):
-        for price, amount in push[side]:
-            if amount == "0":
-                book[side].pop(price, None)
-            else:
-                book[side][price] = amount
-
-
-def true_book(world: GateWorld, depth: int | None = None) -> Sides:
-    book = world.control.engine.books[BTC]
-    plain = {
-        side: [(f"{p.normalize():f}", f"{q.normalize():f}") for p, q in book_side.levels(depth)]
-        for side, book_side in (("b", book.bids), ("a", book.asks))
-    }
-    return {side: dict(levels) for side, levels in plain.items()}
-
-
-def best_of(book: Sides, depth: int) -> Sides:
-    return {
-        side: dict(sorted(levels.items(), key=lambda level: Decimal(level[0]), reverse=side == "b")[:depth])
-        for side, levels in book.items()
-    }
 
 
 @pytest.mark.parametrize(("interval", "limit"), [("100ms", 100), ("20ms", 20)])
@@ -60,7 +30,7 @@ async def test_snapshot_and_updates_keep_a_local_book_equal_to_the_real_one(auto
             apply(book, push)
             last_id = push["u"]
             if last_id == world.control.engine.books[BTC].update_id:
-                assert best_of(book, limit) == true_book(world, limit)
+                assert best_of(book, limit) == true_book(world.control, BTC, limit)
                 compared += 1
         assert compared > 50
 
@@ -74,7 +44,7 @@ async def test_level_that_comes_within_reach_untouched_is_told_again(autojump_cl
         await world.place(price=snapshot["asks"][3][0], amount="10", time_in_force="ioc")
         book = local_book(snapshot)
         apply(book, (await socket.next("spot.order_book_update", "update"))["result"])
-        assert best_of(book, 20) == true_book(world, 20)
+        assert best_of(book, 20) == true_book(world.control, BTC, 20)
 
 
 async def test_depth_stream_has_no_gap_when_another_client_joins_between_two_pushes(autojump_clock: MockClock) -> None:
@@ -115,7 +85,7 @@ async def test_depth_stream_starts_whole_and_goes_on_without_a_gap(autojump_cloc
             push = (await socket.next("spot.obu", "update"))["result"]
             apply(book, push)
             last_id = push["u"]
-        assert book == true_book(world)
+        assert book == true_book(world.control, BTC)
         twice = await socket.subscribe("spot.obu", ["ob.BTC_USDT.50"])
         assert twice["error"] == {"code": 2, "message": "Alert sub ob.BTC_USDT.50"}
 
