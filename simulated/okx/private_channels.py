@@ -183,6 +183,8 @@ class PrivateChannels:
         self._tell(account, "orders", symbol, [data])
 
     def _tell_balance(self, event: BalanceChanged) -> None:
+        if event.reason in self._venue.balance_reasons_of_positions:
+            return  # what has happened is not yet all told: the change of the position, which follows, tells of the balance, too
         at = event.at_milliseconds
         detail = self._venue.balance(event.account, event.asset, available=event.available, locked=event.locked, at_milliseconds=at)
         self._tell_account(event.account, detail, at)
@@ -195,15 +197,15 @@ class PrivateChannels:
         self._tell(account, "account", None, [self._venue.account(account, [detail], at_milliseconds)], **more)
 
     def _tell_position(self, event: PositionChanged) -> None:
-        account, symbol = event.account, event.position.symbol
+        account, symbol, at = event.account, event.position.symbol, event.at_milliseconds
+        wallet = self._venue.engine.accounts[account].balance(symbol.quote)
+        detail = self._venue.balance(account, symbol.quote, available=wallet.available, locked=wallet.locked, at_milliseconds=at)
+        self._tell_account(account, detail, at)
         changes = self._venue.encode_position_changes(account, [symbol])
-        push = self._balance_and_position(_POSITION_EVENTS[event.reason], [], changes)
+        push = self._balance_and_position(_POSITION_EVENTS[event.reason], [_balance_data(detail)], changes)
         if event.reason in (PositionReason.TRADED, PositionReason.LIQUIDATED):
             push["trades"] = [{"instId": one["instId"], "tradeId": one["tradeId"]} for one in changes]
         self._tell(account, "balance_and_position", None, [push])
-        for detail in self._venue.balances(account):
-            if detail["ccy"] == symbol.quote:  # only now is all told that the event has changed
-                self._tell_account(account, detail, event.at_milliseconds)
         self._changed_positions.setdefault(account, {})[symbol] = None
         self._position_changed.set()
 

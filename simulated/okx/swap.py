@@ -44,13 +44,19 @@ class OkxSwapVenue(OkxVenue, ContractVenue):
 
     instrument_type = "SWAP"
     balance_events: ClassVar[Mapping[BalanceReason, str]] = {
-        BalanceReason.REALISED: "filled",
-        BalanceReason.FEE: "filled",
-        BalanceReason.FUNDING: "funding_fee",
         BalanceReason.INSURANCE: "claw_back",
         BalanceReason.DEPOSITED: "transferred",
         BalanceReason.WITHDRAWN: "transferred",
     }
+    balance_reasons_of_positions = frozenset(
+        {
+            BalanceReason.ORDER_MATCHED,
+            BalanceReason.REALISED,
+            BalanceReason.FEE,
+            BalanceReason.FUNDING,
+            BalanceReason.MARGIN_CHANGED,
+        }
+    )
 
     def __init__(self, settings: SimulationSettings, clock: VenueClock) -> None:
         super().__init__(settings, clock, exchange="okx_swap", first_instrument_code=_FIRST_INSTRUMENT_CODE)

@@ -33,6 +33,8 @@ class OkxVenue(Venue):
     instrument_type: ClassVar[str]
     balance_events: ClassVar[Mapping[BalanceReason, str]]
     """What `balance_and_position` calls a change of a balance; what is not here does not change what it tells of."""
+    balance_reasons_of_positions: ClassVar[frozenset[BalanceReason]] = frozenset()
+    """The changes of a balance that a change of a position follows."""
 
     def __init__(self, settings: SimulationSettings, clock: VenueClock, *, exchange: str, first_instrument_code: int) -> None:
         super().__init__(settings, clock, exchange=exchange, first_order_id=_FIRST_ORDER_ID, doomed_orders_are_admitted=True)
