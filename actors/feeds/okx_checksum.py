@@ -32,7 +32,12 @@ class WrittenNumber(float):
         Raises:
             ValueError: `text` spells no number.
         """
-        number = cls(text)
+        return cls.spelled(float(text), text)
+
+    @classmethod
+    def spelled(cls, value: float, text: str) -> WrittenNumber:
+        """`value`, which the exchange spells `text`: of contracts, in another unit."""
+        number = cls(value)
         number.text = text
         return number
 

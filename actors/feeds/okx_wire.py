@@ -1,7 +1,7 @@
 """The messages of OKX's public side: only the fields that are used, checked as they are decoded. For spot and swap alike.
 
-References as in `actors.feeds.okx_spot`. Numbers are text on the wire and an empty text means "none"; sequence numbers and
-checksums are JSON integers.
+References as in `actors.feeds.okx`. Numbers are text on the wire and an empty text means "none"; sequence numbers and
+checksums are JSON integers. Sizes are in base units on spot and in contracts on swap.
 """
 
 from __future__ import annotations
@@ -87,24 +87,59 @@ class Trade(msgspec.Struct):
 
 
 class Ticker(msgspec.Struct):
-    """Volumes as spot has them: `vol24h` in base units, `volCcy24h` in quote units."""
+    """Volumes of a day. Of spot, `vol24h` is in base units and `volCcy24h` in quote units; of swaps, in contracts and in base units."""
 
     last: str
     bid: str = msgspec.field(name="bidPx")
     ask: str = msgspec.field(name="askPx")
-    base_volume: _Quantity = msgspec.field(name="vol24h")
-    quote_volume: _Quantity = msgspec.field(name="volCcy24h")
+    size_volume: _Quantity = msgspec.field(name="vol24h")
+    currency_volume: _Quantity = msgspec.field(name="volCcy24h")
+
+
+class MarkPrice(msgspec.Struct):
+    """Empty, like the figures of a funding rate, for what is not trading yet."""
+
+    price: str = msgspec.field(name="markPx")
+
+
+class FundingRate(msgspec.Struct):
+    """`rate` applies at `due`, in milliseconds."""
+
+    rate: str = msgspec.field(name="fundingRate")
+    due: str = msgspec.field(name="fundingTime")
+
+
+class Liquidation(msgspec.Struct):
+    """`side` is that of the order that closes the position, `price` the one at which the position is bankrupt."""
+
+    side: Literal["buy", "sell"]
+    price: _Price = msgspec.field(name="bkPx")
+    quantity: _Quantity = msgspec.field(name="sz")
+
+
+class Liquidations(msgspec.Struct):
+    """Of one instrument; `details` are read of those that we follow only."""
+
+    instrument: str = msgspec.field(name="instId")
+    details: msgspec.Raw
 
 
 class Listing(msgspec.Struct):
-    """An instrument. Placeholders of what is not open yet have empty fields."""
+    """An instrument. Placeholders of what is not open yet have empty fields; those from `ctVal` on are of contracts."""
 
     instrument: str = msgspec.field(name="instId", default="")
     price_tick: str = msgspec.field(name="tickSz", default="")
     quantity_step: str = msgspec.field(name="lotSz", default="")
     quantity_min: str = msgspec.field(name="minSz", default="")
     limit_quantity_max: str = msgspec.field(name="maxLmtSz", default="")
+    limit_dollars_max: str = msgspec.field(name="maxLmtAmt", default="")
     state: str = ""
+    contract_value: str = msgspec.field(name="ctVal", default="")
+    contract_multiplier: str = msgspec.field(name="ctMult", default="")
+    contract_value_asset: str = msgspec.field(name="ctValCcy", default="")
+    contract_kind: str = msgspec.field(name="ctType", default="")
+    settlement_asset: str = msgspec.field(name="settleCcy", default="")
+    leverage_max: str = msgspec.field(name="lever", default="")
 
 
 class Answer(msgspec.Struct):
@@ -127,6 +162,10 @@ BOOK_TEXTS = msgspec.json.Decoder(list[BookTexts])
 SNAPSHOTS = msgspec.json.Decoder(list[Snapshot], strict=False)
 TRADES = msgspec.json.Decoder(list[Trade], strict=False)
 TICKERS = msgspec.json.Decoder(list[Ticker], strict=False)
+MARK_PRICES = msgspec.json.Decoder(list[MarkPrice])
+FUNDING_RATES = msgspec.json.Decoder(list[FundingRate])
+LIQUIDATIONS = msgspec.json.Decoder(list[Liquidations])
+LIQUIDATION_DETAILS = msgspec.json.Decoder(list[Liquidation], strict=False)
 LISTINGS = msgspec.json.Decoder(list[Listing])
 ANSWERS = msgspec.json.Decoder(Answer)
 
