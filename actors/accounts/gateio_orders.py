@@ -13,7 +13,7 @@ from orders.order import Order
 from orders.reports import OrderReport
 from orders.request import OrderRequest, TimeInForce
 
-Fields = dict[str, str | bool]
+Fields = dict[str, str | int]
 
 # REST, "Create an order", `time_in_force`; "Place futures order", `tif`
 TIME_IN_FORCE = {
