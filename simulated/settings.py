@@ -81,6 +81,8 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """An account and its key. The key is made up: it opens nothing but this simulation. Fees are fractions.
 
     A request that names a self-trade action is refused unless the account is in a self-trade group (`stp_group` not 0).
+    `position_mode` is of contracts: with "hedge" the account says that it keeps long and short positions side by side, and
+    cannot trade.
     """
 
     name: str = "main"
@@ -90,6 +92,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     api_passphrase: str = "simulated-passphrase-main"  # noqa: S105 - as the secret; only some exchanges ask for one
     permissions: Literal["trade", "read"] = "trade"
     stp_group: int = 0
+    position_mode: Literal["one_way", "hedge"] = "one_way"
     balances: dict[str, Decimal] = msgspec.field(default_factory=_default_balances)
     maker_fee: Decimal = Decimal("0.002")
     taker_fee: Decimal = Decimal("0.002")

@@ -47,7 +47,7 @@ class GateFuturesVenue(ContractVenue):
 
     def __init__(self, settings: SimulationSettings, clock: VenueClock) -> None:
         self.account_book = AccountBook()
-        self.dual_accounts: set[str] = set()
+        self.dual_accounts = {account.name for account in settings.accounts if account.position_mode == "hedge"}
         self._fundings: dict[Symbol, deque[tuple[int, Decimal]]] = {}
         self._order_updates: dict[int, int] = {}
         self._finished_orders: deque[int] = deque()

@@ -61,7 +61,7 @@ class OkxSwapVenue(OkxVenue, ContractVenue):
     def __init__(self, settings: SimulationSettings, clock: VenueClock) -> None:
         super().__init__(settings, clock, exchange="okx_swap", first_instrument_code=_FIRST_INSTRUMENT_CODE)
         self._contracts = {market.parsed_symbol: self.contract(market) for market in settings.markets}
-        self.position_modes = {account.name: "net_mode" for account in settings.accounts}
+        self.position_modes = {account.name: POSITION_MODES[account.position_mode == "hedge"] for account in settings.accounts}
         self.bills = Bills(self)
         self._leverages: dict[tuple[str, Symbol, bool], Decimal] = {}
         self._position_ids: dict[tuple[str, Symbol], int] = {}
