@@ -23,12 +23,13 @@ from actors.accounts.codec import BatchAnswer, OrderReceived, PreparedRequest
 from actors.accounts.credential import Credential
 from actors.accounts.gateio_errors import labelled_refusal, refusal_in, refusal_of_one
 from actors.accounts.gateio_order_entry import EXPIRY_HEADER, answer_reports, login_channel, login_frame
-from actors.accounts.gateio_orders import GateioOrderEntry, GateioOrders, ensure_batch, wire_id
+from actors.accounts.gateio_orders import TIME_IN_FORCE, GateioOrderEntry, GateioOrders, ensure_batch, wire_id
 from actors.accounts.gateio_signature import channel_signature, rest_signature
 from exchanges.identity import ExchangeIdentity
 from market.symbol import Symbol
 from network.http import HttpRequest, HttpResponse
 from network.rate_limit import RateLimit
+from orders.capabilities import Capabilities
 from orders.errors import ErrorKind, ExchangeError
 from orders.order import Order
 from orders.reports import OrderReport, PrivateReport, StreamClosing, StreamConfirmed, StreamPong, StreamRefused
@@ -57,10 +58,23 @@ PLACE_BATCH_MAX = 10  # REST, "Create a batch of orders", "Place batch futures o
 CANCEL_BATCH_MAX = 20  # REST, "Cancel a batch of orders with an ID list"
 ORDERS_PER_PAGE = 100  # REST, "List all open orders" (per pair), "List orders", "Query futures order list"
 SWITCH_SECONDS_MIN = 5  # REST, "Countdown cancel orders", `timeout`
-CLIENT_ORDER_ID_LENGTH_MAX = 28  # REST, "Create an order", "Place futures order", `text`: after the prefix
 PING_INTERVAL_SECONDS = 10.0
 STREAM_SERVER_ERROR = "3"  # websocket, "Schema", `error`; says nothing about what was asked: it is asked again
 
+CAPABILITIES = Capabilities(  # of all products; each adds its own
+    time_in_force=frozenset(TIME_IN_FORCE),
+    market_buy_by_quote=False,
+    market_buy_by_base=False,
+    dead_mans_switch_seconds_min=SWITCH_SECONDS_MIN,
+    amend=True,
+    amend_keeps_priority_on_reduce=True,  # REST, "Amend an order", "Amend single order"
+    place_batch_max=PLACE_BATCH_MAX,
+    cancel_batch_max=CANCEL_BATCH_MAX,
+    websocket_order_entry=True,
+    cancel_all=True,
+    order_expiry=True,
+    client_order_id_length_max=28,  # REST, "Create an order", "Place futures order", `text`: after the prefix
+)
 _CLOCK_WINDOW = ClockWindow(behind_milliseconds=60_000, ahead_milliseconds=60_000)  # REST, "Generate the signature": 60 s
 
 

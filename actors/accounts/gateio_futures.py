@@ -18,22 +18,20 @@ from actors.accounts import gateio_futures_wire as wire
 from actors.accounts.codec import Amendment, PreparedRequest
 from actors.accounts.gateio import (
     CANCEL_BATCH_MAX,
-    CLIENT_ORDER_ID_LENGTH_MAX,
+    CAPABILITIES,
     ORDERS_PER_PAGE,
     PLACE_BATCH_MAX,
     RATE_LIMITS,
-    SWITCH_SECONDS_MIN,
     GateioAccountCodec,
 )
 from actors.accounts.gateio_futures_catalogue import ACCOUNT_REQUEST, PATH, SIZE_HEADER, GateioFuturesCatalogue
 from actors.accounts.gateio_futures_orders import GateioFuturesOrders
 from actors.accounts.gateio_futures_positions import GateioFuturesPositions
-from actors.accounts.gateio_orders import TIME_IN_FORCE, Fields, ensure_batch, wire_id
+from actors.accounts.gateio_orders import Fields, ensure_batch, wire_id
 from actors.accounts.gateio_wire import ITEMS, reading
 from exchanges.gateio_futures import GATEIO_FUTURES
 from market.symbol import Symbol
 from network.rate_limit import RateLimit
-from orders.capabilities import Capabilities
 from orders.order import Order
 from orders.reports import BalanceReport, FillReport, OrderReport, PrivateReport
 from orders.request import OrderRequest
@@ -53,25 +51,6 @@ FILLS_CHANNEL = "futures.usertrades"  # websocket, "User trades API"
 # contracts changes without it, too. REST tells both.
 POSITIONS_CHANNEL = "futures.positions"
 
-_CAPABILITIES = Capabilities(
-    time_in_force=frozenset(TIME_IN_FORCE),
-    market_buy_by_quote=False,
-    market_buy_by_base=True,
-    market_fill_or_kill=False,
-    dead_mans_switch_seconds_min=SWITCH_SECONDS_MIN,
-    amend=True,
-    amend_keeps_priority_on_reduce=True,  # REST, "Amend single order"
-    place_batch_max=PLACE_BATCH_MAX,
-    cancel_batch_max=CANCEL_BATCH_MAX,
-    amend_batch_max=AMEND_BATCH_MAX,
-    batch_symbols_max=PLACE_BATCH_MAX,
-    websocket_order_entry=True,
-    positions=True,
-    cancel_all=True,
-    order_expiry=True,
-    client_order_id_length_max=CLIENT_ORDER_ID_LENGTH_MAX,
-)
-
 
 class GateioFuturesAccountCodec(GateioAccountCodec):
     """Implements `actors.accounts.codec.AccountCodec`. It knows the exchange's contracts, and one account's user id and margin mode.
@@ -80,7 +59,13 @@ class GateioFuturesAccountCodec(GateioAccountCodec):
     the list of past orders. A cancelled order without fills is forgotten after ten minutes.
     """
 
-    capabilities = _CAPABILITIES
+    capabilities = replace(
+        CAPABILITIES,
+        market_buy_by_base=True,
+        amend_batch_max=AMEND_BATCH_MAX,
+        batch_symbols_max=PLACE_BATCH_MAX,
+        positions=True,
+    )
     rate_limits = MappingProxyType({"orders": ORDERS_LIMIT, **RATE_LIMITS})
 
     def __init__(self) -> None:

@@ -12,25 +12,23 @@ from types import MappingProxyType
 from urllib.parse import urlencode
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.accounts import gateio_spot_wire as wire
 from actors.accounts.codec import Amendment, PreparedRequest
 from actors.accounts.gateio import (
     CANCEL_BATCH_MAX,
-    CLIENT_ORDER_ID_LENGTH_MAX,
+    CAPABILITIES,
     ORDERS_PER_PAGE,
-    PLACE_BATCH_MAX,
     RATE_LIMITS,
-    SWITCH_SECONDS_MIN,
     GateioAccountCodec,
 )
-from actors.accounts.gateio_orders import TIME_IN_FORCE, Fields, ensure_batch, wire_id
+from actors.accounts.gateio_orders import Fields, ensure_batch, wire_id
 from actors.accounts.gateio_spot_orders import ACCOUNT, GateioSpotOrders
 from actors.accounts.gateio_wire import ITEMS, reading
 from exchanges.gateio_spot import GATEIO_SPOT
 from market.symbol import Symbol
 from network.rate_limit import RateLimit
-from orders.capabilities import Capabilities
 from orders.order import Order
 from orders.reports import BalanceReport, FillReport, OrderReport, PrivateReport
 from orders.request import OrderRequest
@@ -49,25 +47,6 @@ ORDERS_CHANNEL = "spot.orders"  # websocket, "Orders channel"
 FILLS_CHANNEL = "spot.usertrades"  # websocket, "User trades channel"
 BALANCES_CHANNEL = "spot.balances"  # websocket, "Spot balance channel"
 
-_CAPABILITIES = Capabilities(
-    time_in_force=frozenset(TIME_IN_FORCE),
-    market_buy_by_quote=True,
-    market_buy_by_base=False,
-    market_fill_or_kill=True,
-    dead_mans_switch_seconds_min=SWITCH_SECONDS_MIN,
-    amend=True,
-    amend_keeps_priority_on_reduce=True,  # REST, "Amend an order"
-    place_batch_max=PLACE_BATCH_MAX,
-    cancel_batch_max=CANCEL_BATCH_MAX,
-    amend_batch_max=AMEND_BATCH_MAX,
-    amend_batch_one_change=True,
-    batch_symbols_max=PLACE_BATCH_SYMBOLS_MAX,
-    websocket_order_entry=True,
-    cancel_all=True,
-    order_expiry=True,
-    client_order_id_length_max=CLIENT_ORDER_ID_LENGTH_MAX,
-)
-
 
 class GateioSpotAccountCodec(GateioAccountCodec):
     """Implements `actors.accounts.codec.AccountCodec`. Stateless.
@@ -77,7 +56,14 @@ class GateioSpotAccountCodec(GateioAccountCodec):
     the private stream's connection, too, which is logged in for that.
     """
 
-    capabilities = _CAPABILITIES
+    capabilities = replace(
+        CAPABILITIES,
+        market_buy_by_quote=True,
+        market_fill_or_kill=True,
+        amend_batch_max=AMEND_BATCH_MAX,
+        amend_batch_one_change=True,
+        batch_symbols_max=PLACE_BATCH_SYMBOLS_MAX,
+    )
     rate_limits = MappingProxyType({"orders": ORDERS_LIMIT, **RATE_LIMITS})
     catalogue = None  # orders state all that is needed to read them
     positions = None
