@@ -125,7 +125,8 @@ class MarkPrices:
             return
         step = self._venue.mark_price_step(symbol)
         mark = index if middle is None else (index + middle) / 2
-        self._venue.engine.set_mark_price(symbol, mark.quantize(step), now, index_price=index.quantize(step))
+        prices = [max(step, price.quantize(step)) for price in (mark, index)]
+        self._venue.engine.set_mark_price(symbol, prices[0], now, index_price=prices[1])
 
     def _middle(self, symbol: Symbol) -> Decimal | None:
         book = self._venue.engine.books[symbol]
