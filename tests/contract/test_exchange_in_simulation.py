@@ -98,9 +98,9 @@ def test_stop_cancels_and_confirms_and_leaves_nothing_open(name: str) -> None:
         await placed_sell(world)
         world.stop()
         buy, *sells = (await world.end()).orders["main"]
-        # Money that buys no further step may count as bought with, or as given back.
+        # Money that buys no further step may count as bought with, or as given back. A contract is a large step.
         assert buy.state in (OrderState.FILLED, OrderState.EXPIRED)
-        assert buy.filled_quote > 99
+        assert buy.filled_quote > 90
         assert sells
         assert {sell.state for sell in sells} == {OrderState.CANCELLED}
 
