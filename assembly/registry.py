@@ -11,17 +11,20 @@ from actors.accounts.codec import AccountCodec
 from actors.accounts.gateio_spot import GateioSpotAccountCodec
 from actors.accounts.mexc_spot import MexcSpotAccountCodec
 from actors.accounts.okx_spot import OkxSpotAccountCodec
+from actors.accounts.okx_swap import OkxSwapAccountCodec
 from actors.cycle.controller import Controller
 from actors.cycle.sell_on_top import SellOnTop, SellOnTopParameters
 from actors.feeds.codec import FeedCodec
 from actors.feeds.gateio_spot import GateioSpotFeedCodec
 from actors.feeds.mexc_spot import MexcSpotFeedCodec
 from actors.feeds.okx_spot import OkxSpotFeedCodec
+from actors.feeds.okx_swap import OkxSwapFeedCodec
 from assembly.settings import KnownExchange
 from exchanges.gateio_spot import GATEIO_SPOT
 from exchanges.identity import ExchangeIdentity
 from exchanges.mexc_spot import MEXC_SPOT
 from exchanges.okx_spot import OKX_SPOT
+from exchanges.okx_swap import OKX_SWAP
 
 
 class ExchangeEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +72,13 @@ EXCHANGES: dict[str, ExchangeEntry] = {
             identity=OKX_SPOT,
             feed_codec=OkxSpotFeedCodec,
             account_codec=OkxSpotAccountCodec,
+            credential_prefix="OKX",
+            testnet_headers=(("x-simulated-trading", "1"),),
+        ),
+        ExchangeEntry(
+            identity=OKX_SWAP,
+            feed_codec=OkxSwapFeedCodec,
+            account_codec=OkxSwapAccountCodec,
             credential_prefix="OKX",
             testnet_headers=(("x-simulated-trading", "1"),),
         ),
