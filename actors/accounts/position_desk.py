@@ -110,7 +110,8 @@ class PositionDesk:
         if not self._agrees(reports):
             return None
         for symbol, account in self._positions.accounts().items():
-            totals[symbol.base] = totals.get(symbol.base, ZERO) + account.quantity
+            if account.quantity:
+                totals[symbol.base] = totals.get(symbol.base, ZERO) + account.quantity
             totals[symbol.quote] = totals.get(symbol.quote, ZERO) - account.cost
         return totals
 
