@@ -114,7 +114,7 @@ class OrderDesk:
             self._end_unsent(client_order_id, f"not sent: {error}", for_now=True)
         elif isinstance(error, ExchangeError) and not error.fate_is_unknown:
             self._books.happened(client_order_id, OrderInput.SAID_REJECTED, str(error), for_now=error.is_passing)
-        else:
+        elif order is None or order.exchange_order_id is None:  # otherwise the exchange has told of it, and nothing is lost
             self.lose_answer(client_order_id, str(error))
 
     def leave(self, command: PlaceOrder, transport: Transport) -> int | None:
