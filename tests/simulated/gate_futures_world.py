@@ -36,8 +36,9 @@ class FuturesWorld(GateWorld):
     decimal_sizes = True
 
     async def public(self, path: str, **query: str) -> Answer:
-        self.http.headers.update(DECIMAL_SIZES if self.decimal_sizes else {"X-Gate-Size-Decimal": "0"})
-        return await super().public(PREFIX + path, **query)
+        headers = DECIMAL_SIZES if self.decimal_sizes else {}
+        response = await self.http.get(f"/api/v4{PREFIX}{path}", params=query, headers=headers)
+        return response.status_code, response.json()
 
     async def call(
         self,

@@ -9,7 +9,7 @@ import random
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import httpx
 import msgspec
@@ -20,8 +20,8 @@ from market.clock import VirtualWallClock
 from market.symbol import Symbol
 from network.simulated_network import SimulatedNetwork
 from simulated.control import VenueControl
-from simulated.exchange import SimulatedExchange
 from simulated.registry import make_exchange
+from simulated.server import SimulatedServer
 from simulated.settings import AccountSettings, MarketSettings, SimulationSettings
 
 HOST, ADDRESS, PORT = "gate.sim", "10.1.0.1", 80
@@ -49,7 +49,7 @@ class GateWorld:
     book_payload: ClassVar[list[str]] = ["BTC_USDT", "100ms"]
     order: ClassVar[dict[str, Any]] = {"currency_pair": "BTC_USDT", "side": "buy", "amount": "0.001", "price": "50000"}
 
-    def __init__(self, server: SimulatedExchange, http: httpx.AsyncClient, wall: VirtualWallClock, nursery: trio.Nursery) -> None:
+    def __init__(self, server: SimulatedServer, http: httpx.AsyncClient, wall: VirtualWallClock, nursery: trio.Nursery) -> None:
         self.server = server
         self.control: VenueControl = server.control
         self.http = http
@@ -187,7 +187,7 @@ async def served(world_class: type[World], settings: SimulationSettings, *, flow
             server.control.freeze_flow()
         async with trio.open_nursery() as nursery, httpx.AsyncClient(base_url=f"http://{HOST}") as http:
             await nursery.start(server.run, ADDRESS, PORT)
-            yield world_class(server, http, wall, nursery)
+            yield world_class(cast(SimulatedServer, server), http, wall, nursery)
             server.control.check_invariants()
             nursery.cancel_scope.cancel()
 
