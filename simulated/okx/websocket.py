@@ -157,4 +157,5 @@ async def _close_when_silent(session: _TimedSession, websocket: WebSocket) -> No
     while silent_until > trio.current_time():
         await trio.sleep_until(silent_until)
         silent_until = session.pushed_at + _SILENCE_SECONDS_MAX
+    session.close()  # what is pushed from now on, a late pong say, has no connection any more
     await websocket.close(_CLOSED_FOR_SILENCE, "No data received in 30s.")
