@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from actors.accounts.codec import AccountCodec
+from actors.accounts.gateio_futures import GateioFuturesAccountCodec
 from actors.accounts.gateio_spot import GateioSpotAccountCodec
 from actors.accounts.mexc_spot import MexcSpotAccountCodec
 from actors.accounts.okx_spot import OkxSpotAccountCodec
@@ -15,11 +16,13 @@ from actors.accounts.okx_swap import OkxSwapAccountCodec
 from actors.cycle.controller import Controller
 from actors.cycle.sell_on_top import SellOnTop, SellOnTopParameters
 from actors.feeds.codec import FeedCodec
+from actors.feeds.gateio_futures import GateioFuturesFeedCodec
 from actors.feeds.gateio_spot import GateioSpotFeedCodec
 from actors.feeds.mexc_spot import MexcSpotFeedCodec
 from actors.feeds.okx_spot import OkxSpotFeedCodec
 from actors.feeds.okx_swap import OkxSwapFeedCodec
 from assembly.settings import KnownExchange
+from exchanges.gateio_futures import GATEIO_FUTURES
 from exchanges.gateio_spot import GATEIO_SPOT
 from exchanges.identity import ExchangeIdentity
 from exchanges.mexc_spot import MEXC_SPOT
@@ -66,6 +69,12 @@ EXCHANGES: dict[str, ExchangeEntry] = {
             identity=GATEIO_SPOT,
             feed_codec=GateioSpotFeedCodec,
             account_codec=GateioSpotAccountCodec,
+            credential_prefix="GATEIO",
+        ),
+        ExchangeEntry(
+            identity=GATEIO_FUTURES,
+            feed_codec=GateioFuturesFeedCodec,
+            account_codec=GateioFuturesAccountCodec,
             credential_prefix="GATEIO",
         ),
         ExchangeEntry(
