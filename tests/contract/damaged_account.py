@@ -204,9 +204,9 @@ class LedgerWitness:
     def _see_exchange(self, event: EngineEvent) -> None:
         if isinstance(event, BalanceChanged) and event.account == "main":
             self._totals.add((event.asset, event.available + event.locked))
-        if self._world.codec.positions is not None:
-            for position in self._world.exchange.positions():
-                self._held.add((position.symbol, position.quantity))
+        if self._world.codec.capabilities.positions:
+            for symbol, position in self._world.exchange.positions().items():
+                self._held.add((symbol, position.quantity))
 
     # What the program believes
 

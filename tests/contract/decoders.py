@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 from damage import Message
+from learned import learn_codecs
 from msgspec.structs import replace
 
 from actors.accounts.codec import PreparedRequest
@@ -194,14 +195,9 @@ class Target:
 def targets(name: str, seed: int, *, with_captures: bool = True) -> list[Target]:
     """Every decoder of an exchange with its corpus: what it really had to decode, and the samples."""
     entry = EXCHANGES[name]
-    feed, account = entry.feed_codec(), entry.account_codec()
+    feed, account = learn_codecs(name)
     learning_feed, learning_account = entry.feed_codec(), entry.account_codec()  # what they learn from damaged messages stays theirs
     public, private = recorded(name, seed)
-    for body in public.get("decode_instruments", []):
-        feed.decode_instruments(_bytes(body))  # what the books' quantities count in
-    for body in private.get("catalogue.learn", []):
-        if account.catalogue is not None and not account.catalogue.is_complete:
-            account.catalogue.learn(account.catalogue.request(), _bytes(body))
     frames, bodies = sampled(name, with_captures=with_captures)
     all_bodies = [
         *bodies,

@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from learned import learned_codecs
 
 from actors.accounts.codec import AccountCodec
 from actors.accounts.codec import ProtocolError as AccountProtocolError
@@ -81,6 +82,20 @@ def prepared_requests(codec: AccountCodec) -> list[object]:
         codec.query_fills(BTC_USDT, since_milliseconds=NOW_MILLISECONDS),
         codec.query_balances(),
         *([codec.key_inquiry.request()] if codec.key_inquiry is not None else []),
+        *position_requests(codec),
+    ]
+
+
+def position_requests(codec: AccountCodec) -> list[object]:
+    positions = codec.positions
+    if positions is None:
+        return []
+    return [
+        positions.query_mode(),
+        positions.query_positions(),
+        positions.set_leverage(BTC_USDT, Decimal(2)),
+        positions.query_funding(since_milliseconds=NOW_MILLISECONDS),
+        codec.place(request(reduce_only=True), expires_at_milliseconds=None),
     ]
 
 
@@ -116,7 +131,7 @@ def test_addresses_of_live_and_testnet_are_encrypted_and_of_one_exchange(name: s
 @every_exchange
 def test_every_request_counts_against_a_limit_that_exists(name: str) -> None:
     """T8"""
-    feed, account = EXCHANGES[name].feed_codec(), EXCHANGES[name].account_codec()
+    feed, account = learned_codecs(name)
     groups = set(feed.rate_limits) | set(account.rate_limits)
     assert {prepared.group for prepared in prepared_requests(account)} <= groups  # type: ignore[attr-defined]
     assert {feed.instruments_request().group, feed.snapshot_request(BTC_USDT).group} <= groups
@@ -125,7 +140,7 @@ def test_every_request_counts_against_a_limit_that_exists(name: str) -> None:
 @every_exchange
 def test_signed_request_names_the_key_and_never_holds_the_secret(name: str) -> None:
     """R3, R6"""
-    codec = EXCHANGES[name].account_codec()
+    _, codec = learned_codecs(name)
     for prepared in prepared_requests(codec)[1:]:
         signed: HttpRequest = codec.sign(prepared, CREDENTIAL, timestamp_milliseconds=NOW_MILLISECONDS)  # type: ignore[arg-type]
         wire = f"{signed.path}?{signed.query} {signed.headers} {signed.body!r}"
@@ -137,7 +152,7 @@ def test_signed_request_names_the_key_and_never_holds_the_secret(name: str) -> N
 @every_exchange
 def test_signature_is_about_time_and_content(name: str) -> None:
     """X1-X7"""
-    codec = EXCHANGES[name].account_codec()
+    _, codec = learned_codecs(name)
     one, other = codec.query_balances(), codec.place(request(), expires_at_milliseconds=None)
     signed = [
         codec.sign(prepared, CREDENTIAL, timestamp_milliseconds=at)
@@ -163,10 +178,15 @@ def test_client_order_ids_fit_and_stay_apart(name: str) -> None:
 @every_exchange
 def test_capabilities_are_stated_and_make_sense(name: str) -> None:
     """X10"""
-    capabilities = EXCHANGES[name].account_codec().capabilities
+    codec = EXCHANGES[name].account_codec()
+    capabilities = codec.capabilities
     assert {TimeInForce.GOOD_TILL_CANCELLED, TimeInForce.POST_ONLY} <= capabilities.time_in_force
     assert min(capabilities.place_batch_max, capabilities.cancel_batch_max, capabilities.amend_batch_max) >= 1
     assert capabilities.market_buy_by_base or capabilities.market_buy_by_quote
+    assert capabilities.positions is (codec.positions is not None)
+    assert capabilities.websocket_order_entry is (codec.order_entry is not None)
+    if capabilities.positions:
+        assert not capabilities.market_buy_by_quote, "contracts are counted"
 
 
 @every_exchange

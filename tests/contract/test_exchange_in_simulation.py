@@ -20,6 +20,7 @@ from orders.events import OrderEnded, OrderFilled, OrderPlaced
 from orders.life_cycle import OrderState
 from orders.order import Order
 from orders.reconciliation import CycleReconciled
+from simulated.engine.position import Position
 from simulated.faults import Operation
 from simulated.settings import MarketSettings, SimulationSettings
 from supervision.events import CleanupFinished
@@ -52,6 +53,17 @@ async def next_sell(world: World) -> Order:
     return await placed_sell(world, len(world.seen(OrderPlaced, is_sell)) + 1)
 
 
+def open_positions(world: World) -> list[Position]:
+    """Of an exchange of contracts; none of an exchange of assets."""
+    return list(world.exchange.positions().values()) if world.codec.capabilities.positions else []
+
+
+def part_of(world: World, order: Order) -> Decimal:
+    """A part of the order's quantity that can be traded."""
+    assert order.request.quantity is not None
+    return world.exchange.engine.instruments[BTC_USDT].round_quantity_down(order.request.quantity * Decimal("0.36"))
+
+
 def fill(world: World, order: Order, quantity: Decimal | None = None) -> None:
     theirs = world.exchange.order_by_client_id(world.codec.wire_client_order_id(order.client_order_id))
     assert theirs is not None
@@ -77,12 +89,14 @@ def test_partial_fill_is_carried_over_when_the_market_moves(name: str) -> None:
     async def story(world: World) -> None:
         await world.start()
         first = await placed_sell(world)
-        fill(world, first, Decimal("0.0006"))
+        part = part_of(world, first)
+        fill(world, first, part)
         await world.wait_for(OrderFilled, is_sell)
         world.exchange.move_market(BTC_USDT, Decimal(59_000))
         second = await placed_sell(world, 2)
         assert first.request.quantity is not None
-        assert second.request.quantity == first.request.quantity - Decimal("0.0006")
+        assert 0 < part < first.request.quantity
+        assert second.request.quantity == first.request.quantity - part
         fill(world, second)
         await world.end()
 
@@ -127,6 +141,7 @@ def test_placement_of_unclear_fate_is_never_doubled_and_the_cycle_completes(name
         await world.end(within_seconds=600)
         bought = sum(order.filled_notional for order in world.exchange.orders() if order.side is Side.BUY)
         assert Decimal(90) < bought <= Decimal(100), "it was bought for once"
+        assert all(not position.quantity for position in open_positions(world)), "and what was bought was sold"
 
     run_on(name, story, seed=4, simulation=None)
 
