@@ -475,6 +475,21 @@ async def test_exchange_that_pushes_its_books_is_subscribed_to_again_when_one_br
     assert not world.reported(FeedDisconnected)
 
 
+async def test_exchange_that_no_longer_pushes_its_books_is_asked_for_them_by_rest(autojump_clock: MockClock, world: World) -> None:
+    class DoubtfulCodec(GateioSpotFeedCodec):
+        sequence_rule = SequenceRule(SnapshotSource.STREAM_OR_REST, Continuity.CONTIGUOUS)
+
+    world.start(codec=DoubtfulCodec(), max_age_seconds=1000.0)
+    await world.gate.bell.wait_until(lambda: world.gate.subscribed)
+    await trio.sleep(1)
+    assert not world.gate.requests["BTC_USDT"], "the push is waited for"
+    await world.gate.change("BTC_USDT", bids={"99": "3"})
+    await world.context.is_started.wait()
+    assert world.gate.requests["BTC_USDT"] == 1
+    assert world.inbox.is_usable(BTC_USDT)
+    assert not world.reported(FeedDisconnected)
+
+
 async def test_ping_of_the_exchange_is_answered_as_it_asks(autojump_clock: MockClock, world: World) -> None:
     class PingedCodec(GateioSpotFeedCodec):
         def decode_frame(self, frame: Frame, received_at: float) -> Sequence[Decoded]:
