@@ -21,7 +21,11 @@ async def open_private_line(world: World) -> str:
 
 
 async def _relay(client: trio.SocketStream) -> None:
-    async with await trio.open_tcp_stream(HOST, PORT) as exchange, trio.open_nursery() as nursery:
+    try:
+        exchange = await trio.open_tcp_stream(HOST, PORT)
+    except OSError:
+        return  # the exchange itself cannot be reached: so is this line
+    async with exchange, trio.open_nursery() as nursery:
         nursery.start_soon(_pump, client, exchange, nursery.cancel_scope)
         nursery.start_soon(_pump, exchange, client, nursery.cancel_scope)
 

@@ -10,9 +10,10 @@ from types import MappingProxyType
 
 import msgspec
 import trio
+from private_line import PRIVATE_HOST
 from world import BTC_USDT, HOST, World
 
-from network.faults import Direction
+from network.faults import Direction, InstalledFault
 from simulated.faults import Operation
 
 DIRECTIONS: tuple[Direction, ...] = ("to", "from", "both")
@@ -276,6 +277,42 @@ def _crash_cycle(rng: random.Random) -> Strike:
 
     return Strike(kind="crash_cycle", text=str(index), begin=begin)
 
+
+# The private stream alone, where it has a host of its own
+
+
+def _private_line(kind: str, install: Callable[[World, Direction], object]) -> Callable[[random.Random], Strike]:
+    def draw(rng: random.Random) -> Strike:
+        way = rng.choice(DIRECTIONS)
+
+        def begin(world: World) -> Undo:
+            installed = install(world, way)
+            return installed.repair if isinstance(installed, InstalledFault) else nothing
+
+        return Strike(kind=kind, text=way, begin=begin, seconds=_for_a_while(rng))
+
+    return draw
+
+
+def _cut_private_line(rng: random.Random) -> Strike:
+    way, size = rng.choice(DIRECTIONS), rng.choice((0, 1, 30, 100, 500))
+    return Strike(
+        kind="private_cut_after",
+        text=f"{size} bytes {way}",
+        begin=lambda world: world.network.cut_after(PRIVATE_HOST, size, way).repair,
+        seconds=30,
+    )
+
+
+PRIVATE_LINE_KINDS: MappingProxyType[str, Callable[[random.Random], Strike]] = MappingProxyType(
+    {
+        "private_drop": _private_line("private_drop", lambda world, way: world.network.drop_connections(PRIVATE_HOST)),
+        "private_refuse": _private_line("private_refuse", lambda world, way: world.network.refuse(PRIVATE_HOST)),
+        "private_partition": _private_line("private_partition", lambda world, way: world.network.partition(PRIVATE_HOST, way)),
+        "private_stall": _private_line("private_stall", lambda world, way: world.network.stall(PRIVATE_HOST, way)),
+        "private_cut_after": _cut_private_line,
+    }
+)
 
 KINDS: MappingProxyType[str, Callable[[random.Random], Strike]] = MappingProxyType(
     {

@@ -13,7 +13,8 @@ from decimal import Decimal
 
 import msgspec
 import trio
-from strikes import KINDS, Strike
+from private_line import open_private_line
+from strikes import KINDS, PRIVATE_LINE_KINDS, Strike
 from watcher import Watcher
 from world import HOST, World, run_world
 
@@ -85,13 +86,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     faults_seconds: float
     strikes: tuple[tuple[When, Strike], ...]
     ending: tuple[When, str] | None
+    has_private_line: bool
+    orders_by_rest: bool
 
     def __str__(self) -> str:
         ending = f"{self.ending[1]} at {self.ending[0]}" if self.ending else "the cycles end by themselves"
         account = self.simulation.accounts[0]
         lines = [
             f"seed {self.seed}: cycles {', '.join(self.names)}, {self.cycles} rounds each, latency {self.latency_seconds} s, "
-            f"faults for {self.faults_seconds:.1f} s, flatten on stop {self.flatten_on_stop}, balances {dict(account.balances)}",
+            f"faults for {self.faults_seconds:.1f} s, flatten on stop {self.flatten_on_stop}, balances {dict(account.balances)}, "
+            f"private line {self.has_private_line}, orders by REST {self.orders_by_rest}",
             *(f"  {when}: {strike}" for when, strike in self.strikes),
             f"  {ending}",
         ]
@@ -133,6 +137,12 @@ def draw_plan(seed: int) -> Plan:
     ending = None
     if rng.random() < 0.5:
         ending = (_draw_when(rng, faults_seconds * rng.choice((0.3, 1.0, 1.5))), rng.choice(("stop", "stop", "cancel")))
+    # From a source of their own, so that they do not change what else is drawn.
+    line_rng = random.Random(f"{seed}:private line")
+    has_private_line = line_rng.random() < 0.5
+    if has_private_line:
+        for kind in line_rng.sample(sorted(PRIVATE_LINE_KINDS), k=line_rng.choice((1, 2, 3))):
+            strikes.append((_draw_when(line_rng, faults_seconds), PRIVATE_LINE_KINDS[kind](line_rng)))
     balances = {"USDT": Decimal(10_000), "BTC": rng.choice((Decimal(0), Decimal("0.1")))}
     market = MarketSettings(
         taker_rate_per_second=rng.choice((0.1, 0.5, 2.0)),
@@ -155,6 +165,8 @@ def draw_plan(seed: int) -> Plan:
         faults_seconds=faults_seconds,
         strikes=tuple(strikes),
         ending=ending,
+        has_private_line=has_private_line,
+        orders_by_rest=line_rng.random() < 0.2,
     )
 
 
@@ -192,7 +204,9 @@ def run_seed(seed: int) -> Outcome:
 
 async def _live(world: World, plan: Plan, outcome: Outcome) -> None:
     watcher = Watcher(world)
+    world.orders_by_rest = plan.orders_by_rest
     await world.start(
+        private_websocket_url=await open_private_line(world) if plan.has_private_line else None,
         cycles=plan.cycles,
         names=plan.names,
         parameters=plan.parameters,

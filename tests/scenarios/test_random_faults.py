@@ -7,7 +7,7 @@ A failing seed is replayed, with its plan and its story, by ``python bench/rando
 from __future__ import annotations
 
 import pytest
-from strikes import KINDS
+from strikes import KINDS, PRIVATE_LINE_KINDS
 from swarm import draw_plan, run_seed
 
 SEEDS = range(1, 61)
@@ -29,4 +29,4 @@ def test_same_seed_of_random_faults_gives_the_same_trace(seed: int) -> None:
 
 def test_every_kind_of_fault_has_a_place_in_the_plans_of_the_suite() -> None:
     drawn = {strike.kind for seed in SEEDS for _, strike in draw_plan(seed).strikes}
-    assert drawn == set(KINDS)
+    assert drawn == {*KINDS, *PRIVATE_LINE_KINDS}

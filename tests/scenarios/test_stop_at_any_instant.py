@@ -6,15 +6,21 @@ middle of the n-th, for every n. One step is the code between two checkpoints, s
 
 from __future__ import annotations
 
+from contextlib import suppress
+from decimal import Decimal
+
 import pytest
 import trio
-from world import World, run_world
+from test_following_the_market import NO_TAKERS, exchange_id, is_sell
+from world import BTC_USDT, World, run_world
 
 from assembly.presenter.report import ExitStatus
-from orders.events import OrderCancelRequested
+from orders.events import OrderCancelRequested, OrderPlaced
+from orders.order import Transport
 from orders.reconciliation import CycleReconciled, CycleStarted
+from simulated.engine.order import OrderRefused
 
-SEED = 72  # its cycle replaces the sell once
+SEED = 72
 PARTS = 16
 
 
@@ -51,12 +57,32 @@ class StopAtStep(trio.abc.Instrument):
         return found
 
 
-def run_and_stop_at(step: int, how: str) -> StopAtStep:
+async def start_steered(world: World, way: str) -> None:
+    """Start one cycle. The market moves away from its first sell, and comes to the second."""
+    sells = 0
+
+    def steer(event: object) -> None:
+        nonlocal sells
+        if not isinstance(event, OrderPlaced) or not is_sell(event):
+            return
+        sells += 1
+        if sells == 1:
+            world.exchange.move_market(BTC_USDT, Decimal(59_000))
+        else:
+            with suppress(OrderRefused):  # it may have been cancelled already
+                world.exchange.fill_order(exchange_id(event.order))
+
+    world.observers.append(steer)
+    world.orders_by_rest = way == "rest"
+    await world.start(cycles=1)
+
+
+def run_and_stop_at(step: int, how: str, way: str) -> StopAtStep:
     instrument = StopAtStep(step, how)
 
     async def one_cycle(world: World) -> None:
         instrument.world = world
-        await world.start(cycles=1)
+        await start_steered(world, way)
         report = await world.ended()
         instrument.world = None
         if report is not None and report.exit_status is not ExitStatus.CLEAN:
@@ -64,32 +90,34 @@ def run_and_stop_at(step: int, how: str) -> StopAtStep:
         await world.settle()
         world.check_books_agree()
 
-    run_world(one_cycle, seed=SEED, instruments=(instrument,))
+    run_world(one_cycle, seed=SEED, simulation=NO_TAKERS, instruments=(instrument,))
     return instrument
 
 
-def steps_of_a_whole_cycle() -> int:
-    reached: list[int] = []
-
+def steps_of_a_whole_cycle(way: str) -> int:
     async def whole(world: World) -> None:
         counter.world = world
-        await world.start(cycles=1)
+        await start_steered(world, way)
         await world.end()
-        reached.extend(len(world.seen(kind)) for kind in (CycleStarted, OrderCancelRequested, CycleReconciled))
+        reached = [len(world.seen(kind)) for kind in (CycleStarted, OrderCancelRequested, CycleReconciled)]
+        assert reached == [1, 1, 1], "the run without a stop goes through a whole cycle, with a replacement"
+        assert {order.transport for order in world.account.ledger.orders()} == {Transport(way)}
 
     counter = StopAtStep(-1, "stop")
-    run_world(whole, seed=SEED, instruments=(counter,))
-    assert reached == [1, 1, 1], "the run without a stop goes through a whole cycle, with a replacement"
+    run_world(whole, seed=SEED, simulation=NO_TAKERS, instruments=(counter,))
     return counter.steps
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+# By REST at every fourth step: what differs is little, and the runs are many.
+@pytest.mark.parametrize(
+    ("way", "part"), [*(("websocket", part) for part in range(PARTS)), *(("rest", part) for part in range(0, PARTS, 4))]
+)
 @pytest.mark.parametrize("how", ["stop", "cancel"])
-def test_stop_at_every_step_of_a_cycle_leaves_nothing_open_and_a_ledger_that_agrees(part: int, how: str) -> None:
-    steps = steps_of_a_whole_cycle()
+def test_stop_at_every_step_of_a_cycle_leaves_nothing_open_and_a_ledger_that_agrees(part: int, how: str, way: str) -> None:
+    steps = steps_of_a_whole_cycle(way)
     for step in range(1 + part, steps + 1, PARTS):
         try:
-            run_and_stop_at(step, how)
+            run_and_stop_at(step, how, way)
         except Exception as error:
-            error.add_note(f"{how} at step {step} of {steps}, seed {SEED}")
+            error.add_note(f"{how} at step {step} of {steps}, orders by {way}, seed {SEED}")
             raise
