@@ -184,7 +184,12 @@ class Tree:
                 await run_feed(
                     codec=parts.feed_codec,
                     rest=RestClient(http, parts.limits, rng=self._rng(f"feed:{parts.name}")),
-                    open_stream=partial(open_websocket, parts.public_websocket_url, close_timeout_seconds=CLOSE_TIMEOUT_SECONDS),
+                    open_stream=partial(
+                        open_websocket,
+                        parts.public_websocket_url,
+                        headers=parts.feed_codec.websocket_headers,
+                        close_timeout_seconds=CLOSE_TIMEOUT_SECONDS,
+                    ),
                     symbols=list(dict.fromkeys(cycle.settings.symbol for cycle in cycles)),
                     subscribers=subscribers,
                     wall_clock=self._wall_clock,

@@ -77,6 +77,7 @@ class WebSocket:
 def open_websocket(
     url: str,
     *,
+    headers: tuple[tuple[str, str], ...] = (),
     connect_timeout_seconds: float = 10.0,
     close_timeout_seconds: float = 2.0,
     message_bytes_max: int = 4 * 1024 * 1024,
@@ -95,7 +96,7 @@ def open_websocket(
     - Leaving takes at most `close_timeout_seconds`, also when cancelled, and raises nothing of its own: the body's exception, or its
       cancellation, comes out as it was raised. The connection's death does not interrupt a body that neither sends nor receives.
 
-    `tls_context` replaces the shared one for ``wss``.
+    `headers` go with the request that opens it. `tls_context` replaces the shared one for ``wss``.
 
     Raises:
         UrlError: at once, where `url` is not a websocket URL.
@@ -105,6 +106,7 @@ def open_websocket(
     return _OpenWebSocket(
         parse_url(url, schemes=("ws", "wss")),
         tls_context,
+        headers=headers,
         connect_timeout_seconds=connect_timeout_seconds,
         close_timeout_seconds=close_timeout_seconds,
         message_bytes_max=message_bytes_max,
@@ -122,6 +124,7 @@ class _OpenWebSocket(AbstractAsyncContextManager[WebSocket]):
         url: Url,
         tls_context: ssl.SSLContext | None,
         *,
+        headers: tuple[tuple[str, str], ...],
         connect_timeout_seconds: float,
         close_timeout_seconds: float,
         message_bytes_max: int,
@@ -131,6 +134,7 @@ class _OpenWebSocket(AbstractAsyncContextManager[WebSocket]):
     ) -> None:
         self._url = url
         self._tls_context = tls_context
+        self._headers = headers
         self._connect_timeout_seconds = connect_timeout_seconds
         self._close_timeout_seconds = close_timeout_seconds
         self._message_bytes_max = message_bytes_max
@@ -171,7 +175,7 @@ class _OpenWebSocket(AbstractAsyncContextManager[WebSocket]):
         except (OSError, trio.BrokenResourceError) as error:
             raise ConnectionFailed(f"no connection for a websocket of {url.host_header}: {cause_text(error)}") from error
 
-        link = self._link = WebSocketLink(url, self._stream)
+        link = self._link = WebSocketLink(url, self._stream, self._headers)
         read = functools.partial(
             link.read_until_closed, message_bytes_max=self._message_bytes_max, queue_messages_max=self._queue_messages_max
         )

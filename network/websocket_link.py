@@ -21,12 +21,13 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})")
 class WebSocketLink:
     """One connection from handshake to end. Its two tasks belong to whoever starts them; `give_up` and `close` belong to it."""
 
-    def __init__(self, url: Url, stream: WatchedStream) -> None:
+    def __init__(self, url: Url, stream: WatchedStream, headers: tuple[tuple[str, str], ...] = ()) -> None:
         self.stream = stream
         self.connection: trio_websocket.WebSocketConnection | None = None
         self.handshake_over = trio.Event()
         self._host = url.host_header
         self._target = url.target
+        self._headers = [(name.encode(), value.encode()) for name, value in (("User-Agent", USER_AGENT), *headers)]
         self._verdict = ""  # why this side gave the connection up, where it did
         self._reader_error: BaseException | None = None
 
@@ -42,7 +43,7 @@ class WebSocketLink:
                         self.stream,  # pyright: ignore[reportArgumentType]
                         self._host,
                         self._target,
-                        extra_headers=[(b"User-Agent", USER_AGENT.encode())],
+                        extra_headers=self._headers,
                         message_queue_size=queue_messages_max,
                         max_message_size=message_bytes_max,
                         receive_buffer_size=_RECEIVE_BYTES,

@@ -232,6 +232,11 @@ class AccountCodec(Protocol):
 
     def websocket_url(self, mode: str) -> str: ...
 
+    @property
+    def websocket_headers(self) -> tuple[tuple[str, str], ...]:
+        """What goes with the request that opens the private stream."""
+        ...
+
     def sign(self, request: PreparedRequest, credential: Credential, *, timestamp_milliseconds: int) -> HttpRequest: ...
 
     def error(self, response: HttpResponse) -> ExchangeError | None:

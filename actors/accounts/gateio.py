@@ -82,7 +82,7 @@ class GateioAccountCodec(ABC):
     """What the codecs of Gate.io's products share of `actors.accounts.codec.AccountCodec`; a product adds what is its own.
 
     A product is called `product` in the names of its channels (``spot.orders``), its paths begin with `path`, and it calls a
-    symbol `symbol_field`. `headers` go with each of its requests; none of them is signed.
+    symbol `symbol_field`. `headers` go with each of its requests and with what opens its stream; none is signed.
     """
 
     needs_passphrase = False
@@ -114,7 +114,7 @@ class GateioAccountCodec(ABC):
         self._orders = orders
         self._channels = tuple(channels)
         self._amend_method = amend_method
-        self._headers = headers
+        self._headers = self.websocket_headers = headers
 
     @abstractmethod
     def _payload(self, channel: str) -> list[str] | None:

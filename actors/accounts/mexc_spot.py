@@ -402,6 +402,10 @@ class MexcSpotAccountCodec:
         return MexcStreamKeys()
 
     @property
+    def websocket_headers(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
+    @property
     def stream_seconds_max(self) -> float | None:
         return 23 * 3600.0  # "a single connection is only valid for 24 hours"
 

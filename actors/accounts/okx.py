@@ -109,6 +109,7 @@ class OkxAccountCodec:
     clock_window = _CLOCK_WINDOW
     stream_keys = None  # one logs in
     stream_seconds_max = None  # none is documented
+    websocket_headers: tuple[tuple[str, str], ...] = ()
     ping_interval_seconds = okx_stream.PING_INTERVAL_SECONDS
 
     def __init__(

@@ -158,7 +158,12 @@ async def open_private_stream(
     """
     async with (
         _stream_address(url, session) as (address, key),
-        open_websocket(address, connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS, close_timeout_seconds=CLOSE_TIMEOUT_SECONDS) as websocket,
+        open_websocket(
+            address,
+            headers=session.codec.websocket_headers,
+            connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,
+            close_timeout_seconds=CLOSE_TIMEOUT_SECONDS,
+        ) as websocket,
     ):
         stream = PrivateStream(websocket, session, key)
         yield stream, await stream.subscribe(credential)

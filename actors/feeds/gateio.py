@@ -73,6 +73,7 @@ class GateioFeedCodec(ABC, Generic[LevelT]):
     identity: ExchangeIdentity
     # "How to maintain local order book": drop u < id+1; first U <= id+1 <= u; later U > last u + 1 means missing updates.
     sequence_rule = SequenceRule(SnapshotSource.REST, Continuity.CONTIGUOUS)
+    websocket_headers: tuple[tuple[str, str], ...] = ()
     connection_seconds_max: float | None = None  # none is documented
     ping_interval_seconds = 10.0  # the documentation leaves it open; known clients use 5 to 20
 

@@ -49,6 +49,7 @@ class GateioFuturesFeedCodec(GateioFeedCodec[wire.Level]):
     """Implements `actors.feeds.codec.FeedCodec`. `decode_instruments` learns what contracts are worth; until then no quantity is read."""
 
     identity = GATEIO_FUTURES
+    websocket_headers = (SIZE_HEADER,)
     rate_limits: Mapping[str, RateLimit] = MappingProxyType({INSTRUMENTS_GROUP: PUBLIC_LIMIT, SNAPSHOT_GROUP: PUBLIC_LIMIT})
 
     def __init__(self) -> None:

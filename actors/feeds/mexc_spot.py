@@ -91,6 +91,7 @@ class MexcSpotFeedCodec:
     # from then on fromVersion is the last toVersion + 1.
     sequence_rule = SequenceRule(SnapshotSource.REST, Continuity.CONTIGUOUS)
     rate_limits: Mapping[str, RateLimit] = MappingProxyType({INSTRUMENTS_GROUP: PUBLIC_LIMIT, SNAPSHOT_GROUP: PUBLIC_LIMIT})
+    websocket_headers: tuple[tuple[str, str], ...] = ()
     ping_interval_seconds = 10.0  # closed after 60 s without data, and 1005 drops are reported where nobody pings
     connection_seconds_max: float | None = 23 * 3600.0  # "a single connection is only valid for 24 hours"
 

@@ -91,6 +91,7 @@ class OkxFeedCodec(ABC):
     rate_limits: Mapping[str, RateLimit] = RATE_LIMITS
     ping_interval_seconds = 10.0  # "Connect": well within the 30 s after which a silent connection is closed
     connection_seconds_max = None  # none is documented
+    websocket_headers: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, identity: ExchangeIdentity, *, instrument_type: str, channels: Sequence[str] = ()) -> None:
         """`channels` are those of single instruments beside the three of every market."""

@@ -120,6 +120,7 @@ async def first_books(
             open_stream=partial(
                 open_websocket,
                 parts.public_websocket_url,
+                headers=parts.feed_codec.websocket_headers,
                 connect_timeout_seconds=deadline_seconds * CONNECT_PART,
                 close_timeout_seconds=CLOSE_TIMEOUT_SECONDS,
             ),

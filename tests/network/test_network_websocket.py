@@ -16,6 +16,7 @@ from wsproto.connection import ConnectionState
 
 from network.backoff import Backoff
 from network.errors import ConnectionFailed, ConnectionLost
+from network.http import USER_AGENT
 from network.simulated_network import SimulatedNetwork
 from network.url import UrlError
 from network.websocket import WebSocket, open_websocket
@@ -42,6 +43,20 @@ async def test_messages_go_both_ways_as_text_and_bytes(autojump_clock: trio.abc.
             with pytest.raises(ConnectionLost) as lost:
                 await websocket.receive()
         assert (lost.value.code, lost.value.reason) == (1000, "bye")
+
+
+async def test_headers_go_with_the_request_that_opens_it(autojump_clock: trio.abc.Clock) -> None:
+    seen: list[tuple[str, str]] = []
+
+    async def serve(socket: ServerSocket) -> None:
+        seen.extend(socket.headers.items())
+        await socket.accept()
+
+    async with simulated_exchange() as (_, exchange):
+        exchange.on_websocket = serve
+        async with open_websocket(WS_URL, headers=(("X-Gate-Size-Decimal", "1"), ("x-other", "b c"))):
+            pass
+    assert {("x-gate-size-decimal", "1"), ("x-other", "b c"), ("user-agent", USER_AGENT)} <= set(seen)
 
 
 async def test_messages_before_the_close_frame_are_delivered_before_the_error(autojump_clock: trio.abc.Clock) -> None:
