@@ -193,7 +193,8 @@ async def test_dead_mans_switch_cancels_what_bears_its_tag(autojump_clock: MockC
 
 async def test_fills_make_a_position_that_is_valued_at_the_mark_price(autojump_clock: MockClock) -> None:
     async with swap_world() as world:
-        assert (await world.get("/account/positions"))["data"] == []
+        for query in ("", f"?instId={SWAP}"):
+            assert (await world.get(f"/account/positions{query}"))["data"] == []
         placed = await world.place(sz="2", **MARKET)
         (trade,) = world.control.trades()
         world.control.set_mark_price(BTC, Decimal(61_000))
@@ -212,7 +213,7 @@ async def test_fills_make_a_position_that_is_valued_at_the_mark_price(autojump_c
         held = await money(world)
         assert held["cashBal"] == 10_000 + Decimal(one["fee"])
         assert held["eq"] == held["cashBal"] + Decimal(one["upl"])
-        assert held["availEq"] == held["eq"] - Decimal(one["imr"])
+        assert held["frozenBal"] == held["eq"] - held["availEq"] == Decimal(one["imr"])
         assert (held["imr"], held["upl"], held["isoEq"]) == (Decimal(one["imr"]), Decimal(one["upl"]), 0)
 
 
@@ -267,12 +268,13 @@ async def test_closing_a_position_is_one_command(autojump_clock: MockClock) -> N
         await world.place(side="sell", sz="2", **MARKET)
         assert (await world.post("/trade/close-position", command | {"mgnMode": "isolated"}))["code"] == "51023"
         assert (await world.post("/trade/close-position", {"instId": SWAP}))["code"] == "50014"
-        await world.place(sz="1", reduceOnly=True)
+        resting = await world.place(sz="1", reduceOnly=True)
         refused = await world.answer("POST", "/trade/close-position", command)
         assert (refused.status_code, refused.json()["code"]) == (429, "51115")
         answer = await world.post("/trade/close-position", command | {"autoCxl": True, "clOrdId": "bye"})
         assert answer["data"] == [{"instId": SWAP, "posSide": "", "clOrdId": "bye", "tag": ""}]
         assert (world.control.positions(), world.control.open_orders()) == ({}, ())
+        assert (await order_of(world, resting))["cancelSource"] == "1", "cancelled first, so that it could not be filled"
 
 
 async def test_leverage_is_kept_per_margin_mode_and_within_bounds(autojump_clock: MockClock) -> None:
@@ -296,6 +298,25 @@ async def test_leverage_is_kept_per_margin_mode_and_within_bounds(autojump_clock
         await world.place(sz="2", **MARKET)
         one = await position(world)
         assert (one["lever"], Decimal(one["imr"])) == ("20", Decimal(one["avgPx"]) * 2 * CONTRACT / 20)
+
+
+async def test_order_goes_on_telling_of_the_margin_that_it_was_placed_with(autojump_clock: MockClock) -> None:
+    async with swap_world() as world:
+        placed = [await world.place(tdMode="isolated", **MARKET), await world.place(side="sell", tdMode="isolated", **MARKET)]
+        await world.post("/account/set-leverage", {"instId": SWAP, "mgnMode": "isolated", "lever": "5"})
+        placed.append(await world.place(tdMode="isolated", px="49000"))
+        await world.post("/trade/cancel-order", {"instId": SWAP, "ordId": placed[-1]["ordId"]})
+        placed.append(await world.place(tdMode="cross"))
+        orders = [await order_of(world, one) for one in placed]
+        assert [(one["tdMode"], one["lever"]) for one in orders] == [*[("isolated", "10")] * 2, ("isolated", "5"), ("cross", "10")]
+
+
+async def test_orders_and_positions_of_one_account_are_unknown_to_another(autojump_clock: MockClock) -> None:
+    async with swap_world() as world:
+        placed = await world.place(sz="2", **MARKET)
+        assert (await world.get(f"/trade/order?instId={SWAP}&ordId={placed['ordId']}", account=READER))["code"] == "51603"
+        for path in ("/account/positions", "/account/bills", "/trade/fills"):
+            assert (await world.get(path, account=READER))["data"] == []
 
 
 async def test_margin_of_an_isolated_position_leaves_the_cash_balance(autojump_clock: MockClock) -> None:

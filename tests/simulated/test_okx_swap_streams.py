@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -64,7 +65,9 @@ async def test_mark_price_is_pushed_at_first_when_it_moves_and_now_and_then(auto
         await socket.subscribe("mark-price", **INSTRUMENT)
         first = await told(socket, "mark-price")
         assert (first["instType"], first["instId"], Decimal(first["markPx"])) == ("SWAP", SWAP, world.control.engine.mark_price(BTC))
+        await trio.sleep_until(math.ceil(trio.current_time()))
         for price in ("60001.5", "60002"):
+            await trio.sleep(0.05)
             world.control.set_mark_price(BTC, Decimal(price))
         assert (await told(socket, "mark-price"))["markPx"] == "60002", "within 200 ms only the last counts"
         at = trio.current_time()
@@ -207,6 +210,7 @@ async def test_changes_of_a_position_within_50_ms_are_told_together(autojump_clo
         await socket.next(channel="positions")
         placed = await world.place(side="sell", px="60500", sz="3")
         for quantity in ("0.01", "0.02"):
+            await trio.sleep(0.02)
             world.control.fill_order(int(placed["ordId"]), Decimal(quantity))
         assert (await told(socket, "positions"))["pos"] == "-3"
         assert await silence(socket, "positions", 20)
