@@ -56,6 +56,7 @@ from orders.commands import CaptureBalances
 from orders.events import OrderChanged
 from orders.life_cycle import OrderState
 from orders.order import Order
+from orders.reports import MarginMode
 from simulated.control import VenueControl
 from simulated.exchange import SimulatedExchange
 from simulated.registry import make_exchange
@@ -136,6 +137,8 @@ class World:
         wrong_secret: bool = False,
         dead_mans_switch_seconds: int = 30,
         private_websocket_url: str | None = None,
+        leverage: Decimal | None = None,
+        margin_mode: MarginMode = MarginMode.CROSS,
     ) -> Settings:
         """Settings of a program that trades on this world's exchange."""
         assert self._server is not None
@@ -153,7 +156,11 @@ class World:
             },
             accounts={
                 "main": AccountSettings(
-                    exchange=self.exchange_name, limits=limits or LimitSettings(), dead_mans_switch_seconds=dead_mans_switch_seconds
+                    exchange=self.exchange_name,
+                    limits=limits or LimitSettings(),
+                    dead_mans_switch_seconds=dead_mans_switch_seconds,
+                    leverage=leverage,
+                    margin_mode=margin_mode,
                 )
             },
             cycles={
