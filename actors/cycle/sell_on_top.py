@@ -139,10 +139,18 @@ class SellOnTop:
         return price
 
     def _pausing(self, view: RoundView, sells: list[Order]) -> bool:
-        refused = 0
-        while refused < len(sells) and sells[-1 - refused].state is OrderState.REJECTED:
-            refused += 1
-        return refused > 0 and view.now - sells[-1].changed_at < self._pause_seconds(refused)
+        fruitless = 0
+        while fruitless < len(sells) and _came_to_nothing(sells[-1 - fruitless]):
+            fruitless += 1
+        return fruitless > 0 and view.now - sells[-1].changed_at < self._pause_seconds(fruitless)
 
     def _pause_seconds(self, failures: int) -> float:
         return self._parameters.retry_seconds * min(2 ** (failures - 1), PAUSE_FACTOR_MAX)
+
+
+def _came_to_nothing(sell: Order) -> bool:
+    """Whether the exchange would not have it: refused it, or took it in and ended it unasked (as some do with a post-only order that
+    would take)."""
+    if sell.state is OrderState.REJECTED:
+        return True
+    return sell.is_terminal and not sell.cancel_wanted and not sell.filled_quantity

@@ -148,6 +148,24 @@ def test_buy_that_only_the_moment_refused_is_tried_again_for_as_long_as_it_takes
     assert decide(*refused * 50, now=90 + 33).desired != ()
 
 
+@pytest.mark.parametrize("state", [OrderState.REJECTED, OrderState.EXPIRED, OrderState.CANCELLED])
+def test_sell_that_the_exchange_would_not_have_is_tried_again_after_a_pause_that_doubles(state: OrderState) -> None:
+    fruitless = [sell(state, changed_at=99.0)]
+    assert decide(buy(), *fruitless, now=99.5).desired == ()
+    assert decide(buy(), *fruitless, now=100.5).desired != ()
+    assert decide(buy(), *fruitless * 3, now=102.5).desired == ()
+    assert decide(buy(), *fruitless * 3, now=103.5).desired != ()
+
+
+def test_sell_that_we_cancelled_or_that_filled_in_part_is_replaced_without_a_pause_and_ends_the_doubling() -> None:
+    ours = replace(sell(OrderState.CANCELLED, changed_at=99.0), cancel_wanted=True)
+    partly = sell(OrderState.CANCELLED, filled="0.0006", changed_at=99.0)
+    for ended in (ours, partly):
+        assert decide(buy(), sell(OrderState.EXPIRED, changed_at=98.9), ended, now=99.1).desired != ()
+    refused = sell(OrderState.EXPIRED, changed_at=99.0)
+    assert decide(buy(), refused, refused, ours, refused, now=100.5).desired != ()
+
+
 def test_what_was_bought_less_the_fee_is_sold_one_tick_under_the_best_ask_and_never_takes() -> None:
     (wanted,) = decide(buy()).desired
     assert (wanted.side, wanted.time_in_force) == (Side.SELL, TimeInForce.POST_ONLY)
@@ -178,7 +196,7 @@ def test_rest_of_our_own_order_that_the_book_shows_late_is_not_mistaken_for_a_co
 
 def test_own_order_that_ended_a_moment_ago_is_not_mistaken_for_a_competitor_either() -> None:
     echo = book(asks=((60_009.9, 0.001596), *ASKS), received_at=100.0)
-    ended = sell(OrderState.CANCELLED, changed_at=99.9)
+    ended = replace(sell(OrderState.CANCELLED, changed_at=99.9), cancel_wanted=True)
     assert decide(buy(), ended, at=echo).desired[0].price == Decimal("60009.9")
     long_ago = sell(OrderState.CANCELLED, changed_at=90.0)
     assert decide(buy(), long_ago, at=echo).desired[0].price == Decimal("60009.8"), "that level is somebody else's"
