@@ -17,7 +17,6 @@ AMEND = LimitGroup("amend", 60, 2)
 PLACE_BATCH = LimitGroup("place_batch", 300, 2)  # this and the next two are counted in orders
 CANCEL_BATCH = LimitGroup("cancel_batch", 300, 2)
 AMEND_BATCH = LimitGroup("amend_batch", 300, 2)
-CLOSE_POSITION = LimitGroup("close_position", 20, 2)
 # Per user, and per endpoint where several share a group.
 ORDER_QUERY = LimitGroup("order_query", 60, 2)
 HISTORY = LimitGroup("history", 40, 2)
@@ -26,6 +25,7 @@ SETTINGS = LimitGroup("settings", 5, 2)
 SWITCH = LimitGroup("switch", 1, 1)
 LEVERAGE = LimitGroup("leverage", 20, 2)
 BILLS = LimitGroup("bills", 5, 1)
+CLOSE_POSITION = LimitGroup("close_position", 20, 2)
 
 ORDER_COMMANDS = (PLACE, CANCEL, AMEND, PLACE_BATCH, CANCEL_BATCH, AMEND_BATCH)
 """Counted per instrument, and by REST and websocket together."""

@@ -63,8 +63,9 @@ class PublicRest:
             raise parameter_error("instType")
         if kind != self._venue.instrument_type:
             return []
-        asked = text_of(call.query, "instId")
-        return [self._venue.instrument(one) for one in (self._venue.listings if asked is None else [self._venue.symbol(asked)])]
+        asked, family = text_of(call.query, "instId"), text_of(call.query, "instFamily")
+        symbols = [*self._venue.listings] if asked is None else [self._venue.symbol(asked)]
+        return [self._venue.instrument(one) for one in symbols if family in (None, f"{one.base}-{one.quote}")]
 
     def books(self, call: RestCall) -> list[Json]:
         symbol = self._symbol(call)

@@ -116,11 +116,11 @@ class OkxSwapVenue(OkxVenue, ContractVenue):
     def terms(self, account: AccountSettings, symbol: Symbol, fields: Fields) -> dict[str, Any]:
         listing = self.listings[symbol]
         time_in_force = _MARKET_ORDERS.get(text_of(fields, "ordType") or "")
+        terms: dict[str, Any]
         if time_in_force is None:
             terms = limit_terms(listing, fields)
         else:
-            quantity = listing.quantity(number_of(fields, "sz"))
-            terms: dict[str, Any] = {"kind": OrderKind.MARKET, "time_in_force": time_in_force, "quantity": quantity}
+            terms = {"kind": OrderKind.MARKET, "time_in_force": time_in_force, "quantity": listing.quantity(number_of(fields, "sz"))}
         if flag_of(fields, "reduceOnly"):
             terms |= {"reduce_only": True, "quantity": min(terms["quantity"], self._reducible(account, symbol, side_of(fields)))}
         return terms

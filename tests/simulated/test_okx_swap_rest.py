@@ -46,7 +46,8 @@ async def test_instruments_state_their_contracts_to_everybody_and_to_accounts(au
         assert told == [SWAP, "0.01", "1", "BTC", "linear", "USDT", "0.1", "0.01", "0.01", "100", "live", "BTC-USDT"]
         assert isinstance(listed["instIdCode"], int)
         assert (await world.get("/account/instruments?instType=SWAP"))["data"] == [listed]
-        assert (await world.public("/public/instruments", instType="SPOT"))["data"] == []
+        for other in ({"instType": "SPOT"}, {"instType": "SWAP", "instFamily": "ETH-USDT"}):
+            assert (await world.public("/public/instruments", **other))["data"] == []
 
 
 async def test_sizes_of_book_trades_and_ticker_are_contracts(autojump_clock: MockClock) -> None:
