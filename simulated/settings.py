@@ -106,8 +106,8 @@ class SimulationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
     `answer_delay_seconds` passes between a request and its answer. `text_lookup_after_finish_seconds` and
     `unfilled_order_memory_seconds` say how long a finished order can still be found by client id, and how long a cancelled
-    order without fills can be found at all. `outgoing_messages_max` bounds what waits for a websocket client that does not
-    read; it is disconnected when that overflows.
+    order without fills can be found at all; None: as long as the exchange has it, where that is simulated.
+    `outgoing_messages_max` bounds what waits for a websocket client that does not read; it is disconnected when that overflows.
     With `book_checksums` OKX's books bear checksums, as they did until 2026.
     """
 
@@ -119,8 +119,8 @@ class SimulationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     self_trade: Literal["allow", "cancel_newest", "cancel_oldest", "cancel_both"] = "cancel_newest"
     answer_delay_seconds: float = 0.0
     rate_limits: bool = True
-    text_lookup_after_finish_seconds: float = 0.0
-    unfilled_order_memory_seconds: float = 60.0
+    text_lookup_after_finish_seconds: float | None = None
+    unfilled_order_memory_seconds: float | None = None
     obu_full_before_acknowledgement: bool = False
     book_checksums: bool = False
     outgoing_messages_max: int = 4_000

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from simulated.engine.matching import MatchingEngine
 from simulated.engine.order import Order
+from simulated.settings import SimulationSettings
 
 
 class OrderMemory:
     """Finds orders of `engine` for as long as the exchange remembers them.
 
     A finished order is found by its client id for `text_seconds`; one that was cancelled without a fill is forgotten after
-    `unfilled_seconds`.
+    `unfilled_seconds`. The settings may have it otherwise.
     """
 
-    def __init__(self, engine: MatchingEngine, *, text_seconds: float, unfilled_seconds: float) -> None:
+    def __init__(self, engine: MatchingEngine, settings: SimulationSettings, *, text_seconds: float, unfilled_seconds: float) -> None:
+        text, unfilled = settings.text_lookup_after_finish_seconds, settings.unfilled_order_memory_seconds
         self._engine = engine
-        self._text_milliseconds = text_seconds * 1000
-        self._unfilled_milliseconds = unfilled_seconds * 1000
+        self._text_milliseconds = (text_seconds if text is None else text) * 1000
+        self._unfilled_milliseconds = (unfilled_seconds if unfilled is None else unfilled) * 1000
 
     def is_remembered(self, order: Order, now_milliseconds: int) -> bool:
         if order.is_open or order.filled_quantity:

@@ -36,11 +36,11 @@ class FuturesAccountRest:
             private_endpoint("GET", f"{FUTURES_PREFIX}/fee", self.fee),
             private_endpoint("GET", f"{FUTURES_PREFIX}/positions", self.positions),
             private_endpoint("GET", position, self.position),
-            private_endpoint("POST", f"{position}/leverage", self.leverage, Operation.QUERY),
-            private_endpoint("POST", f"{position}/set_leverage", self.set_leverage, Operation.QUERY),
-            private_endpoint("POST", f"{FUTURES_PREFIX}/positions/cross_mode", self.cross_mode, Operation.QUERY),
-            private_endpoint("POST", f"{FUTURES_PREFIX}/set_position_mode", self.set_position_mode, Operation.QUERY),
-            private_endpoint("POST", f"{FUTURES_PREFIX}/dual_mode", self.dual_mode, Operation.QUERY),
+            private_endpoint("POST", f"{position}/leverage", self.leverage, Operation.AMEND),
+            private_endpoint("POST", f"{position}/set_leverage", self.set_leverage, Operation.AMEND),
+            private_endpoint("POST", f"{FUTURES_PREFIX}/positions/cross_mode", self.cross_mode, Operation.AMEND),
+            private_endpoint("POST", f"{FUTURES_PREFIX}/set_position_mode", self.set_position_mode, Operation.AMEND),
+            private_endpoint("POST", f"{FUTURES_PREFIX}/dual_mode", self.dual_mode, Operation.AMEND),
         ]
 
     def accounts(self, call: RestCall) -> Json:

@@ -54,7 +54,7 @@ class GateFuturesVenue(ContractVenue):
         self.last_entry: BookEntry | None = None
         super().__init__(settings, clock, exchange="gateio_futures", first_order_id=_FIRST_ORDER_ID)
         # REST documentation: a custom id is found for 60 seconds after the end, an order cancelled without a fill for 10 minutes.
-        self.memory = OrderMemory(self.engine, text_seconds=60.0, unfilled_seconds=600.0)
+        self.memory = OrderMemory(self.engine, settings, text_seconds=60.0, unfilled_seconds=600.0)
         self.engine.subscribe(self._note)
 
     def wire(self, symbol: Symbol) -> str:

@@ -19,11 +19,8 @@ class GateSpotVenue(Venue):
     def __init__(self, settings: SimulationSettings, clock: VenueClock) -> None:
         super().__init__(settings, clock, exchange="gateio_spot")
         # An order that was cancelled without a fill is soon forgotten (gateapi-go issue 11 says after a minute).
-        self.memory = OrderMemory(
-            self.engine,
-            text_seconds=settings.text_lookup_after_finish_seconds,
-            unfilled_seconds=settings.unfilled_order_memory_seconds,
-        )
+        # By client id it is found while it is open (REST documentation, "order_id" of a single order).
+        self.memory = OrderMemory(self.engine, settings, text_seconds=0.0, unfilled_seconds=60.0)
 
     def wire(self, symbol: Symbol) -> str:
         return encoding.wire(symbol)

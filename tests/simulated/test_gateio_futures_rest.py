@@ -367,6 +367,13 @@ async def test_position_mode_is_told_by_the_account_and_two_positions_are_not_tr
         assert (await world.call("POST", "/dual_mode", "dual_mode=true"))[1]["label"] == "POSITION_HOLDING"
 
 
+async def test_account_set_up_for_two_positions_says_so_and_does_not_trade(autojump_clock: MockClock) -> None:
+    hedging = msgspec.structs.replace(TRADER, position_mode="hedge")
+    async with futures_world(msgspec.structs.replace(SETTINGS, accounts=(hedging,))) as world:
+        assert (await world.call("GET", "/accounts"))[1]["in_dual_mode"]
+        assert (await world.place())[1]["label"] == "POSITION_DUAL_MODE"
+
+
 async def test_liquidated_position_is_closed_by_an_order_that_says_so(autojump_clock: MockClock) -> None:
     async with futures_world() as world:
         await world.call("POST", "/positions/BTC_USDT/leverage", "leverage=50")
