@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from actors.accounts import mexc_spot_wire as wire
 from actors.accounts.clock_window import ClockWindow
-from actors.accounts.codec import KeyInquiry, PreparedRequest, StreamKeys
+from actors.accounts.codec import Amendment, BatchAnswer, KeyInquiry, OrderReceived, PreparedRequest, StreamKeys
 from actors.accounts.credential import Credential
 from actors.accounts.mexc_signature import signed_query
 from actors.accounts.mexc_spot_errors import coded_refusal, refusal_in
@@ -271,7 +271,7 @@ class MexcSpotAccountCodec:
         """Cancels whatever is open in `symbol`, whoever placed it."""
         return PreparedRequest(method="DELETE", path="/api/v3/openOrders", query=_query(symbol), group="orders")
 
-    def cancel_batch(self, reports: Sequence[OrderReport]) -> PreparedRequest:
+    def cancel_batch(self, orders: Sequence[Order | OrderReport]) -> PreparedRequest:
         """
         Raises:
             ValueError: always, by `Capabilities.cancel_batch_max`.
@@ -282,6 +282,13 @@ class MexcSpotAccountCodec:
         return []  # there is none
 
     def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None) -> PreparedRequest:
+        """
+        Raises:
+            ValueError: always, by `Capabilities.amend`.
+        """
+        raise ValueError("MEXC cannot amend orders")
+
+    def amend_batch(self, amendments: Sequence[Amendment]) -> PreparedRequest:
         """
         Raises:
             ValueError: always, by `Capabilities.amend`.
@@ -363,13 +370,14 @@ class MexcSpotAccountCodec:
         with wire.reading("an order", body):
             return wire.order_report(wire.ORDER.decode(body))
 
-    def decode_batch(self, body: bytes) -> list[OrderReport | tuple[str, ExchangeError]]:
-        """The refused ones; of the others the answer has no more than an id."""
+    def decode_batch(self, body: bytes) -> list[BatchAnswer]:
+        """Of an order that was accepted the answer has no more than its ids."""
         with wire.reading("a batch", body):
             return [
                 (item.new_client_order_id or str(item.order_id or ""), coded_refusal(item.code, item.msg or "", http_status=200))
-                for item in wire.BATCH.decode(body)
                 if item.code
+                else OrderReceived(exchange_order_id=str(item.order_id or ""), client_order_id=item.new_client_order_id or "")
+                for item in wire.BATCH.decode(body)
             ]
 
     def decode_orders(self, body: bytes) -> list[OrderReport]:

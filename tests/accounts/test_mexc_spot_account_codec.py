@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.accounts.codec import PreparedRequest, ProtocolError
+from actors.accounts.codec import OrderReceived, PreparedRequest, ProtocolError
 from actors.accounts.credential import Credential
 from actors.accounts.mexc_signature import signed_query
 from actors.accounts.mexc_spot import CHANNELS, MexcSpotAccountCodec
@@ -293,9 +293,18 @@ def test_list_of_cancelled_orders_has_our_ids_and_not_those_of_the_cancellations
     assert (report.client_order_id, report.exchange_order_id, report.symbol) == ("mm-btc-2", "4", Symbol("LTC", "BTC"))
 
 
-def test_batch_tells_of_its_refusals_only() -> None:
-    ((client_order_id, error),) = CODEC.decode_batch(sample("batch.json"))
-    assert (client_order_id, getattr(error, "kind", None)) == ("mm-btc-2", ErrorKind.INVALID_PARAMETERS)
+def test_batch_tells_per_order_its_ids_or_its_refusal() -> None:
+    received, (client_order_id, error) = CODEC.decode_batch(sample("batch.json"))
+    assert received == OrderReceived(exchange_order_id="1196315350023612316", client_order_id="mm-btc-1")
+    assert (client_order_id, error.kind) == ("mm-btc-2", ErrorKind.INVALID_PARAMETERS)
+
+
+def test_there_are_no_batches_of_cancellations_nor_amendments() -> None:
+    assert (CODEC.capabilities.cancel_batch_max, CODEC.capabilities.amend_batch_max) == (1, 1)
+    with pytest.raises(ValueError, match="no batches"):
+        CODEC.cancel_batch([])
+    with pytest.raises(ValueError, match="cannot amend"):
+        CODEC.amend_batch([])
 
 
 def test_fills_and_balances_are_read() -> None:
