@@ -172,6 +172,22 @@ def test_positions_are_read_with_what_only_rest_tells() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("told", "leverage", "margin_mode"),
+    [
+        ({"leverage": "20", "cross_leverage_limit": "0"}, 20, MarginMode.ISOLATED),
+        ({"leverage": "0", "cross_leverage_limit": "10"}, 10, MarginMode.CROSS),
+        ({"leverage": "0", "cross_leverage_limit": "0"}, None, MarginMode.CROSS),
+        ({"lever": "7", "pos_margin_mode": "isolated"}, 7, MarginMode.ISOLATED),
+        ({"lever": "7", "pos_margin_mode": "cross", "leverage": "0", "cross_leverage_limit": "10"}, 7, MarginMode.CROSS),
+        ({}, None, None),
+    ],
+)
+def test_leverage_and_margin_mode_are_read_in_older_and_in_newer_words(told, leverage, margin_mode) -> None:
+    (report,) = codec.positions.decode_positions(json.dumps([{"contract": "BTC_USDT", "size": "1", **told}]).encode())
+    assert (report.leverage, report.margin_mode) == (leverage, margin_mode)
+
+
 def test_position_of_hedge_mode_is_refused_and_an_empty_one_left_out() -> None:
     position = json.loads(sample("positions"))[0] | {"mode": "dual_short"}
     with pytest.raises(ProtocolError, match="dual_short position of hedge mode"):

@@ -313,7 +313,7 @@ def test_step_is_one_contract_unless_the_smallest_order_is_less() -> None:
 
 
 def test_only_linear_contracts_settled_in_usdt_are_listed() -> None:
-    # SOON cannot be traded yet and has no rules that make sense; the last two are settled in something else.
+    # SOON cannot be traded yet and has no rules that make sense; the last three are inverse, or settled in something else.
     assert list(listed()) == ["BTC", "ETH", "TENTH", "OLD", "LEAVING", "HALTED"]
 
 
