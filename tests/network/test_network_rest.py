@@ -260,6 +260,34 @@ async def test_exchange_that_fails_repeatedly_is_left_alone_except_for_cancels(a
         assert len(w.exchange.received) == 6
 
 
+async def test_request_that_goes_another_way_takes_its_place_in_the_same_limits(autojump_clock: trio.abc.Clock) -> None:
+    async with world() as w:
+        assert w.rest.limits is w.limits
+        await w.limits.acquire("orders", 2)
+        started = trio.current_time()
+        await w.rest.send(w.build(), group="orders", timeout_seconds=5)
+        assert w.built_at[0] - started == pytest.approx(1.0)
+
+
+async def test_request_that_goes_another_way_spends_no_token_while_the_breaker_is_open(autojump_clock: trio.abc.Clock) -> None:
+    async with world() as w:
+        w.breaker.open_until(trio.current_time() + 5, "banned")
+        for urgent in (False, True):
+            with pytest.raises(BreakerOpen):
+                await w.limits.acquire("orders", urgent=urgent)
+        assert w.limits.limiter.statistics()["orders"].granted == 0
+
+
+async def test_one_request_too_many_said_another_way_holds_its_group_for_the_default_time(autojump_clock: trio.abc.Clock) -> None:
+    async with world(penalty_seconds_default=3.0) as w:
+        w.limits.slow_down("orders")
+        started = trio.current_time()
+        await w.limits.acquire("cancels")
+        assert trio.current_time() == started
+        await w.limits.acquire("orders")
+        assert trio.current_time() - started == pytest.approx(3.0)
+
+
 async def test_wait_for_the_limiter_can_be_bounded(autojump_clock: trio.abc.Clock) -> None:
     async with world() as w:
         for _ in range(2):

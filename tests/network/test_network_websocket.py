@@ -79,6 +79,34 @@ async def test_messages_before_the_close_frame_are_delivered_before_the_error(au
                 await websocket.send("too late")
 
 
+async def test_connection_is_open_until_its_end_is_known_whichever_way_it_went(autojump_clock: trio.abc.Clock) -> None:
+    async def serve(socket: ServerSocket) -> None:
+        await socket.accept()
+        await trio.sleep(1)
+        await socket.close(4001, "maintenance")
+
+    async with simulated_exchange() as (network, exchange):
+        async with open_websocket(WS_URL) as websocket:
+            assert websocket.is_open
+            network.drop_connections(HOST)
+            await trio.sleep(0.1)
+            assert not websocket.is_open, "before anybody has tried to send or receive"
+        async with open_websocket(WS_URL) as websocket:
+            network.close_without_frame(HOST)
+            await trio.sleep(0.1)
+            assert not websocket.is_open
+        exchange.on_websocket = serve
+        async with open_websocket(WS_URL) as websocket:
+            await trio.sleep(0.5)
+            assert websocket.is_open
+            await trio.sleep(1)
+            assert not websocket.is_open
+        async with open_websocket(WS_URL, ping_interval_seconds=1, pong_timeout_seconds=1) as websocket:
+            with network.partition(HOST):
+                await trio.sleep(3)
+                assert not websocket.is_open, "given up for its silence"
+
+
 async def test_connection_reset_is_1006_with_its_cause_in_the_reason(autojump_clock: trio.abc.Clock) -> None:
     async with simulated_exchange() as (network, _), open_websocket(WS_URL) as websocket:
         await websocket.send("a")
