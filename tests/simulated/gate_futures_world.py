@@ -29,6 +29,7 @@ class FuturesWorld(GateWorld):
     exchange = "gateio_futures"
     websocket_path = "/v4/ws/usdt"
     orders_path = "/orders"
+    account_path = "/accounts"
     order_query = ""
     orders_payload: ClassVar[list[str]] = ["10000001", "!all"]
     book_payload: ClassVar[list[str]] = ["BTC_USDT", "100ms", "100"]

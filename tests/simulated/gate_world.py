@@ -44,6 +44,7 @@ class GateWorld:
     exchange = "gateio_spot"
     websocket_path = "/ws/v4/"
     orders_path = "/spot/orders"
+    account_path = "/spot/accounts"
     order_query = "currency_pair=BTC_USDT"
     orders_payload: ClassVar[list[str]] = ["!all"]
     book_payload: ClassVar[list[str]] = ["BTC_USDT", "100ms"]
