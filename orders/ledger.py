@@ -10,7 +10,7 @@ Ended orders are kept (for the statement and for late fills) up to a bound, olde
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from market.events import Side
 from market.exact import EXACT, exact_product, exact_sum
 from market.symbol import Symbol
+from orders.earlier import CountedEarlier, TradeKey
 from orders.events import (
     BalanceChanged,
     ForeignFillSeen,
@@ -72,7 +73,7 @@ class AccountLedger:
         self._ended_ids: dict[str, None] = {}
         self._foreign_order_ids: dict[tuple[Symbol, str], None] = {}
         # Trades of strangers and of forgotten orders: in `_fill_changes`, and in no order that we remember.
-        self._counted_trade_ids: dict[tuple[Symbol, str, str], None] = {}
+        self._counted_trade_ids: dict[TradeKey, None] = {}
         self._balances: dict[str, BalanceReport] = {}
         self._fill_changes: dict[str, Decimal] = {}
         self._forgotten_holdings: dict[str, dict[Symbol, Decimal]] = {}
@@ -140,6 +141,42 @@ class AccountLedger:
                 if reserved_asset == asset:
                     available -= reserved
         return available
+
+    # What earlier runs left
+
+    def restore(self, orders: Iterable[Order], *, counted: CountedEarlier | None = None) -> None:
+        """Take in orders of earlier runs as they were known last; one that is known already stays as it is.
+
+        Their fills are part of what `counted` says that all trades did; without it, each is counted here, once. Positions
+        begin with the exchange's word at the first look, and not with these fills.
+
+        Raises:
+            ValueError: an order is not of this installation, or `counted` comes after something was counted.
+        """
+        restored = {order.client_order_id: order for order in orders if order.client_order_id not in self._orders}
+        strange = [client_order_id for client_order_id in restored if not self.is_ours(client_order_id)]
+        if strange:
+            raise ValueError(f"orders {', '.join(strange)} are not of installation {self._installation}")
+        if counted is not None:
+            self._go_on_counting(counted)
+        for order in restored.values():
+            if order.exchange_order_id is not None:
+                self._client_id_by_exchange_id[order.request.symbol, order.exchange_order_id] = order.client_order_id
+            for fill in order.fills:
+                if _trade_key(fill) in self._counted_trade_ids:
+                    del self._counted_trade_ids[_trade_key(fill)]
+                elif counted is None:
+                    add_fill(self._fill_changes, fill)
+            self._keep(order)
+
+    def _go_on_counting(self, counted: CountedEarlier) -> None:
+        if self._fill_changes or self._counted_trade_ids:
+            raise ValueError(f"account {self.account} has counted already: what earlier runs counted comes first")
+        self._fill_changes = dict(counted.fill_changes)
+        for trade in counted.trades:
+            _remember(self._counted_trade_ids, trade)
+        if self.positions is not None:
+            self.positions.remember_payments(counted.payments)
 
     # What we do
 
@@ -423,8 +460,7 @@ def _filled_quote(fills: tuple[FillReport, ...], filled_quantity: Decimal, state
     return known if exact_sum(fill.quantity for fill in fills) == filled_quantity else max(known, stated)
 
 
-def _trade_key(fill: FillReport) -> tuple[Symbol, str, str]:
-    """With the order's id, because an order that trades with another of the same account gives two fills of one trade id."""
+def _trade_key(fill: FillReport) -> TradeKey:
     return fill.symbol, fill.exchange_order_id, fill.trade_id
 
 

@@ -150,6 +150,10 @@ class PositionBooks:
         self._accounts[report.symbol] = self.account_of(report.symbol).after_funding(report.amount)
         return [FundingPaid(self._account, report)]
 
+    def remember_payments(self, payments: Iterable[tuple[Symbol, str]]) -> None:
+        """Payments of earlier runs, by symbol and id, oldest first: told again, they change nothing."""
+        self._payments.update(dict.fromkeys(payments))
+
     def _compare(self, report: PositionReport) -> list[PositionDiffers]:
         symbol, ours, theirs = report.symbol, self.account_of(report.symbol).quantity, report.quantity
         if ours == theirs:

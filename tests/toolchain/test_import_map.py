@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "actors.feeds": {"market", "exchanges", "network", "actors.channels"},
     "actors.accounts": {"market", "exchanges", "network", "actors.channels", "orders"},
     "actors.cycle": {"market", "orders", "actors.channels"},
+    "actors.journal": {"market", "orders", "actors.channels"},
     "simulated": {"market", "orders", "exchanges", "network"},
 }
 COMPOSER = "assembly"  # imports all of them

@@ -1,0 +1,61 @@
+"""What is put into the journal: entries, each some events of one moment, which are written whole or not at all."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+
+class EventTold(msgspec.Struct, frozen=True):
+    """Anything that the journal has no table for, in words: its name and fields as JSON has them, and who it is about."""
+
+    name: str
+    fields: Mapping[str, object]
+    actor: str = ""
+
+
+class TradingState(enum.Enum):
+    """What a scope may do."""
+
+    RUN = "run"
+    PAUSED = "paused"
+    REDUCE_ONLY = "reduce_only"
+    HALTED = "halted"
+
+
+class StateEntered(msgspec.Struct, frozen=True):
+    """A scope (`global`, `account:NAME`, `cycle:NAME`) is in this state from now on, also after a restart."""
+
+    scope: str
+    state: TradingState
+    reason: str
+
+
+class HoldPlaced(msgspec.Struct, frozen=True):
+    """Nothing of a scope (an exchange, or a part of its limits) may be sent until then: a ban, or what a Retry-After asked for."""
+
+    scope: str
+    until_milliseconds: int
+    reason: str
+
+
+class Answer(Protocol):
+    """Where it is said that an entry is written (`actors.channels.reply.Reply`). Neither call blocks or raises."""
+
+    def answer(self, value: None, /) -> object: ...
+
+    def fail(self, error: Exception, /) -> object: ...
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """Events of one moment in the order in which they happened; a change of the ledger is an entry with all that it returned.
+
+    `at_milliseconds` is wall time.
+    """
+
+    at_milliseconds: int
+    events: tuple[object, ...]
+    answer: Answer | None = None

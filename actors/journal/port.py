@@ -1,0 +1,181 @@
+"""The way into the journal: one port that everybody shares, and the queue behind it, which outlives every incarnation.
+
+Every entry counts and keeps its place; a sender waits while the queue is full. What may be lost (`note`) is let in only while
+the queue is not half full, so that it never makes an order wait, and is counted when it is not. Once the journal has failed,
+nobody waits for it any more: who asks to have something written is told at once, until an incarnation works again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import msgspec
+import trio
+
+from actors.channels.bounded import BoundedReceiver, BoundedSender, open_bounded
+from actors.channels.reply import Reply
+from actors.journal.entries import Entry, EventTold
+from actors.journal.errors import JournalBroken
+from actors.journal.records import UnknownEvent, has_table
+from market.clock import WallClock
+
+DROPPED = "journal_dropped"
+
+
+class PortStatistics(msgspec.Struct, frozen=True):
+    """A journal's port at one moment. `waiting` entries are not written yet; `dropped` counts notes since it was opened."""
+
+    capacity: int
+    waiting: int
+    sent: int
+    dropped: int
+
+
+class _Shared:
+    """What both ends know."""
+
+    def __init__(self) -> None:
+        self.failure: str | None = None
+        self.dropped = 0
+        self.unwritten: deque[Entry] = deque()
+
+
+class JournalPort:
+    """The sending end. Every event is of a kind with a table (`records.has_table`); `UnknownEvent` is raised of any other."""
+
+    def __init__(self, sender: BoundedSender[Entry], shared: _Shared, wall_clock: WallClock) -> None:
+        self._sender = sender
+        self._shared = shared
+        self._wall_clock = wall_clock
+
+    async def record(self, *events: object) -> None:
+        """Have events of this moment written, together; waits while the queue is full. A cancelled call has recorded nothing.
+
+        Raises:
+            JournalBroken: the journal has failed and its queue is full: nothing was recorded.
+        """
+        entry = self._entry(events)
+        if self._shared.failure is None:
+            await self._sender.send(entry)
+        else:
+            await trio.lowlevel.checkpoint()
+            self._send_while_failed(entry, self._shared.failure)
+
+    async def record_and_wait(self, *events: object) -> None:
+        """As `record`, and return once they are written: from then on they outlive this process. Cancelled, they may be.
+
+        Raises:
+            JournalBroken: they could not be written now. They are when the journal works again, unless it had failed before.
+        """
+        if self._shared.failure is not None:
+            raise JournalBroken(self._shared.failure)
+        reply = Reply[None]()
+        await self._sender.send(self._entry(events, reply))
+        await reply.wait()
+
+    def record_nowait(self, *events: object) -> None:
+        """As `record`, for who cannot wait.
+
+        Raises:
+            trio.WouldBlock: the queue is full: nothing was recorded.
+            JournalBroken: so it is, and the journal has failed.
+        """
+        entry = self._entry(events)
+        if self._shared.failure is None:
+            self._sender.send_nowait(entry)
+        else:
+            self._send_while_failed(entry, self._shared.failure)
+
+    def note(self, told: EventTold) -> None:
+        """Have something written that may be lost: never waits, never raises, and counts what it had to drop."""
+        statistics = self._sender.statistics()
+        if statistics.used * 2 >= statistics.capacity:
+            self._shared.dropped += 1
+        else:
+            self._sender.send_nowait(self._entry((told,)))
+
+    def statistics(self) -> PortStatistics:
+        """How full the queue is."""
+        statistics = self._sender.statistics()
+        waiting = statistics.used + statistics.senders_waiting + len(self._shared.unwritten)
+        return PortStatistics(statistics.capacity, waiting, statistics.sent, self._shared.dropped)
+
+    def _entry(self, events: tuple[object, ...], answer: Reply[None] | None = None) -> Entry:
+        for event in events:  # here, where whoever has sent it can be seen
+            if not has_table(type(event)):
+                raise UnknownEvent(f"the journal has no table for {type(event).__name__}: tell it in words")
+        return Entry(self._wall_clock.milliseconds(), events, answer)
+
+    def _send_while_failed(self, entry: Entry, failure: str) -> None:
+        try:
+            self._sender.send_nowait(entry)
+        except trio.WouldBlock:
+            raise JournalBroken(failure) from None
+
+
+class JournalQueue:
+    """The receiving end, for one incarnation at a time. What one could not write waits here for the next."""
+
+    def __init__(self, receiver: BoundedReceiver[Entry], shared: _Shared, wall_clock: WallClock) -> None:
+        self._receiver = receiver
+        self._shared = shared
+        self._wall_clock = wall_clock
+        self._dropped_told = 0
+
+    def begin(self) -> None:
+        """An incarnation begins to work: senders may wait for it."""
+        self._shared.failure = None
+
+    async def wait_entry(self) -> None:
+        """Return when an entry is there; always a checkpoint, and nothing is lost by cancelling it."""
+        if self._shared.unwritten:
+            await trio.lowlevel.checkpoint()
+        else:
+            self._shared.unwritten.append(await self._receiver.receive())
+
+    def next_batch(self, size_max: int) -> list[Entry]:
+        """The oldest entries, which stay here until `written`; a count of what was dropped since is one of them."""
+        unwritten = self._shared.unwritten
+        while len(unwritten) < size_max:
+            try:
+                unwritten.append(self._receiver.receive_nowait())
+            except trio.WouldBlock:
+                break
+        if self._shared.dropped > self._dropped_told:
+            fields: dict[str, Any] = {"count": self._shared.dropped - self._dropped_told}
+            unwritten.append(Entry(self._wall_clock.milliseconds(), (EventTold(DROPPED, fields, "journal"),)))
+            self._dropped_told = self._shared.dropped
+        return [unwritten[index] for index in range(min(size_max, len(unwritten)))]
+
+    def written(self, count: int) -> None:
+        """The oldest `count` entries are in the journal: whoever waited for one hears it."""
+        for _ in range(count):
+            entry = self._shared.unwritten.popleft()
+            if entry.answer is not None:
+                entry.answer.answer(None)
+
+    def fail(self, reason: str) -> int:
+        """Nobody writes any more: whoever waits hears it, and nobody waits from now on. Returns how many entries stay here."""
+        self._shared.failure = self._shared.failure or reason
+        unwritten = self._shared.unwritten
+        while True:
+            try:
+                unwritten.append(self._receiver.receive_nowait())  # also makes room for senders that wait
+            except trio.WouldBlock:
+                break
+        for entry in unwritten:
+            if entry.answer is not None:
+                entry.answer.fail(JournalBroken(reason))
+        return len(unwritten)
+
+
+def open_journal_port(capacity: int, *, wall_clock: WallClock) -> tuple[JournalPort, JournalQueue]:
+    """Open a way into the journal that holds at most `capacity` entries.
+
+    Raises:
+        ValueError: `capacity` is not a whole number above zero.
+    """
+    sender, receiver = open_bounded[Entry](capacity)
+    shared = _Shared()
+    return JournalPort(sender, shared, wall_clock), JournalQueue(receiver, shared, wall_clock)
