@@ -4,11 +4,11 @@
 
 This process is the simulated exchange, with a clock at its sockets; the program runs beside it, unmodified and as a process. Its cycle
 has bought and keeps a sell on top of the asks. Each tick is somebody who undercuts that sell, or takes such an offer away again: the
-cycle has to cancel its sell and place another. Measured per tick:
+cycle has to cancel its sell and place another; both go over the private websocket. Measured per tick:
 
-    cancel         book change written to the exchange's socket → last byte of our DELETE read from it: the pure reaction
-    replacement    the same → last byte of our POST, which may leave only when the cancel's answer has said what was filled
-    after cancel   answer to the DELETE written → last byte of the POST
+    cancel         book change written to the exchange's socket → last byte of our cancellation read from it: the pure reaction
+    replacement    the same → last byte of our placement, which may leave only when it is known what was filled
+    after cancel   answer to the cancellation written → last byte of the placement
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ PATIENCE_SECONDS = 20.0
 # Between ticks: the book is pushed every 100 ms, and our own orders should be out of it before the next one.
 PAUSE_SECONDS = 0.3
 UNDERCUT_TICKS = 7
+CANCEL, PLACE = b'"spot.order_cancel"', b'"spot.order_place"'
 
 
 class Watch:
@@ -60,20 +61,20 @@ class Watch:
         self.tick_sent_at = self.cancel_read_at = self.cancel_answered_at = self.place_read_at = 0.0
         self.placed = trio.Event()
 
-    def sends(self, data: bytes, request: str) -> None:
+    def sends(self, data: bytes) -> None:
         if not self.tick_sent_at:
             if self._looked_for and b"spot.order_book_update" in data and self._looked_for.encode() in data:
                 self.tick_sent_at = time.perf_counter()
-        elif request == "DELETE" and not self.cancel_answered_at:
+        elif CANCEL in data and not self.cancel_answered_at:
             self.cancel_answered_at = time.perf_counter()
 
-    def read(self, request: str) -> None:
+    def reads(self, message: bytes) -> None:
         now = time.perf_counter()
         if not self.tick_sent_at:
             return
-        if request == "DELETE" and not self.cancel_read_at:
+        if CANCEL in message and not self.cancel_read_at:
             self.cancel_read_at = now
-        elif request == "POST" and not self.place_read_at:
+        elif PLACE in message and not self.place_read_at:
             self.place_read_at = now
             self.placed.set()
 
@@ -85,31 +86,38 @@ class WatchedStream:
         self._stream = stream
         self._watch = watch
         self._pending = b""
-        self._request = ""
+        self._is_websocket = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     async def send_all(self, data: bytes) -> None:
-        self._watch.sends(bytes(data), self._request)
-        self._request = ""
+        self._watch.sends(bytes(data))
         await self._stream.send_all(data)
 
     async def receive_some(self, bytes_max: int) -> bytes:
         data = bytes(await self._stream.receive_some(bytes_max))
-        self._pending += data
-        head, separator, body = self._pending.partition(b"\r\n\r\n")
-        if separator and head.split(b" ", 1)[0] in (b"GET", b"POST", b"DELETE"):
-            lengths = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-            if len(body) >= int(lengths[0] if lengths else 0):
-                method, path = head.split(b" ")[:2]
-                self._pending = b""
-                if path.startswith(b"/api/v4/spot/orders") and method in (b"POST", b"DELETE"):
-                    self._request = method.decode()
-                    self._watch.read(self._request)
-        elif separator or not head.startswith((b"GET", b"POST", b"DELETE")):
-            self._pending = b""  # a websocket's frames
+        if self._is_websocket:
+            self._pending += data
+            while message := self._next_message():
+                self._watch.reads(message)
+        elif b"upgrade: websocket" in data.lower():
+            self._is_websocket = True
         return data
+
+    def _next_message(self) -> bytes | None:
+        """The payload of the next whole frame; a client's are masked (RFC 6455, 5.2 and 5.3)."""
+        data = self._pending
+        if len(data) < 2:
+            return None
+        size, start = data[1] & 0x7F, 2
+        if size == 126:
+            size, start = int.from_bytes(data[2:4], "big"), 4
+        mask, end = data[start : start + 4], start + 4 + size
+        if len(data) < end:
+            return None
+        self._pending = data[end:]
+        return bytes(byte ^ mask[index % 4] for index, byte in enumerate(data[start + 4 : end]))
 
 
 def watch_sockets(watch: Watch) -> None:
