@@ -22,40 +22,26 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
 import trio
 from damage import Message, Mutator
+from feed_at import SYMBOLS, FeedWorld, run_feed_world
 
-from actors.feeds.actor import run_feed
 from actors.feeds.codec import BookDeltaDecoded, FeedCodec, ProtocolError, RequestRefused
-from actors.feeds.ports import FrameStream
-from actors.feeds.publisher import FeedSubscriber
+from actors.feeds.ports import FrameStream, PublicRest
 from actors.feeds.reports import FeedReport
 from actors.feeds.settings import FeedSettings
 from assembly.registry import EXCHANGES
-from market.clock import VirtualWallClock
 from market.events import BookChanged, BookLost, Level, MarketEvent
 from market.symbol import Symbol
-from network.breaker import CircuitBreaker
-from network.deterministic import run_deterministically
-from network.http import HttpClient, HttpRequest, HttpResponse
-from network.rate_limit import RateLimiter
-from network.rest import ExchangeLimits, RestClient
-from network.simulated_network import SimulatedNetwork
-from network.url import parse_url
-from network.websocket import open_websocket
+from network.http import HttpRequest, HttpResponse
 from simulated.control import VenueControl
 from simulated.engine.events import EngineEvent, LevelChanged
-from simulated.exchange import SimulatedExchange
-from simulated.registry import make_exchange
 from simulated.settings import SimulationSettings
 
-HOST, ADDRESS, PORT = "exchange.sim", "10.0.0.2", 80
-SYMBOLS = (Symbol("BTC", "USDT"), Symbol("ETH", "USDT"))
 DEPTH_LEVELS = 10
 SLACK_SECONDS = 0.5
 RECOVERY_SECONDS_MAX = 60.0
@@ -306,7 +292,7 @@ class _DamagedStream:
 class _DamagedRest:
     """A REST client whose answers come through a meddler. Implements `PublicRest`."""
 
-    def __init__(self, rest: RestClient, meddler: Meddler, codec: FeedCodec) -> None:
+    def __init__(self, rest: PublicRest, meddler: Meddler, codec: FeedCodec) -> None:
         self._rest = rest
         self._meddler = meddler
         self._codec = codec
@@ -321,19 +307,6 @@ class _DamagedRest:
             if build() == self._codec.snapshot_request(symbol).request:
                 return self._meddler.body(response, symbol)
         return response
-
-
-class _Context:
-    """Whoever started the feed."""
-
-    def __init__(self) -> None:
-        self.is_ready = trio.Event()
-
-    def started(self) -> None:
-        self.is_ready.set()
-
-    def progress(self) -> None:
-        pass
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -360,78 +333,60 @@ def run_damaged_feed(
     What was wrong is in the outcome's `violations`; whatever the feed died of is raised.
     """
 
-    async def run() -> Outcome:
-        clock = VirtualWallClock()
-        network = SimulatedNetwork(random.Random(f"{seed}:network"))
-        network.add_host(HOST, ADDRESS)
-        simulation = SimulationSettings(seed=seed, book_checksums=book_checksums)
-        exchange = make_exchange(name, simulation, clock=clock, rng=random.Random(f"{seed}:exchange"))
-        with network.install():
-            async with trio.open_nursery() as nursery:
-                await nursery.start(exchange.run, ADDRESS, PORT)
-                feeds = _Feeds(name, seed, exchange, clock, settings)
-                rng = random.Random(f"{seed}:damage")
-                meddler = Meddler(rng, feeds.codecs["damaged"], refused_only=refused_only, pause_seconds=pause_seconds)
-                await nursery.start(feeds.follow, "untouched", None)
-                meddler.is_on = False
-                await nursery.start(feeds.follow, "damaged", meddler)
-                meddler.is_on = True
-                await trio.sleep(seconds)
-                meddler.is_on = False
-                if not refused_only:
-                    exchange.control.disconnect_all()
-                await feeds.wait_agreed()
-                nursery.cancel_scope.cancel()
-        return feeds.outcome()
+    async def story(world: FeedWorld, nursery: trio.Nursery) -> Outcome:
+        feeds = _Feeds(world, settings)
+        rng = random.Random(f"{seed}:damage")
+        meddler = Meddler(rng, feeds.codecs["damaged"], refused_only=refused_only, pause_seconds=pause_seconds)
+        meddler.is_on = False
+        for start in (feeds.follow_untouched, partial(feeds.follow_damaged, meddler)):
+            await nursery.start(start)
+        meddler.is_on = True
+        await trio.sleep(seconds)
+        meddler.is_on = False
+        if not refused_only:
+            world.exchange.control.disconnect_all()
+        await feeds.wait_agreed()
+        return Outcome(name=name, seed=seed, violations=feeds.violations(), counts=feeds.counts)
 
-    return run_deterministically(run, seed=seed)
+    return run_feed_world(name, story, seed=seed, simulation=SimulationSettings(seed=seed, book_checksums=book_checksums))
 
 
 class _Feeds:
     """Two feeds of one exchange, and what each is seen to publish."""
 
-    def __init__(self, name: str, seed: int, exchange: SimulatedExchange, clock: VirtualWallClock, settings: FeedSettings) -> None:
-        self.codecs = {which: EXCHANGES[name].feed_codec() for which in ("untouched", "damaged")}
-        self._name = name
-        self._seed = seed
-        self._exchange = exchange
-        self._clock = clock
+    def __init__(self, world: FeedWorld, settings: FeedSettings) -> None:
+        self.codecs = {which: EXCHANGES[world.name].feed_codec() for which in ("untouched", "damaged")}
+        self._world = world
         self._settings = settings
-        truth = Truth(exchange.control)
+        truth = Truth(world.exchange.control)
         self._witnesses = {which: Witness(truth, codec, settings.max_age_seconds) for which, codec in self.codecs.items()}
         self._reports: list[FeedReport] = []
 
-    async def follow(self, which: str, meddler: Meddler | None, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Run one of the feeds until cancelled; `started` once its books are whole."""
-        codec, witness, context = self.codecs[which], self._witnesses[which], _Context()
-        url = self._exchange.websocket_url(HOST, PORT)
+    @property
+    def counts(self) -> Counter[str]:
+        return self._witnesses["damaged"].counts
 
-        @asynccontextmanager
-        async def open_stream() -> AsyncGenerator[FrameStream]:
-            async with open_websocket(url) as stream:
-                witness.connected()
-                yield stream if meddler is None else _DamagedStream(stream, meddler, witness)
+    async def follow_untouched(self, *, task_status: trio.TaskStatus[None]) -> None:
+        codec, witness = self.codecs["untouched"], self._witnesses["untouched"]
+        await self._world.follow("untouched", codec, witness, settings=self._settings, task_status=task_status)
 
-        limits = ExchangeLimits(RateLimiter(dict(codec.rate_limits)), CircuitBreaker(self._name, on_change=lambda _: None))
-        async with HttpClient(parse_url(self._exchange.rest_url(HOST, PORT)).origin) as http, trio.open_nursery() as nursery:
-            rest = RestClient(http, limits, rng=random.Random(f"{self._seed}:{which}:rest"))
-            nursery.start_soon(
-                partial(
-                    run_feed,
-                    codec=codec,
-                    rest=rest if meddler is None else _DamagedRest(rest, meddler, codec),
-                    open_stream=open_stream,
-                    symbols=SYMBOLS,
-                    subscribers=[FeedSubscriber(name="witness", sender=witness, wants_trades=True)],
-                    wall_clock=self._clock,
-                    rng=random.Random(f"{self._seed}:{which}:feed"),
-                    settings=self._settings,
-                    context=context,
-                    report=self._reports.append if which == "damaged" else lambda _: None,
-                )
-            )
-            await context.is_ready.wait()
-            task_status.started()
+    async def follow_damaged(self, meddler: Meddler, *, task_status: trio.TaskStatus[None]) -> None:
+        codec, witness = self.codecs["damaged"], self._witnesses["damaged"]
+
+        def through(stream: FrameStream) -> FrameStream:
+            witness.connected()
+            return _DamagedStream(stream, meddler, witness)
+
+        await self._world.follow(
+            "damaged",
+            codec,
+            witness,
+            settings=self._settings,
+            report=self._reports.append,
+            through=through,
+            rest_through=lambda rest: _DamagedRest(rest, meddler, codec),
+            task_status=task_status,
+        )
 
     async def wait_agreed(self) -> None:
         """Wait until both feeds publish the same books again; what does not come is a violation."""
@@ -450,13 +405,14 @@ class _Feeds:
             last = "\n  ".join(map(str, self._reports[-5:]))
             damaged.violations.append(f"{damaged.standing} after {RECOVERY_SECONDS_MAX:g} s without damage; the last reports:\n  {last}")
 
-    def outcome(self) -> Outcome:
+    def violations(self) -> list[str]:
+        """Of the truth, by either feed, and of one another."""
         damaged, untouched = self._witnesses["damaged"], self._witnesses["untouched"]
-        violations = [*damaged.violations, *(f"the untouched feed: {text}" for text in untouched.violations)]
+        found = [*damaged.violations, *(f"the untouched feed: {text}" for text in untouched.violations)]
         common = damaged.published.keys() & untouched.published.keys()
         for key in common:
             ours, other = damaged.published[key], untouched.published[key]
             if (ours.bids, ours.asks) != (other.bids, other.asks):
-                violations.append(f"the feeds differ at {key}: {ours} and {other}")
+                found.append(f"the feeds differ at {key}: {ours} and {other}")
         damaged.counts["books as the other feed's"] = len(common)
-        return Outcome(name=self._name, seed=self._seed, counts=damaged.counts, violations=violations[:VIOLATIONS_KEPT])
+        return found[:VIOLATIONS_KEPT]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import trio
 
 from actors.cycle.sell_on_top import SellOnTopParameters
 from market.events import Side
-from orders.commands import ClosePosition, PlaceOrder
+from orders.commands import ClosePosition, PlaceOrder, PlaceOrders
 from orders.events import OrderEnded
 from orders.life_cycle import OrderState
 from orders.order import Order
@@ -60,6 +61,29 @@ class Hand:
         await self._world.account.commands_sender.send(command)
         return await self.known(request.client_order_id)
 
+    async def orders(self, wanted: Sequence[tuple[Side, Decimal, Decimal]]) -> list[Order]:
+        """Limit orders by side, quantity and price, as one command; each once it rests or all of it is known."""
+        expires_at = trio.current_time() + COMMAND_LIFETIME_SECONDS
+        commands = [
+            PlaceOrder(
+                request=OrderRequest(
+                    client_order_id=self._next_id(),
+                    owner="hand",
+                    symbol=BTC_USDT,
+                    side=side,
+                    type=OrderType.LIMIT,
+                    time_in_force=TimeInForce.GOOD_TILL_CANCELLED,
+                    quantity=quantity,
+                    price=price,
+                ),
+                reference_price=price,
+                expires_at=expires_at,
+            )
+            for side, quantity, price in wanted
+        ]
+        await self._world.account.commands_sender.send(PlaceOrders(tuple(commands)))
+        return [await self.known(command.request.client_order_id) for command in commands]
+
     async def close_position(self) -> str:
         """Give the command; the id of its order, if there is to be one."""
         client_order_id = self._next_id()
@@ -88,6 +112,12 @@ class Hand:
         order = ledger.order(client_order_id)
         assert order is not None
         return order
+
+    async def ended(self, order: Order) -> Order:
+        """The order, once all of it is known."""
+        ledger = self._world.account.ledger
+        await self._world.wait_until(lambda: (now := ledger.order(order.client_order_id)) is not None and now.is_settled)
+        return await self.known(order.client_order_id)
 
     def _next_id(self) -> str:
         self._number += 1
