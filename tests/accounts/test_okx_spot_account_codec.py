@@ -373,6 +373,8 @@ def test_batch_of_one_that_failed_is_told_per_order_too() -> None:
     body = json.dumps(refused("1", {"clOrdId": "mmZbtcZ2", "ordId": "", "sCode": "51008", "sMsg": "no"})).encode()
     ((name, error),) = codec.decode_batch(body)
     assert (name, error.kind) == ("mm-btc-2", ErrorKind.INSUFFICIENT_BALANCE)
+    ((name, _),) = codec.decode_batch(body.replace(b'"ordId": ""', b'"ordId": "77"'))
+    assert name == "mm-btc-2", "our own id where there are two"
 
 
 def test_fee_that_is_charged_is_negative_there_and_positive_here() -> None:

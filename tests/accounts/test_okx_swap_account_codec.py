@@ -133,6 +133,9 @@ def test_inverse_contracts_and_those_settled_in_another_asset_are_left_out_where
     assert CODEC.decode_frame(FRAMES[5].replace("BTC-USDT-SWAP", "ODD-EUR-SWAP")) == []
     assert CODEC.catalogue is not None
     assert CODEC.catalogue.is_complete, "they are known"
+    for field, value in (("ctType", "inverse"), ("settleCcy", "USDC"), ("ctValCcy", "USD")):
+        codec = new_codec(instruments=changed("instruments", **{field: value}))
+        assert codec.decode_frame(FRAMES[5]) == [], f"of another kind by its {field} alone"
 
 
 # Orders
@@ -313,6 +316,8 @@ def test_positions_are_signed_base_units_and_those_of_the_other_margin_mode_are_
         exchange_time_milliseconds=1790000013078,
     )
     assert (closed.symbol, closed.quantity, closed.entry_price, closed.unrealised_pnl) == (PEPE, 0, None, None)
+    stale, *_ = new_codec().positions.decode_positions(changed("positions", pos="0"))
+    assert (stale.quantity, stale.entry_price, stale.liquidation_price) == (0, None, None), "prices of what is no more mean nothing"
     (isolated,) = new_codec(MarginMode.ISOLATED).positions.decode_positions(sample("positions"))
     assert (isolated.quantity, isolated.margin_mode, isolated.leverage) == (Decimal("0.02"), MarginMode.ISOLATED, 10)
 
@@ -378,6 +383,8 @@ def test_funding_is_negative_when_paid_and_of_our_contracts_alone() -> None:
     following = codec.next_page(asked, full)
     assert following is not None
     assert parse_qs(following.query)["after"] == ["880800019754098688"], "bills go by billId"
+    with pytest.raises(ProtocolError, match="last entry has no id"):
+        codec.next_page(asked, full.replace(b'"billId"', b'"id"'))
 
 
 def test_every_request_of_positions_counts_against_a_limit_that_exists() -> None:

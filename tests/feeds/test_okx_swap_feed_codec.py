@@ -72,6 +72,9 @@ def test_linear_contracts_are_listed_in_base_units_and_inverse_ones_and_those_se
     assert (ether.symbol, ether.contract_size, ether.quantity_min) == (Symbol("ETH", "EUR"), Decimal("0.1"), Decimal("0.1"))
     assert (ether.quantity_max, ether.leverage_max, ether.status) == (None, None, TradingStatus.CLOSED)
     assert ether.notional_max is None, "a limit in dollars says nothing about a number of euros"
+    for field, value in (("ctType", "inverse"), ("settleCcy", "USDC"), ("ctValCcy", "USD")):
+        (alone,) = OkxSwapFeedCodec().decode_instruments(changed(**{field: value}))
+        assert alone.symbol == ether.symbol, f"of another kind by its {field} alone"
 
 
 @pytest.mark.parametrize("rule", ["NaN", "-1", "0", "Infinity", "x", "1e99", ""])
@@ -106,6 +109,7 @@ def test_quantities_of_a_book_are_the_floats_next_to_the_exact_base_units() -> N
     assert (update.bids, update.asks) == ([(59999.0, 0.0)], [(60000.3, 1.4999)])
     assert (update.first_sequence, update.last_sequence, update.previous_sequence) == (11, 15, 10)
     assert {type(number) for level in (*snapshot.bids, *update.asks) for number in level} == {float}
+    assert delta(FRAMES[3].replace('"prevSeqId":10,', "")).first_sequence == 15, "what links to nothing bridges nothing"
 
 
 @given(st.integers(0, 10**11), st.sampled_from(["0.01", "0.1", "1", "10", "100000", "0.001"]))
