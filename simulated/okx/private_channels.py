@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -20,6 +22,7 @@ from simulated.engine.events import (
 )
 from simulated.engine.order import FinishReason
 from simulated.faults import Faults
+from simulated.numbers import plain
 from simulated.okx import messages
 from simulated.okx.encoding import Json
 from simulated.okx.errors import OkxError
@@ -61,7 +64,7 @@ class PrivateChannels:
         self._venue = venue
         self._subscriptions: dict[Session, dict[str, _Subscription]] = {}
         self._delivery = PrivateDelivery(faults, rng)
-        self._fills: dict[int, Json] = {}  # by order: the fill that its next change tells of
+        self._fills: dict[int, list[Json]] = {}  # by order: the fills that its next change tells of
         self._changed_positions: dict[str, dict[Symbol, None]] = {}
         self._position_changed = trio.Event()
         venue.engine.subscribe(self._notice)
@@ -153,7 +156,7 @@ class PrivateChannels:
         if isinstance(event, TradeMade):
             for party in (event.trade.taker, event.trade.maker):
                 if party.account in self._venue.account_settings:
-                    self._fills[party.order_id] = self._venue.encode_fill(event.trade, party)
+                    self._fills.setdefault(party.order_id, []).append(self._venue.encode_fill(event.trade, party))
         elif isinstance(event, OrderChanged):
             self._tell_order(event)
         elif isinstance(event, BalanceChanged):
@@ -162,10 +165,12 @@ class PrivateChannels:
             self._tell_position(event)
 
     def _tell_order(self, event: OrderChanged) -> None:
-        order = event.order
-        fill = self._fills.pop(order.id, None)
-        no_fill = self._venue.encode_no_fill()
+        order, no_fill = event.order, self._venue.encode_no_fill()
+        fills = self._fills.pop(order.id, [])
+        fill = fills[-1] if fills else None
         full = {**self._venue.encode_order(order), **_STREAM_ONLY, **(fill or no_fill), "lastPx": "", "notionalUsd": ""}
+        for earlier in _earlier(full, fills):
+            self._tell_orders(order.account, order.symbol, earlier)
         if event.change is OrderChange.FINISHED and order.finish is not FinishReason.FILLED and fill is not None:
             # The fill and the end are two messages.
             self._tell_orders(order.account, order.symbol, {**full, "state": "partially_filled", "cancelSource": ""})
@@ -240,6 +245,15 @@ class PrivateChannels:
 
     def _is_about(self, subscription: _Subscription, symbol: Symbol | None) -> bool:
         return subscription.symbol in (None, symbol) and subscription.arg.get("instType", "ANY") in (self._venue.instrument_type, "ANY")
+
+
+def _earlier(full: Json, fills: list[Json]) -> list[Json]:
+    """A message tells of one fill. Where a change comes after several, those before the last get messages of their own."""
+    filled, told = Decimal(full["accFillSz"]), list[Json]()
+    for fill, next_fill in reversed([*pairwise(fills)]):
+        filled -= Decimal(next_fill["fillSz"])
+        told.append({**full, **fill, "accFillSz": plain(filled), "state": "partially_filled", "cancelSource": ""})
+    return told[::-1]
 
 
 def _balance_data(detail: Json) -> Json:

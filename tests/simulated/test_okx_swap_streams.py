@@ -6,6 +6,7 @@ import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -311,6 +312,22 @@ async def test_liquidation_is_told_on_every_channel(autojump_clock: MockClock) -
             events: list[str] = []
             while "liquidation" not in events:
                 events.append((await told(socket, "balance_and_position"))["eventType"])
+
+
+async def test_every_fill_of_a_liquidation_is_told_also_what_the_book_did_not_take(autojump_clock: MockClock) -> None:
+    async with swap_world() as world:
+        await world.post("/account/set-leverage", {**INSTRUMENT, "mgnMode": "cross", "lever": "100"})
+        placed = await world.place(sz="300", px="59900")
+        world.control.fill_order(int(placed["ordId"]))
+        async with private(world, "orders") as socket:
+            world.control.set_mark_price(BTC, Decimal(56_000))
+            pushed = [await told(socket, "orders")]
+            while pushed[-1]["state"] != "filled":
+                pushed.append(await told(socket, "orders"))
+        assert [one["tradeId"] for one in pushed[1:]] == [f"-{trade.id}" for trade in world.control.trades()[1:]]
+        filled = [Decimal(one["accFillSz"]) for one in pushed]
+        assert [after - before for before, after in pairwise(filled)] == [Decimal(one["fillSz"]) for one in pushed[1:]]
+        assert filled[-1] == 300
 
 
 async def test_one_account_hears_nothing_of_another(autojump_clock: MockClock) -> None:
