@@ -10,6 +10,7 @@ from contract_world import BTC, BUY, ETH, FOK, GTC, IOC, POST_ONLY, SELL, Contra
 from market.events import Side
 from simulated.engine.events import BalanceChanged, BalanceReason, OrderChanged, PositionChanged, PositionReason, TradeMade
 from simulated.engine.order import FinishReason, NewOrder, OrderKind, OrderRefused, Refusal, SelfTrade, TimeInForce
+from simulated.engine.position import Position
 
 
 @pytest.fixture
@@ -113,6 +114,13 @@ def test_share_of_a_partial_close_is_rounded_finely_and_the_last_close_takes_the
     world.deal("bob", SELL, "100", "0.001")
     assert world.position("bob").cost == 0
     assert world.wallet("bob") == D("999.9998")
+
+
+def test_last_close_takes_all_of_a_cost_that_is_finer_than_what_is_rounded_to() -> None:
+    position = Position(account="bob", symbol=BTC, leverage=D(10), is_cross=True)
+    position.fill(BUY, D("0.000001237"), D("0.0000000089"), D(0), 1, 1)
+    closed = position.fill(SELL, D("0.000001238"), D("0.0000000089"), D(0), 2, 2)
+    assert (position.cost, closed.realised_pnl) == (D(0), D("8.9E-18"))
 
 
 def test_money_that_one_side_has_realised_is_in_the_cost_of_the_other(world: ContractWorld) -> None:

@@ -109,6 +109,8 @@ def test_funding_is_due_at_whole_intervals_and_paying_it_early_does_not_move_tha
     assert world.engine.next_funding_milliseconds(BTC) == 8 * HOUR
     world.engine.pay_funding(BTC, D("0.001"), 8 * HOUR + 5_000)
     assert (world.engine.next_funding_milliseconds(BTC), world.engine.next_funding_milliseconds(ETH)) == (16 * HOUR, 8 * HOUR)
+    world.engine.pay_funding(BTC, D("0.001"), 7 * HOUR)  # a clock that was set back does not make it due again
+    assert world.engine.next_funding_milliseconds(BTC) == 16 * HOUR
     world.engine.set_funding_rate(BTC, D("-0.002"))
     assert (world.engine.funding_rate(BTC), world.engine.funding_rate(ETH)) == (D("-0.002"), D("0.0001"))
 
@@ -140,6 +142,16 @@ def test_funding_beyond_wallet_and_margin_is_paid_by_insurance(isolated: Contrac
     isolated.deal("bob", BUY, "100", "100")
     isolated.engine.pay_funding(BTC, D("0.2"), isolated.now)
     assert (isolated.position("bob").quantity, isolated.wallet("bob"), isolated.wallet("insurance")) == (D(0), D(0), D(-1000))
+    isolated.check()
+
+
+def test_funding_beyond_the_margin_of_a_profitable_position_leaves_it_open_on_its_profit(isolated: ContractWorld) -> None:
+    isolated.deal("bob", BUY, "100", "100")
+    isolated.mark("200")
+    isolated.engine.pay_funding(BTC, D("0.2"), isolated.now)
+    position = isolated.position("bob")
+    assert (position.quantity, position.margin, position.margin_added) == (D(100), D(0), D(-1000))
+    assert (isolated.wallet("bob"), isolated.wallet("insurance")) == (D(0), D(-3000))
     isolated.check()
 
 
@@ -275,6 +287,17 @@ def test_cross_positions_that_fall_together_share_what_is_left(world: ContractWo
     world.check()
 
 
+def test_margin_of_isolated_positions_does_not_stand_behind_cross_ones(world: ContractWorld) -> None:
+    world.leverage("bob", "2", is_cross=False, symbol=ETH)
+    world.deal("bob", BUY, "100", "10", symbol=ETH)
+    world.deal("bob", BUY, "100", "50")
+    assert world.engine.liquidation_price(world.position("bob")) == D("90.4")
+    world.mark("90.4")
+    assert [(event.symbol, event.price) for event in world.told(Liquidated)] == [(BTC, D(90))]
+    assert (world.wallet("bob"), world.position("bob", ETH).margin) == (D(500), D(500))
+    world.check()
+
+
 def test_profit_of_another_cross_position_keeps_one_from_liquidation(world: ContractWorld) -> None:
     world.deal("bob", BUY, "100", "50")
     world.deal("bob", BUY, "100", "10", symbol=ETH)
@@ -301,6 +324,11 @@ def test_liquidation_may_end_the_reduce_only_orders_of_who_takes_it(world: Contr
     resting = world.limit("cid", BUY, "70", "5", reduce_only=True)
     world.mark("80.4")
     assert (world.position("cid").quantity, resting.finish) == (D(-2), FinishReason.REDUCE_ONLY)
+    assert [(one.account, one.reason) for one in world.told(PositionChanged)[-3:]] == [
+        ("bob", PositionReason.LIQUIDATED),
+        ("cid", PositionReason.TRADED),
+        ("bob", PositionReason.LIQUIDATED),
+    ]
     world.check()
 
 
@@ -312,6 +340,18 @@ def test_loss_of_a_close_that_the_wallet_lacks_is_paid_by_insurance(world: Contr
     world.deal("poor", BUY, "100", "1")
     world.deal("poor", SELL, "50", "1")
     assert (world.wallet("poor"), world.wallet("insurance")) == (D(0), D(-40))
+    world.check()
+
+
+def test_wallet_may_owe_while_the_profit_of_a_cross_position_stands_for_it(world: ContractWorld) -> None:
+    world.deal("bob", BUY, "100", "50")
+    world.deal("bob", SELL, "100", "10", symbol=ETH)
+    world.mark("130")
+    world.deal("bob", BUY, "250", "10", symbol=ETH)
+    assert (world.wallet("bob"), world.available("bob"), world.wallet("insurance")) == (D(-500), D(500), D(0))
+    world.check()
+    world.deal("bob", SELL, "130", "50")
+    assert (world.wallet("bob"), world.wallet("insurance")) == (D(1000), D(0))
     world.check()
 
 
