@@ -120,7 +120,7 @@ def funding_history(venue: GateFuturesVenue, symbol: Symbol, since_seconds: int,
     interval = venue.terms(symbol).funding_interval_seconds
     last_due = venue.engine.next_funding_milliseconds(symbol) // 1000 - interval
     due = range(last_due, max(since_seconds, 1) - 1, -interval)
-    rates = {at: venue.engine.funding_rate(symbol) for at in due if not any(abs(at - paid) < 2 for paid in rates)} | rates
+    rates = {at: venue.engine.funding_rate(symbol) for at in due if at not in rates and at + 1 not in rates} | rates
     return [{"t": at, "r": plain(rates[at])} for at in sorted(rates, reverse=True) if since_seconds <= at <= until_seconds]
 
 

@@ -55,6 +55,8 @@ async def test_funding_is_paid_when_it_is_due(autojump_clock: MockClock) -> None
         await trio.sleep(due - int(world.seconds()) + 1)
         assert [entry["type"] for entry in (await world.call("GET", "/account_book", "type=fund"))[1]] == ["fund"]
         assert (await world.public("/contracts/BTC_USDT"))[1]["funding_next_apply"] == due + 28_800
+        history = (await world.public("/funding_rate", contract="BTC_USDT", limit="2"))[1]
+        assert [rate["t"] for rate in history] == [due, due - 28_800]
 
 
 async def test_leverage_is_set_by_the_query_for_isolated_and_for_cross_margin(autojump_clock: MockClock) -> None:

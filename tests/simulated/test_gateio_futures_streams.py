@@ -248,6 +248,7 @@ async def test_turned_position_tells_what_its_end_brought(autojump_clock: MockCl
             (closed,) = await pushes(socket, "position_closes", 1)
             (position,) = await pushes(socket, "positions", 1)
             assert (closed["side"], closed["contract"], closed["pnl"]) == ("long", "BTC_USDT", position["last_close_pnl"])
+            assert closed["time_ms"] == position["time_ms"]
             assert (position["size"], position["history_pnl"] < 0) == ("-20", True)
             kinds = [push["type"] for push in await pushes(socket, "balances", 2)]
             assert kinds == ["pnl", "fee"]
