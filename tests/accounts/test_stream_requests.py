@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 import trio.testing
-from scripted_account import ScriptedStream, refusal
+from scripted_account import ScriptedStream, refusal, said
 
 from actors.accounts.stream_requests import DOUBT_AFTER_SECONDS, PENDING_MAX, StreamRequests
 from network.errors import ConnectionLost, RequestNotSent, ResponseLost
@@ -120,6 +120,8 @@ async def test_requests_that_wait_when_the_stream_dies_are_given_up_together_at_
         assert trio.current_time() == 0.5
         assert len(asking.outcomes) == 3
     assert all(lost(outcome, "the stream was lost") for outcome in asking.outcomes.values())
+    assert asking.stream.is_open
+    assert not asking.requests.is_usable, "whoever listened to it has gone"
 
 
 async def test_connection_that_breaks_while_a_request_is_sent_may_have_carried_it(autojump_clock) -> None:
@@ -244,6 +246,28 @@ async def test_one_lost_answer_among_others_that_come_casts_no_doubt(autojump_cl
                 await trio.testing.wait_all_tasks_blocked()
                 asking.answer(str(number))
                 assert asking.requests.is_usable
+
+
+async def test_answer_to_one_request_does_not_end_the_wait_for_another(autojump_clock) -> None:
+    asking = Asking()
+    with asking.requests.carried_by(asking.stream):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(asking.ask)
+            nursery.start_soon(asking.ask)
+            await trio.sleep(0.5)
+            asking.answer("1")
+            await trio.sleep(DOUBT_AFTER_SECONDS)
+            assert asking.requests.is_usable
+            await trio.sleep(0.1)
+            assert not asking.requests.is_usable
+
+
+async def test_what_the_stream_tells_unasked_is_no_answer_and_ends_no_doubt(autojump_clock) -> None:
+    asking = Asking()
+    with asking.requests.carried_by(asking.stream):
+        await asking.ask()
+        asking.requests.hear([said("mm-btc-000000001", "77")])
+        assert not asking.requests.is_usable
 
 
 async def test_stream_that_is_idle_is_not_in_doubt(autojump_clock) -> None:
