@@ -106,6 +106,11 @@ class PositionBooks:
         report = self._reports.get(symbol)
         return report.leverage if report is not None and report.leverage else Decimal(1)
 
+    def note_leverage(self, symbol: Symbol, leverage: Decimal) -> list[PositionChanged]:
+        """The exchange accepted this leverage: some say so again only once there is a position."""
+        known = self._reports.get(symbol, PositionReport(symbol=symbol, quantity=ZERO))
+        return self.apply_report(replace(known, leverage=leverage))
+
     def count_fill(self, fill: FillReport) -> None:
         """Take in a trade, once: the ledger knows which."""
         self._accounts[fill.symbol] = self.account_of(fill.symbol).after_fill(fill)

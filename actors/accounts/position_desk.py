@@ -78,6 +78,8 @@ class PositionDesk:
             if error.is_passing or error.fate_is_unknown or error.kind is ErrorKind.AUTHENTICATION:
                 raise
             raise AccountNotTradable(f"{wanted}, which {codec.identity.name} refuses for {symbol}: {error}") from error
+        if self._positions is not None:
+            self._books.publish(self._positions.note_leverage(symbol, leverage))
         self._books.report(LeverageSet(account, symbol, leverage))
 
     async def compare(self) -> None:

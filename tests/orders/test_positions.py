@@ -169,6 +169,16 @@ def test_older_report_is_ignored_and_what_a_newer_one_does_not_state_stays_known
     assert (known.quantity, known.leverage, known.margin_mode, known.mark_price) == (2, 5, MarginMode.ISOLATED, 101)
 
 
+def test_leverage_that_was_set_counts_before_there_is_a_position_and_until_the_exchange_says_another() -> None:
+    books = PositionBooks("main")
+    books.note_leverage(BTC, Decimal(7))
+    assert books.leverage(BTC) == 7
+    books.apply_all([])
+    assert books.leverage(BTC) == 7
+    books.apply_all([report("1", entry="100", leverage=Decimal(3))])
+    assert books.leverage(BTC) == 3
+
+
 def test_same_report_again_says_nothing() -> None:
     books = PositionBooks("main")
     assert len(books.apply_report(report("1", entry="100", time=10))) == 1
