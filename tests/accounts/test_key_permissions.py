@@ -6,7 +6,7 @@ import pytest
 
 from actors.accounts.codec import ProtocolError
 from actors.accounts.mexc_spot import MexcKeyInquiry
-from actors.accounts.okx_spot import OkxKeyInquiry
+from actors.accounts.okx import OkxKeyInquiry
 from actors.accounts.permissions import KeyPermissions
 from assembly.doctor.judgement import judge_permissions
 
