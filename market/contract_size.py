@@ -9,6 +9,9 @@ from market.instrument import decimal_from_book
 
 # Whole numbers up to here are exact as floats, and so is a product of two that stays below.
 _EXACT_AS_FLOAT = 2.0**53
+# A float tells the decimal that was written for it where that has fewer digits than this number.
+_TOLD_BY_FLOAT = 10**15
+_DECIMALS_MAX = 15
 ONE_CONTRACT = Decimal(1)
 
 
@@ -24,8 +27,10 @@ class ContractSize:
             raise ValueError(f"a contract of {base_units} in steps of {step}")
         self.base_units = base_units
         self.step = step
+        # What is pushed is counted in parts of a contract, as small as the step has decimals.
+        self._parts = 10.0 ** min(_DECIMALS_MAX, max(0, -int(step.as_tuple().exponent)))
         numerator, denominator = base_units.as_integer_ratio()
-        self._numerator, self._denominator = float(numerator), float(denominator)
+        self._numerator, self._denominator = float(numerator), denominator * self._parts
 
     def to_base_units(self, contracts: Decimal) -> Decimal:
         """Never rounds."""
@@ -45,8 +50,14 @@ class ContractSize:
 
     def book_quantity(self, contracts: float) -> float:
         """A book's quantity in base units: the float next to the exact decimal, as if the exchange had written that."""
-        product = contracts * self._numerator
+        parts = round(contracts * self._parts)
+        product = parts * self._numerator
         # The quotient of two exact floats is the float next to it: no decimals are needed for nearly all that is pushed.
-        if contracts.is_integer() and product <= _EXACT_AS_FLOAT and self._denominator <= _EXACT_AS_FLOAT:
+        if (
+            parts / self._parts == contracts
+            and parts < _TOLD_BY_FLOAT
+            and product <= _EXACT_AS_FLOAT
+            and self._denominator <= _EXACT_AS_FLOAT
+        ):
             return product / self._denominator
         return float(EXACT.multiply(decimal_from_book(contracts), self.base_units))

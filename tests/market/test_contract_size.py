@@ -55,6 +55,17 @@ def test_quantity_of_a_book_is_the_float_next_to_the_exact_one(size: Decimal, co
     assert ContractSize(size).book_quantity(pushed) == float(exact)
 
 
+@given(base_units, st.sampled_from(["0.01", "0.1", "0.5", "0.001", "1e-9", "1e-30", "10"]), st.integers(0, 10**15), st.integers(0, 9))
+@example(Decimal("0.01"), "0.01", 1_234_567_899, 2)
+@example(Decimal("0.01"), "0.01", 999_999_999_999_999, 6)
+def test_quantity_of_a_book_in_parts_of_a_contract_is_the_float_next_to_the_exact_one(
+    size: Decimal, step: str, digits: int, places: int
+) -> None:
+    contracts = Decimal(digits).scaleb(-places)
+    pushed = float(contracts)
+    assert ContractSize(size, Decimal(step)).book_quantity(pushed) == float(Decimal(repr(pushed)) * size)
+
+
 @pytest.mark.parametrize("size", ["0", "-0.0001", "NaN", "Infinity"])
 def test_contract_that_is_worth_nothing_is_refused(size: str) -> None:
     with pytest.raises(ValueError, match="a contract of"):
