@@ -19,6 +19,7 @@ from market.symbol import Symbol
 from network.errors import RequestNotSent, ResponseLost
 from network.http import HttpResponse
 from orders.commands import AmendOrder, PlaceOrder
+from orders.events import ImpossibleTransition
 from orders.life_cycle import OrderState
 from orders.order import Order, Transport
 from orders.reports import ReportedStatus
@@ -192,6 +193,17 @@ async def test_order_cancelled_or_stale_in_the_moment_of_leaving_is_held_back_an
     assert not desk.asked_about
 
 
+async def test_order_that_was_held_back_is_refused_once_also_when_the_answer_about_the_others_is_lost(autojump_clock) -> None:
+    desk = Batches()
+    stale, *rest = commands = desk.accepted(*IDS[:3])
+    commands[0] = replace(stale, expires_at=-1.0)
+    desk.http.answers = [ResponseLost("no answer")]
+    await desk.batches.place(commands)
+    assert desk.states(*IDS[:3]) == [OrderState.REJECTED, OrderState.UNKNOWN, OrderState.UNKNOWN]
+    assert len(desk.books.seen(OrderRefused)) == 1
+    assert desk.asked_about == [command.request.client_order_id for command in rest]
+
+
 async def test_batch_whose_gate_closes_before_it_leaves_does_not_leave(autojump_clock) -> None:
     desk = Batches()
     await desk.use_up_the_rate_limit()
@@ -223,6 +235,7 @@ async def test_order_that_the_stream_told_filled_before_the_answer_was_lost_stay
         await trio.sleep(0.5)
         desk.books.hear(said(IDS[0], "71", ReportedStatus.FILLED, filled="1"))
     assert desk.states(*IDS[:2]) == [OrderState.FILLED, OrderState.REJECTED]
+    assert not desk.books.seen(ImpossibleTransition)
 
 
 # Cancelling

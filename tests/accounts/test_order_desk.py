@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from scripted_account import BTC, Books, ScriptedHttp, answered, order_answer, real_session, said, sell
 
 from actors.accounts.checks import AccountLimits
+from actors.accounts.codec import PreparedRequest
 from actors.accounts.events import AccountTrouble, OrderRefused
 from actors.accounts.gate import OrderGate
 from actors.accounts.gateio_order_entry import EXPIRY_HEADER
@@ -242,6 +243,27 @@ async def test_placement_whose_answer_is_lost_is_unknown_asked_about_and_not_sen
     assert desk.asked_about == [ID]
     assert desk.placements_sent == 1
     assert not desk.desk.is_in_flight(ID)
+
+
+class NothingLearned:
+    """What an exchange must tell before orders can be written for it, and has not told yet."""
+
+    is_complete = False
+
+    def request(self) -> PreparedRequest:
+        return PreparedRequest(method="GET", path="/instruments", group="public", is_public=True)
+
+    def learn(self, request: PreparedRequest, body: bytes) -> None:
+        raise AssertionError("nothing was answered")
+
+
+async def test_placement_that_fails_before_it_could_leave_has_ended_whatever_the_failure(autojump_clock, monkeypatch) -> None:
+    desk = Desk()
+    monkeypatch.setattr(desk.session.codec, "catalogue", NothingLearned())
+    order = await desk.place(ResponseLost("no answer about the instruments"))
+    assert (order.state, order.sent, order.refused_for_now) == (OrderState.REJECTED, False, True)
+    assert not desk.asked_about
+    assert desk.placements_sent == 0
 
 
 async def test_placement_that_certainly_did_not_leave_has_ended_and_nobody_is_asked(autojump_clock) -> None:

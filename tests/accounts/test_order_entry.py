@@ -322,6 +322,20 @@ async def test_answer_that_comes_after_the_order_was_told_filled_changes_nothing
     assert not desk.asked_about
 
 
+async def test_order_that_the_stream_told_open_loses_nothing_when_its_answer_never_comes(autojump_clock) -> None:
+    desk = StreamDesk()
+    command = desk.command()
+    assert desk.desk.accept(command)
+    with desk.answering(None):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.desk.place, command)
+            await trio.testing.wait_all_tasks_blocked()
+            desk.books.hear(said(ID, "77"))
+    assert desk.books.order(ID).state is OrderState.OPEN
+    assert not desk.asked_about
+    assert not desk.desk.is_in_flight(ID)
+
+
 async def test_placement_cancelled_in_the_middle_stays_pending(autojump_clock) -> None:
     desk = StreamDesk()
     with trio.move_on_after(1):

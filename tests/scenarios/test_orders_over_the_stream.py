@@ -67,10 +67,14 @@ def test_exchange_without_order_entry_over_its_stream_gets_its_orders_by_rest() 
     run_world(story, seed=3, exchange_name="mexc_spot")
 
 
-@scenario(seed=201)
+@scenario(seed=201, simulation=NO_TAKERS)
 async def test_placement_whose_answer_is_lost_while_the_stream_tells_of_the_order_is_never_unknown(world: World) -> None:
     world.exchange.lose_answers(Operation.PLACE, 2)
+    world.exchange.freeze_flow()
     await world.start()
+    sell = await placed_sell(world)
+    await trio.sleep(REQUEST_TIMEOUT_SECONDS + 1)
+    world.exchange.fill_order(exchange_id(sell))
     await world.end()
     assert not world.seen(OrderFateUnknown)
     assert orders_at_the_exchange(world, Side.BUY) == 1
