@@ -12,6 +12,7 @@ from local_book import Sides, apply, best_of, local_book, named, true_book
 from trio.testing import MockClock
 
 from simulated.faults import Operation
+from simulated.settings import MarketSettings
 
 SIZE = Decimal("0.0001")  # base units a contract
 USER = "10000001"
@@ -296,6 +297,15 @@ async def test_nobody_hears_of_another_account(autojump_clock: MockClock) -> Non
         with trio.move_on_after(5) as silence:
             await socket.connection.get_message()
         assert silence.cancelled_caught
+
+
+async def test_subscription_to_one_contract_tells_of_no_other(autojump_clock: MockClock) -> None:
+    eth = MarketSettings(symbol="ETH_USDT", price_decimals=2, start_price=Decimal(3_000))
+    async with futures_world(msgspec.structs.replace(SETTINGS, markets=(*SETTINGS.markets, eth))) as world, world.websocket() as socket:
+        await socket.subscribe_private("futures.orders", [USER, "ETH_USDT"])
+        await world.place()
+        await world.place(contract="ETH_USDT", price="2900")
+        assert (await pushes(socket, "orders", 1))[0]["contract"] == "ETH_USDT"
 
 
 ORDER = {"contract": "BTC_USDT", "size": "10", "price": "50000.280000", "tif": "gtc", "text": "t-ws"}
