@@ -59,6 +59,8 @@ RATE_LIMITS: Mapping[str, RateLimit] = MappingProxyType(
 EXPIRY_HEADER = "expTime"  # "General Info", "Transaction Timeouts"; the exchange's time in milliseconds
 BATCH_MAX = 20  # "Place multiple orders", "Cancel multiple orders", "Amend multiple orders": of any symbols
 PER_PAGE = 100  # "Get order list", "Get order history (last 7 days)", "Get transaction details (last 3 days)"
+# Where only a beginning is given, the oldest page comes first and `after` leads nowhere ("Pagination"); with an end, the newest.
+FOR_EVER_MILLISECONDS = 10**13 - 1
 SWITCH_SECONDS_MIN, SWITCH_SECONDS_MAX = 10, 120  # "Cancel All After", `timeOut`
 
 ORDERS_CHANNEL = "orders"  # "Order channel"
@@ -243,7 +245,7 @@ class OkxAccountCodec:
 
     def query_finished_orders(self, symbol: Symbol, *, since_milliseconds: int) -> PreparedRequest:
         """As `query_open_orders`. Cancelled orders without fills are forgotten after two hours."""
-        return self._query("/api/v5/trade/orders-history", symbol, "history", begin=since_milliseconds)
+        return self._query("/api/v5/trade/orders-history", symbol, "history", begin=since_milliseconds, end=FOR_EVER_MILLISECONDS)
 
     def query_fills(
         self, symbol: Symbol, *, exchange_order_id: str | None = None, since_milliseconds: int | None = None
@@ -253,7 +255,7 @@ class OkxAccountCodec:
         if exchange_order_id is not None:
             parameters["ordId"] = exchange_order_id
         if since_milliseconds is not None:
-            parameters["begin"] = since_milliseconds
+            parameters |= {"begin": since_milliseconds, "end": FOR_EVER_MILLISECONDS}
         return self._query("/api/v5/trade/fills", symbol, "queries", **parameters)
 
     def next_page(self, request: PreparedRequest, body: bytes) -> PreparedRequest | None:

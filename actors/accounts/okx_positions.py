@@ -12,7 +12,7 @@ import msgspec
 
 from actors.accounts import okx_wire as wire
 from actors.accounts.codec import PositionMode, Positions, PreparedRequest
-from actors.accounts.okx import PER_PAGE, configuration_request
+from actors.accounts.okx import FOR_EVER_MILLISECONDS, PER_PAGE, configuration_request
 from actors.accounts.okx_catalogue import OkxSwapCatalogue
 from exchanges.identity import ExchangeIdentity
 from market.instrument import format_decimal
@@ -31,8 +31,6 @@ POSITION_LIMITS = {
 }
 FUNDING_BILL = "8"  # "Get bills details", `type`
 FUNDING_SUBTYPES = ("173", "174")  # "Get bills details", `subType`: expense and income; the sign stands with the amount
-# Where only a beginning is given, the oldest page comes first and `after` leads nowhere ("Pagination"); with an end, the newest.
-_FOR_EVER_MILLISECONDS = 10**13 - 1
 
 _MODES = {"net_mode": PositionMode.ONE_WAY, "long_short_mode": PositionMode.HEDGE}  # "Get account configuration", `posMode`
 
@@ -123,7 +121,7 @@ class OkxPositions(Positions):
     def query_funding(self, *, since_milliseconds: int) -> PreparedRequest:
         """The first page, newest first. OKX looks back seven days."""
         asked: dict[str, str | int] = {"instType": self._instrument_type, "type": FUNDING_BILL}
-        period = {"begin": since_milliseconds, "end": _FOR_EVER_MILLISECONDS}
+        period = {"begin": since_milliseconds, "end": FOR_EVER_MILLISECONDS}
         query = urlencode(asked | period | {"limit": PER_PAGE})
         return PreparedRequest(method="GET", path="/api/v5/account/bills", query=query, group=BILLS_GROUP)
 

@@ -254,7 +254,13 @@ def test_dead_mans_switch_is_one_for_our_tag_and_within_the_exchanges_bounds() -
 def test_queries_are_of_spot_and_paged_by_the_last_id() -> None:
     assert parse_qs(codec.query_open_orders().query) == {"instType": ["SPOT"], "limit": ["100"]}
     finished = codec.query_finished_orders(BTC, since_milliseconds=1_790_000_000_123)
-    assert parse_qs(finished.query) == {"instType": ["SPOT"], "instId": ["BTC-USDT"], "begin": ["1790000000123"], "limit": ["100"]}
+    assert parse_qs(finished.query) == {
+        "instType": ["SPOT"],
+        "instId": ["BTC-USDT"],
+        "begin": ["1790000000123"],
+        "end": ["9999999999999"],
+        "limit": ["100"],
+    }
     fills = codec.query_fills(BTC, exchange_order_id="77")
     assert parse_qs(fills.query) == {"instType": ["SPOT"], "instId": ["BTC-USDT"], "ordId": ["77"], "limit": ["100"]}
     assert codec.next_page(fills, sample("fills")) is None
