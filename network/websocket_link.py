@@ -96,7 +96,7 @@ class WebSocketLink:
 
     @property
     def is_open(self) -> bool:
-        return self.established().closed is None and not (self._verdict or self.stream.is_torn or self.stream.ending)
+        return self.established().closed is None and not self._verdict
 
     async def give_up(self, verdict: str) -> None:
         """End the connection at once, without a goodbye; whoever receives or sends learns `verdict`."""

@@ -316,6 +316,7 @@ async def test_cancelled_send_gives_the_connection_up_because_half_a_frame_may_h
         with trio.move_on_after(1):
             await websocket.send("x" * 200_000)
         network.repair()
+        assert not websocket.is_open
         with pytest.raises(ConnectionLost, match="cancelled part way"):
             await websocket.receive()
 
