@@ -42,10 +42,14 @@ class Liquidator:
         self._margin = margin
 
     def liquidate_due(self, now: int) -> None:
-        """Liquidate each account's positions while one of them is due."""
-        for account in list(self._accounts.values()):
-            while not account.quiet and (position := self._margin.due(account)) is not None:
-                self._liquidate(position, account, now)
+        """Liquidate until no position of any account is due: closing one may fill an order that makes another one due."""
+        while due := [(position, account) for account in self._accounts.values() if (position := self._due(account)) is not None]:
+            for position, account in due:
+                if self._due(account) is position:
+                    self._liquidate(position, account, now)
+
+    def _due(self, account: Account) -> Position | None:
+        return None if account.quiet else self._margin.due(account)
 
     def _liquidate(self, position: Position, account: Account, now: int) -> None:
         for order in list(account.open_orders.values()):

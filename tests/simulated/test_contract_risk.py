@@ -332,6 +332,15 @@ def test_liquidation_may_end_the_reduce_only_orders_of_who_takes_it(world: Contr
     world.check()
 
 
+def test_liquidation_that_fills_somebody_far_from_the_mark_price_may_make_them_due(isolated: ContractWorld) -> None:
+    isolated.leverage("ann", "100")
+    isolated.deal("bob", BUY, "100", "10")
+    isolated.limit("ann", BUY, "95", "4")
+    isolated.mark("90.4")
+    assert [(event.account, event.price) for event in isolated.told(Liquidated)] == [("bob", D(90)), ("ann", D("94.1"))]
+    isolated.check()
+
+
 # -- wallets that owe -----------------------------------------------------------------------------------------------------
 
 
