@@ -120,7 +120,11 @@ def fuzz_books(names: list[str], seconds: float, seed: int) -> int:
             refused_only, settings, pause_seconds = BOOK_RUNS[number % len(BOOK_RUNS)]
             options = {"seed": seed + number, "refused_only": refused_only, "seconds": BOOK_SECONDS, "pause_seconds": pause_seconds}
             with_checksums = number // len(BOOK_RUNS) % 2 == 1
-            outcome = run_damaged_feed(name, settings=settings, book_checksums=with_checksums, **options)
+            try:
+                outcome = run_damaged_feed(name, settings=settings, book_checksums=with_checksums, **options)
+            except Exception as error:  # noqa: BLE001 - whatever the feed dies of is what this looks for
+                failures.append(f"{name}, {options}: {in_one_text(error)}")
+                continue
             counts[name] += outcome.counts
             failures += [f"{name}, {options}: {text}" for text in outcome.violations]
         number += 1
@@ -133,11 +137,21 @@ def fuzz_ledgers(names: list[str], seconds: float, seed: int) -> int:
     began_at, number = time.monotonic(), 0
     while time.monotonic() - began_at < seconds:
         for name in names:
-            outcome = run_damaged_account(name, seed=seed + number)
+            try:
+                outcome = run_damaged_account(name, seed=seed + number)
+            except Exception as error:  # noqa: BLE001 - as is what the program dies of
+                failures.append(f"{name}, seed {seed + number}: {in_one_text(error)}")
+                continue
             counts[name] += outcome.counts
             failures += [f"{name}, seed {seed + number}: {text}" for text in outcome.violations]
         number += 1
     return report_runs("ledgers", counts, failures, number, time.monotonic() - began_at, seed)
+
+
+def in_one_text(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(in_one_text(one) for one in error.exceptions)
+    return f"{type(error).__name__}: {error}"
 
 
 def report_runs(what: str, counts: dict[str, Counter[str]], failures: list[str], runs: int, seconds: float, seed: int) -> int:

@@ -39,7 +39,8 @@ from private_line import PRIVATE_ADDRESS, PRIVATE_HOST
 from world import HOST, PORT, World, run_world
 
 ROUNDS = 2
-SECONDS_MAX = 900.0
+DAMAGE_SECONDS = 60.0  # then the line is well, and everything must come to a good end
+RECOVERY_SECONDS_MAX = 600.0
 RECENT_FRAMES = 50
 TRIES_MAX = 30
 VIOLATIONS_KEPT = 5
@@ -71,6 +72,10 @@ class Meddler:
             if self._says_nothing(message):
                 return message
         return None
+
+    def calm_seconds(self) -> float:
+        """For how long a new connection is left alone: some must live to see more than their subscriptions."""
+        return self._rng.choice((0.0, 1.0, 1.0))
 
     def pause_seconds(self) -> float:
         return self._rng.expovariate(1 / PAUSE_SECONDS)
@@ -129,10 +134,12 @@ class DamagedLine:
     async def _downwards(
         self, exchange: trio_websocket.WebSocketConnection, client: trio_websocket.WebSocketConnection, line: trio.CancelScope
     ) -> None:
+        calm_until = trio.current_time() + self._meddler.calm_seconds()
         try:
             while True:
-                for frame in self._meddler.frames(await exchange.get_message()):
-                    await client.send_message(frame)
+                frame = await exchange.get_message()
+                for one in self._meddler.frames(frame) if trio.current_time() >= calm_until else (frame,):
+                    await client.send_message(one)
         except trio_websocket.ConnectionClosed:
             line.cancel()
 
@@ -286,7 +293,10 @@ def run_damaged_account(name: str, *, seed: int) -> Outcome:
         assert isinstance(watched, WatchedCodec)
         meddler.codec = watched.unwatched
         told.append(LedgerWitness(world))
-        await world.end(within_seconds=SECONDS_MAX, status=ExitStatus.CLEAN)
+        with trio.move_on_after(DAMAGE_SECONDS):
+            await world.wait_ended()
+        meddler.is_on = False
+        await world.end(within_seconds=RECOVERY_SECONDS_MAX, status=ExitStatus.CLEAN)
         told[0].check_end()
 
     with wrapped_codecs(name, feed=lambda codec: codec, account=lambda codec: WatchedCodec(codec, told)):
