@@ -37,6 +37,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "`[exchanges.NAME]`": ExchangeSettings,
     "`[exchanges.NAME.simulation]`": simulated.SimulationSettings,
     "`[[exchanges.NAME.simulation.markets]]`": simulated.MarketSettings,
+    "`[exchanges.NAME.simulation.markets.contract]`": simulated.ContractSettings,
     "`[[exchanges.NAME.simulation.accounts]]`": simulated.AccountSettings,
     "`[accounts.NAME]`": AccountSettings,
     "`[accounts.NAME.limits]`": LimitSettings,
