@@ -24,6 +24,7 @@ MEMORY = ":memory:"
 # Readers never make a writer wait; only somebody who writes into the file by hand does. The whole program waits meanwhile.
 BUSY_SECONDS = 0.25
 WRITE_AHEAD_LOG_BYTES_KEPT_MAX = 16_000_000
+HEADER_BYTES = 100
 
 
 class Synchronous(enum.Enum):
@@ -92,6 +93,7 @@ def prepare_place(path: Path) -> Path:
         path = path.resolve()
         if path.exists() and not path.is_file():
             raise JournalUnusable(f"{path} is not a file: name the file that the journal is to be")
+        refuse_stub(path)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
@@ -179,6 +181,16 @@ def _damaged(path: Path, how: str) -> JournalUnusable:
         f"the journal {path} is damaged ({how}); it was not changed. Keep it with its -wal file for a rescue (sqlite3 .recover), and "
         "begin another: what may be open at the exchanges is found by its prefix"
     )
+
+
+def refuse_stub(path: Path) -> None:
+    """SQLite takes a file that is shorter than a database's header for an empty one, and would write over it.
+
+    Raises:
+        JournalUnusable: it is such a file.
+    """
+    if 0 < _size(path) < HEADER_BYTES:
+        raise JournalUnusable(f"{path} is not a journal of mm-runtime; it was not changed")
 
 
 def _make_if_missing(path: Path) -> None:

@@ -17,7 +17,7 @@ import msgspec
 
 from actors.journal import schema
 from actors.journal.errors import JournalUnusable, translated
-from actors.journal.file import beside, connect, look_over
+from actors.journal.file import beside, connect, look_over, refuse_stub
 from actors.journal.rows import Row, fill_from_row, order_from_row
 from market.symbol import Symbol
 from orders.order import Order
@@ -74,6 +74,7 @@ class JournalReader:
                 raise JournalUnusable(f"there is no journal {path}")
             if not os.access(self.path, os.R_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            refuse_stub(self.path)
             self._connection = connect(self.path, "mode=ro" if self._may_share() else "mode=ro&immutable=1")
             try:
                 look_over(self._connection, self.path)

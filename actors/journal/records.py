@@ -15,7 +15,17 @@ from actors.journal.entries import Entry, EventTold, HoldPlaced, StateEntered
 from actors.journal.rows import capture_text, text, text_or_none
 from orders import events as order_events
 from orders import reconciliation
-from orders.events import BalanceChanged, ForeignFillSeen, FundingPaid, ImpossibleTransition, OrderChanged, OrderFilled, PositionChanged
+from orders.events import (
+    BalanceChanged,
+    ForeignFillSeen,
+    ForeignOrderSeen,
+    FundingPaid,
+    ImpossibleTransition,
+    OrderChanged,
+    OrderFilled,
+    PositionChanged,
+    PositionDiffers,
+)
 from orders.order import ZERO, Order
 from orders.reconciliation import CycleReconciled
 from orders.reports import FillReport
@@ -70,14 +80,12 @@ TOLD_IN_WORDS: frozenset[type] = frozenset(
     {
         order_events.AccountReady,
         order_events.AccountLost,
-        order_events.PositionDiffers,
-        order_events.ForeignOrderSeen,
         reconciliation.CycleStarted,
         reconciliation.CyclePhaseChanged,
         reconciliation.CycleFinished,
     }
 )
-"""Facts about accounts and cycles that no restart needs: without a table of their own, they come as `EventTold`."""
+"""Facts about accounts and cycles that no restart needs and no ledger returns: they come as `EventTold`."""
 
 
 def has_table(kind: type) -> bool:
@@ -294,6 +302,28 @@ def _position(event: PositionChanged, at: int, writer: Writer) -> list[Write]:
     return [(sql, values)]
 
 
+def _foreign_order(event: ForeignOrderSeen, at: int, writer: Writer) -> list[Write]:
+    report = event.report
+    fields = {
+        "account": event.account,
+        "exchange_order_id": report.exchange_order_id,
+        "client_order_id": report.client_order_id,
+        "symbol": str(report.symbol),
+        "side": report.side.value,
+        "status": report.status.value,
+        "price": text_or_none(report.price),
+        "quantity": text_or_none(report.quantity),
+        "filled_quantity": text(report.filled_quantity),
+    }
+    return _told(EventTold("foreign_order_seen", fields, event.account), at, writer)
+
+
+def _position_differs(event: PositionDiffers, at: int, writer: Writer) -> list[Write]:
+    amounts = {"ours": text(event.ours), "theirs": text(event.theirs)}
+    fields = {"account": event.account, "symbol": str(event.symbol), **amounts}
+    return _told(EventTold("position_differs", fields, event.account), at, writer)
+
+
 # Cycles
 
 
@@ -383,10 +413,12 @@ def _told(event: EventTold, at: int, writer: Writer) -> list[Write]:
 
 
 _WRITERS: dict[type, Callable[[Any, int, Writer], list[Write]]] = {
+    ForeignOrderSeen: _foreign_order,
     ForeignFillSeen: _foreign_fill,
     FundingPaid: _funding,
     BalanceChanged: _balance,
     PositionChanged: _position,
+    PositionDiffers: _position_differs,
     RoundBegan: _round_began,
     CycleReconciled: _reconciled,
     StateEntered: _state,

@@ -258,18 +258,16 @@ def is_ours(connection: sqlite3.Connection) -> bool:
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
     """Bring an open journal to the newest version, all in one transaction: if anything fails, the file is as it was.
 
-    The transaction begins for writing even where nothing has to be done, so that a file that cannot be written is found
-    out now. `connection` commits by itself outside of transactions. Raises `sqlite3.Error`.
+    The version is written even where nothing has to be done, so that a file that cannot be written is found out now.
+    `connection` commits by itself outside of transactions. Raises `sqlite3.Error`.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        version = version_of(connection)
-        for migration in migrations[version:]:
+        for migration in migrations[version_of(connection) :]:
             for statement in migration:
                 connection.execute(statement)
-        if version < len(migrations):
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {len(migrations)}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
