@@ -155,6 +155,12 @@ async def test_without_a_fair_price_the_book_tells_and_without_a_book_nothing_do
     assert (world.engine.mark_price(BTC), world.engine.index_price(BTC)) == (Decimal("101.5"), Decimal("101.5"))
 
 
+async def test_mark_price_is_never_below_its_step(autojump_clock: MockClock) -> None:
+    world = VenueWorld(SimulationSettings(markets=(MarketSettings(start_price=Decimal("0.001")),)))
+    world.marks.step()
+    assert (world.engine.mark_price(BTC), world.engine.index_price(BTC)) == (Decimal("0.01"), Decimal("0.01"))
+
+
 async def test_mark_price_that_is_set_by_hand_holds_while_the_flow_is_frozen(autojump_clock: MockClock) -> None:
     async with running() as world:
         world.control.freeze_flow()
