@@ -8,7 +8,7 @@ cycle has to cancel its sell and place another; both go over the private websock
 
     cancel         book change written to the exchange's socket → last byte of our cancellation read from it: the pure reaction
     replacement    the same → last byte of our placement, which may leave only when it is known what was filled
-    after cancel   answer to the cancellation written → last byte of the placement
+    after cancel   the sell's end written, by the order channel or as the answer → last byte of the placement
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PATIENCE_SECONDS = 20.0
 # Between ticks: the book is pushed every 100 ms, and our own orders should be out of it before the next one.
 PAUSE_SECONDS = 0.3
 UNDERCUT_TICKS = 7
-CANCEL, PLACE = b'"spot.order_cancel"', b'"spot.order_place"'
+CANCEL, PLACE, ENDED = b'"spot.order_cancel"', b'"spot.order_place"', b'"event":"finish"'
 
 
 class Watch:
@@ -65,7 +65,7 @@ class Watch:
         if not self.tick_sent_at:
             if self._looked_for and b"spot.order_book_update" in data and self._looked_for.encode() in data:
                 self.tick_sent_at = time.perf_counter()
-        elif CANCEL in data and not self.cancel_answered_at:
+        elif (ENDED in data or CANCEL in data) and not self.cancel_answered_at:
             self.cancel_answered_at = time.perf_counter()
 
     def reads(self, message: bytes) -> None:
