@@ -87,11 +87,11 @@ class OrderElsewhere(msgspec.Struct, frozen=True):
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it: accounts and cycles by their names, states and holds by their scopes."""
+    """All of it: accounts by their names, cycles by account and name, states and holds by their scopes."""
 
     last_run: RunRecord | None
     accounts: dict[str, AccountRecovery]
-    cycles: dict[str, CycleRecovery]
+    cycles: dict[tuple[str, str], CycleRecovery]
     elsewhere: tuple[OrderElsewhere, ...]
     states: dict[str, StateEntered]
     holds: dict[str, HoldPlaced]
@@ -113,7 +113,7 @@ def read_recovery(connection: sqlite3.Connection, *, installation: str, accounts
             account: _account(connection, place, unsettled.get(place, []), rounds[account], changes.get(place, {}))
             for account, place in places.items()
         },
-        cycles={row["cycle"]: _cycle(connection, row) for rows in rounds.values() for row in rows},
+        cycles={(row["account"], row["cycle"]): _cycle(connection, row) for rows in rounds.values() for row in rows},
         elsewhere=tuple(
             OrderElsewhere(row["exchange"], row["account"], order)
             for place, rows in unsettled.items()

@@ -7,6 +7,7 @@ from assembly.presenter.phrases import iso_time, order_phrase, printable
 from assembly.presenter.tables import columns
 from assembly.presenter.vocabulary import Fields, order_fees, order_fields
 from market.instrument import format_decimal
+from orders.order import Order
 from orders.reports import FillReport
 
 _WORDS = {
@@ -25,7 +26,7 @@ def order_lines(history: OrderHistory) -> list[str]:
     standing = order.state.value if order.is_terminal else f"{order.state.value}, may still exist"
     tag = f" {request.tag}" if request.tag else ""
     heading = (
-        f"{iso_time(history.created_at_milliseconds)}  {order.client_order_id}  {order_phrase(fields)} {request.symbol} "
+        f"{iso_time(history.created_at_milliseconds)}  {order.client_order_id}  {request.symbol} {order_phrase(fields)} "
         f"{request.time_in_force.value}  cycle {request.owner}{tag}, {history.account} at {history.exchange}: {standing}"
     )
     fills = {fill.trade_id: fill for fill in order.fills}
@@ -33,7 +34,7 @@ def order_lines(history: OrderHistory) -> list[str]:
         (
             f"+{(event.at_milliseconds - history.created_at_milliseconds) / 1000:.3f} s",
             event.state if event.event in ("ended", "changed") else _WORDS.get(event.event, event.event),
-            _details(event, fields, fills),
+            _details(event, order, fills),
         )
         for event in history.events
     ]
@@ -49,6 +50,7 @@ def order_object(history: OrderHistory) -> Fields:
         "ended_at": None if ended_at is None else iso_time(ended_at),
         "exchange": history.exchange,
         **order_fields(history.account, order),
+        **({} if order.transport is None else {"transport": order.transport.value}),
         "may_exist": not order.is_terminal,
         "fills_are_complete": order.fills_are_complete,
         "fees": {asset: format_decimal(fee) for asset, fee in order_fees(order).items()},
@@ -57,11 +59,11 @@ def order_object(history: OrderHistory) -> Fields:
     }
 
 
-def _details(event: OrderEvent, fields: Fields, fills: dict[str, FillReport]) -> str:
+def _details(event: OrderEvent, order: Order, fills: dict[str, FillReport]) -> str:
     match event.event:
         case "placed":
-            transport = f" via {fields['transport']}" if "transport" in fields else ""
-            return f"exchange id {fields.get('exchange_order_id', '?')}{transport}"
+            transport = f" via {order.transport.value}" if order.transport is not None else ""
+            return f"exchange id {order.exchange_order_id}{transport}"
         case "filled" if event.trade_id in fills:
             fill = fills[event.trade_id]
             role = "maker" if fill.maker else "taker"
