@@ -15,6 +15,8 @@ from loguru import logger
 
 from assembly.arguments import ArgumentsError, OutputForm, parse_arguments
 from assembly.decoding import SettingsError
+from assembly.guardian.guard import Guard
+from assembly.guardian.planning import guard_plan
 from assembly.logs import LogFile, Logs, start_logging
 from assembly.output import DescriptorSink
 from assembly.presenter.presenter import Presenter, open_presenter
@@ -85,18 +87,28 @@ async def _run(settings: Settings, form: OutputForm, environment: Mapping[str, s
         on_line=report if presenter.is_live else None,
         writes_to_stderr=not (presenter.is_live and os.isatty(STANDARD_ERROR)),
     )
+    guard = Guard(
+        guard_plan(settings, runtime.tree.accounts, environment),
+        silence_seconds=settings.runtime.guardian_silence_seconds,
+        wall_clock=wall_clock,
+        report=report,
+    )
     async with trio.open_nursery() as nursery:
         stopper = _Stopper(runtime, presenter, logs, nursery)
         token = trio.lowlevel.current_trio_token()
         with signals.listen(lambda number: token.run_sync_soon(stopper.take, number)):
             await nursery.start(_show, presenter)
             await nursery.start(logs.run)
+            await nursery.start(guard.run)
             for line in live_permissions(settings):
                 report(Notice(line))
             report(RuntimeStarted(version=version(), installation=settings.runtime.installation, exchanges=runtime.modes()))
             ended = await runtime.run()
         nursery.cancel_scope.cancel()
-    return await _tell_end(ended, presenter, logs)
+    status = await _tell_end(ended, presenter, logs)
+    if status is not ExitStatus.MAY_BE_LIVE:
+        guard.say_goodbye()  # otherwise it goes on where this run has ended
+    return status
 
 
 async def _show(presenter: Presenter, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

@@ -46,6 +46,9 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     installation: Annotated[str, Meta(pattern=r"[a-z0-9]{1,6}", extra={"means": "1 to 6 lower case letters or digits"})] = "mm"
     stop_deadline_seconds: Annotated[float, Meta(gt=0, le=600)] = 10.0
     flatten_on_stop: bool = False
+    guardian: bool = True
+    guardian_silence_seconds: Annotated[float, Meta(ge=0, le=3600)] = 20.0
+    guardian_folder: str = "var/guardian"
     run_for_seconds: SecondsAboveZero | None = None
     log_level: LogLevel = "INFO"
     log_file: str | None = None

@@ -31,6 +31,7 @@ from simulated import settings as simulated_settings
 _CYCLE_NAME = re.compile(r"[a-z0-9]{1,10}")
 _ACCOUNT_NAME = re.compile(r"[a-z0-9_]{1,20}")
 _LOG_LEVELS: tuple[LogLevel, ...] = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR")
+GUARDIAN_SILENCE_SECONDS_MIN = 5.0  # a sign of life comes every second, except while the last statement is written
 QUANTITY_DIGITS_MAX = 15
 QUANTITY_DECIMALS_MAX = 8
 _SWITCHED_ON = {"1": True, "true": True, "yes": True, "on": True, "": False, "0": False, "false": False, "no": False, "off": False}
@@ -122,6 +123,11 @@ def _check_cycle(
 
 
 def _override_runtime(runtime: RuntimeSettings, overrides: Overrides, environment: Mapping[str, str], folder: Path) -> RuntimeSettings:
+    if 0 < runtime.guardian_silence_seconds < GUARDIAN_SILENCE_SECONDS_MIN:
+        raise SettingsError(
+            f"runtime.guardian_silence_seconds is {runtime.guardian_silence_seconds:g}; expected {GUARDIAN_SILENCE_SECONDS_MIN:g} "
+            "or more, or 0 for a guardian that acts on the program's death alone"
+        )
     log_level = runtime.log_level
     for source, text in (("the environment variable LOG_LEVEL", environment.get("LOG_LEVEL")), ("--log-level", overrides.log_level)):
         if text:
@@ -133,6 +139,7 @@ def _override_runtime(runtime: RuntimeSettings, overrides: Overrides, environmen
         runtime,
         log_level=log_level,
         log_file=str(folder / runtime.log_file) if runtime.log_file else None,
+        guardian_folder=str(folder / runtime.guardian_folder),
         run_for_seconds=runtime.run_for_seconds if overrides.run_for_seconds is None else overrides.run_for_seconds,
     )
 
@@ -271,7 +278,7 @@ def _credentials(
     for name, account in accounts.items():
         exchange, known = exchanges[account.exchange], known_exchanges[account.exchange]
         prefix = account.credential or known.credential_prefix
-        variables = [f"{prefix}_API_KEY", f"{prefix}_API_SECRET", *([f"{prefix}_API_PASSPHRASE"] if known.needs_passphrase else [])]
+        variables = credential_variables(account, known)
         missing = [variable for variable in variables if not environment.get(variable)]
         for variable in set(variables) - set(missing):
             if not _stands_in_a_header(environment[variable]):
@@ -282,7 +289,7 @@ def _credentials(
         if not missing:
             credential = Credential(**dict(zip(("key", "secret", "passphrase"), (environment[each] for each in variables), strict=False)))
         elif exchange.mode is ExchangeMode.SIMULATED and len(missing) == len(variables):
-            credential = _made_up(name)
+            credential = made_up_credential(name)
         else:
             is_are = "is" if len(missing) == 1 else "are"
             raise SettingsError(
@@ -299,12 +306,18 @@ def _credentials(
     return credentials
 
 
+def credential_variables(account: AccountSettings, known: KnownExchange) -> list[str]:
+    """The environment variables that an account's key, secret and, where the exchange wants one, passphrase are in."""
+    prefix = account.credential or known.credential_prefix
+    return [f"{prefix}_API_KEY", f"{prefix}_API_SECRET", *([f"{prefix}_API_PASSPHRASE"] if known.needs_passphrase else [])]
+
+
 def _stands_in_a_header(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text
 
 
-def _made_up(name: str) -> Credential:
-    """The credential of a simulated account, by its name; that of the default account is what `mm-sim` prints."""
+def made_up_credential(name: str) -> Credential:
+    """That of a simulated account for which the environment has none, by its name; the default account's is what `mm-sim` prints."""
     default = simulated_settings.AccountSettings()
     if name == default.name:
         return Credential(key=default.api_key, secret=default.api_secret, passphrase=default.api_passphrase)

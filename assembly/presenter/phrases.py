@@ -124,6 +124,21 @@ def _actor(fields: Fields) -> str:
     return f"{path} {_all_fields(rest)}"
 
 
+def _guardian_acted(fields: Fields) -> str:
+    cancelled = ", ".join(cast(list[str], fields["cancelled"])) or "nothing"
+    left = cast(list[str], fields["left_open"])
+    if fields["is_confirmed"]:
+        verdict = "nothing is open"
+    elif left:
+        verdict = f"MAY BE LIVE: {', '.join(left)}"
+    else:
+        verdict = "WHAT IS OPEN IS NOT KNOWN"
+    trouble = f" ({fields['trouble']})" if fields["trouble"] else ""
+    when = f"{fields['began_at']} to {fields['ended_at']}" if fields["ended_at"] else f"since {fields['began_at']}, not ended"
+    where = f"{fields['account']} ({fields['exchange']})"
+    return f"{fields['cause']}: {where}: cancelled {cancelled}, {verdict}{trouble}; {when}"
+
+
 def _log(fields: Fields) -> str:
     actor = f"{fields['actor']}: " if fields["actor"] else ""
     return f"{fields['level']} {actor}{fields['message']}"
@@ -164,6 +179,7 @@ _PHRASES: dict[str, Callable[[Fields], str]] = {
     "cycle_phase_changed": _cycle_phase_changed,
     "cycle_reconciled": _cycle_reconciled,
     "order_filled": _order_filled,
+    "guardian_acted": _guardian_acted,
     "log": _log,
     "notice": _text,
     **dict.fromkeys(

@@ -17,6 +17,7 @@ import msgspec
 
 from actors.accounts import events as account_events
 from actors.feeds import reports as feed_reports
+from assembly.guardian import events as guardian_events
 from assembly.presenter import report as runtime_events
 from market import events as market_events
 from market.instrument import decimal_from_book, format_decimal
@@ -338,6 +339,9 @@ _TELLERS: dict[type, _Teller] = {
     supervision_events.CleanupTimedOut: functools.partial(_child, "cleanup_timed_out"),
     supervision_events.ChildQuarantined: functools.partial(_child, "actor_quarantined"),
     supervision_events.IntensityExceeded: functools.partial(_child, "intensity_exceeded"),
+    guardian_events.GuardianWatching: _named("guardian_watching"),
+    guardian_events.GuardianLost: _named("guardian_lost"),
+    guardian_events.GuardianActed: _named("guardian_acted"),
     runtime_events.RuntimeStarted: _named("started"),
     runtime_events.RuntimeStopping: _named("stopping"),
     runtime_events.StopAwaited: _named("stop_awaited"),
