@@ -110,15 +110,23 @@ class Outlet:
         self._sink = sink
         self._on_lost = on_lost
         self._turn = trio.Lock()
+        self._unwritten: list[str] = []
+        self._was_cut_short = False
         self.is_lost = False
 
     async def write(self, text: str) -> None:
-        """Write `text` after what others are writing; always a checkpoint. A cancelled call may still write it later."""
+        """Write `text` after what others are writing; always a checkpoint. What a cancelled call has left, the next one writes."""
+        self._unwritten.append(text)
         async with self._turn:
-            if self.is_lost or not text:
+            text = "".join(self._unwritten)
+            self._unwritten.clear()
+            if self.is_lost or not (text or self._was_cut_short):
                 return
             try:
+                # A sink that was cut short writes what it still has, if only it is called again.
+                self._was_cut_short = True
                 await self._sink.write(text)
+                self._was_cut_short = False
             except OSError as error:
                 self.is_lost = True
                 self._on_lost(_reason(error))

@@ -55,6 +55,22 @@ async def test_pump_finishes_what_a_cancelled_run_left_and_then_the_closing_text
     assert sink.lines == ["1", "the end"]
 
 
+async def test_pump_loses_nothing_to_a_cancellation_however_far_its_run_had_come() -> None:
+    for steps in range(8):
+        reader, writer = os.pipe()
+        pump = Pump[int](DescriptorSink(writer), render=render, on_lost=unexpected)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(pump.run)
+            pump.put(1)
+            for _ in range(steps):
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+        assert await pump.finish(deadline_seconds=10)
+        os.close(writer)
+        with os.fdopen(reader) as pipe:
+            assert pipe.read() == "1\n", f"cancelled after {steps} steps"
+
+
 async def test_pump_finishes_although_its_caller_is_cancelled() -> None:
     sink = CollectingSink()
     pump = Pump[int](sink, render=render, on_lost=unexpected)
