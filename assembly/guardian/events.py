@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import enum
+
 import msgspec
+
+
+class Outcome(enum.Enum):
+    """How far a guardian came with an account."""
+
+    UNDER_WAY = "under way"
+    CONFIRMED = "confirmed"
+    RUNTIME_BACK = "runtime back"
+    GIVEN_UP = "given up"
 
 
 class GuardianWatching(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,14 +35,14 @@ class GuardianActed(msgspec.Struct, frozen=True, kw_only=True):
     """What a guardian did about one account, of this run or of an earlier one.
 
     `cancelled` are client ids that it found open, cancelled, and then found no more; `left_open` those that the exchange
-    listed last. `is_confirmed`: the exchange's list had none of ours in the end. Times are UTC; `ended_at` is empty while it
-    is still at it, or if it was cut short.
+    listed last. Only `CONFIRMED` says that the exchange listed none of ours in the end. Times are UTC; `ended_at` is empty while
+    it is still at it, or if it was cut short.
     """
 
     account: str
     exchange: str
     cause: str
-    is_confirmed: bool
+    outcome: Outcome
     cancelled: tuple[str, ...]
     left_open: tuple[str, ...]
     trouble: str

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from assembly.guardian.events import GuardianActed
+from assembly.guardian.events import GuardianActed, Outcome
 from assembly.guardian.plan import Cause
 
 TOLD_SUFFIX = ".told"
@@ -21,7 +21,7 @@ class AccountRecord(msgspec.Struct, kw_only=True):
     """One account: as `GuardianActed`."""
 
     exchange: str
-    is_confirmed: bool = False
+    outcome: Outcome = Outcome.UNDER_WAY
     cancelled: list[str] = []
     left_open: list[str] = []
     trouble: str = ""
@@ -80,7 +80,7 @@ def _event(record: Record, account: str) -> GuardianActed:
         account=account,
         exchange=found.exchange,
         cause=f"mm-runtime (process {record.runtime_process}) {record.cause.in_words}",
-        is_confirmed=found.is_confirmed,
+        outcome=found.outcome,
         cancelled=tuple(found.cancelled),
         left_open=tuple(found.left_open),
         trouble=found.trouble,

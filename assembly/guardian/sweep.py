@@ -21,6 +21,7 @@ from loguru import logger
 
 from actors.accounts.credential import Credential
 from actors.accounts.session import AccountSession, ClockOffset
+from assembly.guardian.events import Outcome
 from assembly.guardian.plan import Cause, GuardedAccount, Plan
 from assembly.guardian.records import AccountRecord, Record, write_record
 from assembly.guardian.sweeping import GIVE_UP_SECONDS, Sweep, is_to_be_cancelled
@@ -55,6 +56,7 @@ class Sweeper:
         self._plan = plan
         self._told_last_milliseconds = told_last_milliseconds
         self._credentials = credentials
+        self._redact = redactor(credentials.values())
         self._wall_clock = wall_clock
         self._limits = {exchange: exchange_limits(exchange, wall_clock) for exchange in {account.exchange for account in plan.accounts}}
         self._changed = trio.Event()
@@ -91,13 +93,16 @@ class Sweeper:
                     for account in self._plan.accounts:
                         sweeps.start_soon(self._sweep, account)
             nursery.cancel_scope.cancel()
+        for account in self.record.accounts.values():
+            if account.outcome is Outcome.UNDER_WAY:
+                account.outcome = Outcome.RUNTIME_BACK if self._stop_scope.cancelled_caught else Outcome.GIVEN_UP
         self.record.ended_at = iso_time(self._wall_clock.milliseconds())
         with trio.move_on_after(LAST_WRITE_SECONDS):
             await self._write_record()
         if self._stop_scope.cancelled_caught:
             logger.warning("mm-runtime (process {}) is back: it sees to its orders itself", self._plan.runtime_process)
             return STOPPED
-        return SWEPT if all(account.is_confirmed for account in self.record.accounts.values()) else MAY_BE_LIVE
+        return SWEPT if all(account.outcome is Outcome.CONFIRMED for account in self.record.accounts.values()) else MAY_BE_LIVE
 
     async def _sweep(self, account: GuardedAccount) -> None:
         """Until it is done or given up, whatever happens: a defect of ours is told, and the sweep begun again."""
@@ -109,11 +114,11 @@ class Sweeper:
                 await self._sweep_once(account, record, tell, began_at)
                 break
             except Exception as error:  # noqa: BLE001
-                record.trouble = one_line(error)
+                record.trouble = self._redact(one_line(error))
                 self._note_change()
                 logger.opt(exception=error).error("{}: a defect in the sweep; it is begun again", account.name)
                 await trio.sleep(CRASH_PAUSE_SECONDS)
-        if record.is_confirmed:
+        if record.outcome is Outcome.CONFIRMED:
             tell(f"no order of ours is open; {len(record.cancelled)} cancelled")
         else:
             left = ", ".join(record.left_open) or "whatever was open"
@@ -131,7 +136,15 @@ class Sweeper:
                 offset=ClockOffset(),
                 retry=RETRY,
             )
-            sweep = Sweep(session=session, is_ours=self._is_ours, record=record, tell=tell, changed=self._note_change, began_at=began_at)
+            sweep = Sweep(
+                session=session,
+                is_ours=self._is_ours,
+                record=record,
+                tell=tell,
+                changed=self._note_change,
+                redact=self._redact,
+                began_at=began_at,
+            )
             await sweep.run()
 
     def _is_ours(self, client_order_id: str | None) -> bool:

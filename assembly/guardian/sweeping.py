@@ -10,6 +10,7 @@ from actors.accounts.codec import ProtocolError
 from actors.accounts.resolution import ABSENCE_GRACE_MILLISECONDS, ABSENCE_GRACE_WITHOUT_EXPIRY_MILLISECONDS
 from actors.accounts.session import AccountSession
 from actors.accounts.timing import AccountTiming
+from assembly.guardian.events import Outcome
 from assembly.guardian.records import AccountRecord
 from network.errors import NetworkError
 from orders.capabilities import Capabilities
@@ -55,6 +56,7 @@ class Sweep:
         record: AccountRecord,
         tell: Tell,
         changed: Callable[[], None],
+        redact: Callable[[str], str],
         began_at: float,
     ) -> None:
         self._session = session
@@ -62,6 +64,7 @@ class Sweep:
         self._record = record
         self._tell = tell
         self._changed = changed
+        self._redact = redact
         self._began_at = began_at
         self._settled_at = began_at + settle_seconds(session.codec.capabilities)
         self._asked: dict[str, str] = {}
@@ -79,7 +82,7 @@ class Sweep:
             try:
                 listed = await self._look()
                 if not listed and trio.current_time() >= self._settled_at:
-                    self._record.is_confirmed, self._record.trouble = True, ""
+                    self._record.outcome, self._record.trouble = Outcome.CONFIRMED, ""
                     self._changed()
                     return
                 await self._cancel(listed)
@@ -90,6 +93,8 @@ class Sweep:
                 self._note_trouble(str(error))
             pause_seconds = self._allowed(pause_seconds)
             if trio.current_time() + pause_seconds > self._began_at + GIVE_UP_SECONDS:
+                self._record.outcome = Outcome.GIVEN_UP
+                self._changed()
                 return
             await trio.sleep(pause_seconds)
             pause_seconds *= 2
@@ -151,6 +156,7 @@ class Sweep:
             self._note_trouble(str(error))
 
     def _note_trouble(self, text: str) -> None:
+        text = self._redact(text)
         if text != self._record.trouble:
             self._record.trouble = text
             self._tell(f"{text}; trying again")

@@ -127,12 +127,12 @@ def _actor(fields: Fields) -> str:
 def _guardian_acted(fields: Fields) -> str:
     cancelled = ", ".join(cast(list[str], fields["cancelled"])) or "nothing"
     left = cast(list[str], fields["left_open"])
-    if fields["is_confirmed"]:
+    if fields["outcome"] == "confirmed":
         verdict = "nothing is open"
-    elif left:
-        verdict = f"MAY BE LIVE: {', '.join(left)}"
+    elif fields["outcome"] == "runtime back":
+        verdict = "then the program was back"
     else:
-        verdict = "WHAT IS OPEN IS NOT KNOWN"
+        verdict = f"{fields['outcome']}, {', '.join(left) or 'what was open'} MAY BE LIVE"
     trouble = f" ({fields['trouble']})" if fields["trouble"] else ""
     when = f"{fields['began_at']} to {fields['ended_at']}" if fields["ended_at"] else f"since {fields['began_at']}, not ended"
     where = f"{fields['account']} ({fields['exchange']})"

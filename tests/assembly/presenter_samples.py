@@ -7,6 +7,7 @@ from decimal import Decimal
 from actors.accounts import events as account_events
 from actors.feeds import reports as feed_reports
 from actors.feeds.book_sync import LossKind
+from assembly.guardian import events as guardian_events
 from assembly.presenter import report as runtime_events
 from market import events as market_events
 from market.events import Side
@@ -226,6 +227,28 @@ EVENTS: tuple[object, ...] = (
     _child(supervision_events.CleanupTimedOut, 10.0),
     _child(supervision_events.ChildQuarantined, CRASH),
     _child(supervision_events.IntensityExceeded, 3, 5.0, CRASH),
+    guardian_events.GuardianWatching(process=4711, accounts=("main",)),
+    guardian_events.GuardianLost(process=4711, reason="it was ended by SIGKILL", again_in_seconds=0.5),
+    *(
+        guardian_events.GuardianActed(
+            account="main",
+            exchange="mexc_spot",
+            cause="mm-runtime (process 4700) died without saying goodbye",
+            outcome=outcome,
+            cancelled=cancelled,
+            left_open=left_open,
+            trouble=trouble,
+            began_at="2025-11-20T00:59:01.123Z",
+            ended_at=ended_at,
+            process=4712,
+        )
+        for outcome, cancelled, left_open, trouble, ended_at in (
+            (guardian_events.Outcome.CONFIRMED, ("mm-btc-abc1", "mm-btc-abc2"), (), "", "2025-11-20T00:59:06.123Z"),
+            (guardian_events.Outcome.GIVEN_UP, (), ("mm-btc-abc1",), "700002: refused", "2025-11-20T01:09:01.123Z"),
+            (guardian_events.Outcome.UNDER_WAY, (), (), "no answer", ""),
+            (guardian_events.Outcome.RUNTIME_BACK, ("mm-btc-abc1",), (), "", "2025-11-20T00:59:04.123Z"),
+        )
+    ),
     runtime_events.RuntimeStarted(version="0.1.0", installation="mm", exchanges={"gateio_spot": "simulated, embedded"}),
     runtime_events.RuntimeStopping(reason="SIGINT", deadline_seconds=10.0),
     runtime_events.StopAwaited(awaited=("account main: 1 order",), how_to_force="press Ctrl-C once more"),

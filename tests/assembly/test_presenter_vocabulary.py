@@ -17,6 +17,7 @@ from write_golden_events import GOLDEN_JSON, GOLDEN_LINES, as_json, as_lines
 
 from actors.accounts import events as account_events
 from actors.feeds import reports as feed_reports
+from assembly.guardian import events as guardian_events
 from assembly.presenter import report as runtime_events
 from assembly.presenter.phrases import iso_time, line, time_of_day
 from assembly.presenter.report import LogLine, RunReport
@@ -26,7 +27,16 @@ from orders import events as order_events
 from orders import reconciliation
 from supervision import events as supervision_events
 
-MODULES_OF_EVENTS = (market_events, feed_reports, account_events, order_events, reconciliation, supervision_events, runtime_events)
+MODULES_OF_EVENTS = (
+    market_events,
+    feed_reports,
+    account_events,
+    order_events,
+    reconciliation,
+    supervision_events,
+    guardian_events,
+    runtime_events,
+)
 BASES = {supervision_events.SupervisionEvent, supervision_events.ChildEvent}
 
 
