@@ -20,6 +20,7 @@ from market.events import Side
 from market.symbol import Symbol
 from simulated.engine.events import BalanceChanged, BalanceReason, FundingPaid, Liquidated, TradeMade
 from simulated.engine.order import Order, OrderKind, OrderRefused, Refusal, SelfTrade, TimeInForce
+from simulated.engine.position import Position
 
 CLIENTS = ("ann", "bob", "cid")
 EVERYBODY = (*CLIENTS, "house", "insurance", "fees")
@@ -31,6 +32,9 @@ ROUNDING = Fraction(1, 10**9)
 SYMBOLS = st.sampled_from([BTC, BTC, ETH])
 PRICES = st.one_of(st.integers(97, 103), st.integers(905, 1095).map(lambda ticks: ticks / Decimal(10))).map(Decimal)
 QUANTITIES = st.one_of(st.integers(1, 20_000), st.sampled_from([1, 7, 1_000, 60_000])).map(lambda steps: steps * Decimal("0.001"))
+
+INDICES = st.integers(0, 11)
+PERCENTS = st.one_of(st.integers(1, 100), st.sampled_from([100, 101, 150]))
 
 
 @dataclass
@@ -49,6 +53,7 @@ class EngineAgainstNaiveBookkeeping(RuleBasedStateMachine):
         self.world = ContractWorld()
         self.engine = self.world.engine
         self.world.leverage("bob", "10", is_cross=False)
+        self.world.leverage("ann", "20", is_cross=False, symbol=ETH)
         self.seen = len(self.world.events)
         self.wallets: dict[str, Fraction] = defaultdict(Fraction, dict.fromkeys(CLIENTS, Fraction(1000)), house=Fraction(10**9))
         self.held: dict[tuple[str, Symbol], Held] = defaultdict(Held)
@@ -56,6 +61,9 @@ class EngineAgainstNaiveBookkeeping(RuleBasedStateMachine):
         for symbol in (BTC, ETH):
             self.world.limit("house", BUY, "99.3", "20", symbol=symbol)
             self.world.limit("house", SELL, "100.9", "20", symbol=symbol)
+        for account, side, symbol in (("ann", BUY, BTC), ("bob", SELL, BTC), ("cid", BUY, BTC), ("cid", SELL, ETH), ("ann", BUY, ETH)):
+            self.world.deal(account, side, "100.1", "17.003", symbol=symbol)
+        self.take_in()
 
     # -- the model ----------------------------------------------------------------------------------------------------
 
@@ -105,6 +113,10 @@ class EngineAgainstNaiveBookkeeping(RuleBasedStateMachine):
         taker_fee = FEES.get(account, (Fraction(0), Fraction(0)))[1]
         return sum(steps, Fraction(0)) * STEP * (1 / Fraction(self.engine.position(account, symbol).leverage) + taker_fee)
 
+    def some_position(self, index: int) -> Position | None:
+        positions = [position for account in CLIENTS for position in self.engine.open_positions(account)]
+        return positions[index % len(positions)] if positions else None
+
     def nobody_is_due(self) -> None:
         for account in CLIENTS:
             positions = self.engine.open_positions(account)
@@ -153,13 +165,29 @@ class EngineAgainstNaiveBookkeeping(RuleBasedStateMachine):
     def take(self, account: str, side: Side, quantity: Decimal, symbol: Symbol) -> None:
         self.submit(account, side, None, quantity, IOC, False, SelfTrade.CANCEL_OLDEST, symbol)
 
-    @rule(target=orders, account=st.sampled_from(CLIENTS), price=st.none() | PRICES, percent=st.integers(1, 120), symbol=SYMBOLS)
-    def reduce(self, account: str, price: Decimal | None, percent: int, symbol: Symbol) -> object:
-        position = self.engine.position(account, symbol)
-        if not position.is_open:
+    @rule(
+        target=orders,
+        index=INDICES,
+        price=st.none() | PRICES,
+        percent=PERCENTS,
+        reduce_only=st.sampled_from([True, True, False]),
+    )
+    def reduce(self, index: int, price: Decimal | None, percent: int, reduce_only: bool) -> object:
+        position = self.some_position(index)
+        if position is None:
             return multiple()
         quantity = (abs(position.quantity) * percent / 100).quantize(Decimal("0.001"), ROUND_CEILING)
-        return self.submit(account, position.closing_side, price, quantity, GTC, True, SelfTrade.CANCEL_OLDEST, symbol)
+        side = position.closing_side
+        return self.submit(position.account, side, price, quantity, GTC, reduce_only, SelfTrade.CANCEL_OLDEST, position.symbol)
+
+    @rule(index=INDICES, price=PRICES, percent=PERCENTS)
+    def close(self, index: int, price: Decimal, percent: int) -> None:
+        """The house takes over a part of somebody's position, who may have orders that were to reduce it."""
+        position = self.some_position(index)
+        if position is not None:
+            quantity = (abs(position.quantity) * percent / 100).quantize(Decimal("0.001"), ROUND_CEILING)
+            self.submit("house", position.closing_side.opposite, price, quantity, GTC, False, SelfTrade.CANCEL_OLDEST, position.symbol)
+            self.submit(position.account, position.closing_side, price, quantity, IOC, False, SelfTrade.CANCEL_OLDEST, position.symbol)
 
     def submit(
         self,
@@ -246,9 +274,12 @@ class EngineAgainstNaiveBookkeeping(RuleBasedStateMachine):
         self.take_in()
         self.nobody_is_due()
 
-    @rule(account=st.sampled_from(CLIENTS), symbol=SYMBOLS)
-    def move_mark_to_liquidate(self, account: str, symbol: Symbol) -> None:
-        position = self.engine.position(account, symbol)
+    @rule(index=INDICES)
+    def move_mark_to_liquidate(self, index: int) -> None:
+        position = self.some_position(index)
+        if position is None:
+            return
+        account, symbol = position.account, position.symbol
         price = self.engine.liquidation_price(position)
         if price is None:
             return
