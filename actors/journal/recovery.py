@@ -101,7 +101,10 @@ def read_recovery(connection: sqlite3.Connection, *, installation: str, accounts
     """What runs of `installation` left for a new one whose accounts are at these exchanges. Raises `sqlite3.Error`."""
     unsettled: dict[Place, list[Row]] = {}
     prefix = installation_prefix(installation)
-    sql = "SELECT * FROM orders WHERE is_settled = 0 AND client_order_id >= ? AND client_order_id < ? ORDER BY id"
+    sql = """
+    SELECT * FROM orders INDEXED BY orders_not_settled
+    WHERE is_settled = 0 AND client_order_id >= ? AND client_order_id < ? ORDER BY id
+    """
     for row in connection.execute(sql, (prefix, _after(prefix))):
         unsettled.setdefault((row["exchange"], row["account"]), []).append(row)
     places = {account: (exchange, account) for account, exchange in accounts.items()}
@@ -200,12 +203,7 @@ def _account(
         orders=orders,
         counted=CountedEarlier(fill_changes=fill_changes, trades=tuple(trades), payments=tuple(_newest_payments(connection, place))),
         fills_known_until={
-            symbol_of(row["symbol"]): row["newest"]
-            for row in connection.execute(
-                "SELECT symbol, max(exchange_time) AS newest FROM fills "
-                "WHERE exchange = ? AND account = ? AND exchange_time IS NOT NULL GROUP BY symbol",
-                place,
-            )
+            symbol_of(row["symbol"]): row["newest"] for row in connection.execute(_NEWEST_FILLS, place) if row["newest"] is not None
         },
     )
 
@@ -219,14 +217,33 @@ def _order(connection: sqlite3.Connection, row: Row) -> Order:
     return replace(order, state=OrderState.UNKNOWN, sent=True, sent_at_milliseconds=order.sent_at_milliseconds or row["created_at"])
 
 
+# One look into the index for each symbol, however many fills there are.
+_NEWEST_FILLS = """
+WITH RECURSIVE place (exchange, account) AS (VALUES (?, ?)),
+symbols (symbol) AS (
+    SELECT (SELECT min(symbol) FROM fills WHERE exchange = place.exchange AND account = place.account) FROM place
+    UNION ALL
+    SELECT (
+        SELECT min(symbol) FROM fills
+        WHERE exchange = place.exchange AND account = place.account AND symbol > symbols.symbol
+    ) FROM symbols, place WHERE symbols.symbol IS NOT NULL
+)
+SELECT symbols.symbol AS symbol, (
+    SELECT max(exchange_time) FROM fills
+    WHERE exchange = place.exchange AND account = place.account AND symbol = symbols.symbol
+) AS newest FROM symbols, place WHERE symbols.symbol IS NOT NULL
+"""
+
+
 def _newest_trades(connection: sqlite3.Connection, place: Place) -> list[TradeKey]:
-    sql = "SELECT symbol, exchange_order_id, trade_id FROM fills WHERE exchange = ? AND account = ? ORDER BY id DESC LIMIT ?"
+    # A plus sign keeps SQLite from an index: the newest rows are the last ones of the table.
+    sql = "SELECT symbol, exchange_order_id, trade_id FROM fills WHERE +exchange = ? AND +account = ? ORDER BY id DESC LIMIT ?"
     rows = connection.execute(sql, (*place, FOREIGN_IDS_KEPT_MAX)).fetchall()
     return [(symbol_of(row["symbol"]), row["exchange_order_id"], row["trade_id"]) for row in reversed(rows)]
 
 
 def _newest_payments(connection: sqlite3.Connection, place: Place) -> list[PaymentKey]:
-    sql = "SELECT symbol, payment_id FROM funding WHERE exchange = ? AND account = ? ORDER BY id DESC LIMIT ?"
+    sql = "SELECT symbol, payment_id FROM funding WHERE +exchange = ? AND +account = ? ORDER BY id DESC LIMIT ?"
     rows = connection.execute(sql, (*place, PAYMENTS_KEPT_MAX)).fetchall()
     return [(symbol_of(row["symbol"]), row["payment_id"]) for row in reversed(rows)]
 
@@ -241,7 +258,7 @@ def _orders_of_round(connection: sqlite3.Connection, round_row: Row) -> list[Row
     if round_row["ended_at"] is not None:
         return []
     sql = """
-    SELECT * FROM orders WHERE id > ? AND exchange = ? AND account = ? AND owner = ?
+    SELECT * FROM orders WHERE id > ? AND +exchange = ? AND +account = ? AND owner = ?
     AND (is_settled = 0 OR CAST(filled_quantity AS REAL) > 0) ORDER BY id
     """
     which = (round_row["orders_before"], round_row["exchange"], round_row["account"], round_row["cycle"])

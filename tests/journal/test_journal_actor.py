@@ -86,6 +86,17 @@ def desk(make_desk: Callable[..., Desk]) -> Desk:
     return make_desk()
 
 
+@pytest.fixture(autouse=True)
+def patience(nursery) -> None:
+    """Virtual time, of which a test that waits for ever uses up a minute and fails."""
+
+    async def run_out() -> None:
+        await trio.sleep(60)
+        raise AssertionError("somebody waits for ever")
+
+    nursery.start_soon(run_out)
+
+
 @asynccontextmanager
 async def running(desk: Desk, **options: float) -> AsyncGenerator[trio.CancelScope]:
     """With an incarnation that lives until the end of the block."""
@@ -388,6 +399,6 @@ async def test_store_is_left_open_for_its_owner(autojump_clock, desk: Desk) -> N
     assert desk.ids() == ["mm-btc-0001"]
 
 
-def test_queue_without_a_bound_cannot_be_made() -> None:
+async def test_queue_without_a_bound_cannot_be_made(autojump_clock) -> None:
     with pytest.raises(ValueError, match="above zero"):
         open_journal_port(0, wall_clock=VirtualWallClock())

@@ -8,6 +8,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 
@@ -233,34 +235,41 @@ def test_too_old_a_sqlite_is_refused_before_anything_is_made(path: Path, monkeyp
     assert not path.exists()
 
 
-OPEN_AND_WRITE = """
+UNPRIVILEGED = """
 import os, sys
+from pathlib import Path
 from actors.journal.errors import JournalError
+from actors.journal.reading import JournalReader, OrderFilter
 sys.path.insert(0, "tests/journal")
 from journal_samples import open_store
 if os.geteuid() == 0:  # nothing is forbidden to root; not before the imports, which others may not read
-    os.setuid(int(sys.argv[2]))
+    os.setuid(int(sys.argv[3]))
 try:
-    open_store(sys.argv[1])
+    if sys.argv[1] == "write":
+        open_store(sys.argv[2])
+    else:
+        with JournalReader(Path(sys.argv[2])) as reader:
+            print(len(list(reader.orders(OrderFilter()))), "orders")
 except JournalError as error:
     print(type(error).__name__, error)
 """
 
 
 @pytest.fixture
-def shared(tmp_path: Path) -> Path:
-    """A folder that an unprivileged process can reach."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if not os.access(folder, os.X_OK) or not folder.stat().st_mode & stat.S_IXOTH:
-            if folder.owner() != tmp_path.owner() or folder == Path("/"):
-                pytest.skip(f"{folder} is closed to others")
-            folder.chmod(0o711)
-    (tmp_path / "journals").mkdir(mode=0o755)
-    return tmp_path / "journals"
+def shared() -> Generator[Path]:
+    """A folder that an unprivileged process can reach, as pytest's own cannot be."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder).resolve()
+        path.chmod(0o755)
+        if any(not each.stat().st_mode & stat.S_IXOTH for each in path.parents):
+            pytest.skip(f"{path.parent} is closed to others")
+        yield path
+        path.chmod(0o755)
 
 
-def open_unprivileged(path: Path) -> str:
-    command = [sys.executable, "-c", OPEN_AND_WRITE, str(path), str(NOBODY)]
+def unprivileged(doing: str, path: Path) -> str:
+    """What somebody hears who tries to write or read a journal and is not its owner."""
+    command = [sys.executable, "-c", UNPRIVILEGED, doing, str(path), str(NOBODY)]
     tried = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert tried.stderr == ""
     return tried.stdout
@@ -268,7 +277,7 @@ def open_unprivileged(path: Path) -> str:
 
 def test_read_only_folder_is_one_clear_error(shared: Path) -> None:
     shared.chmod(0o555)
-    assert open_unprivileged(shared / "journal.db") == (
+    assert unprivileged("write", shared / "journal.db") == (
         f"JournalBroken the journal {shared / 'journal.db'} cannot be locked: Permission denied\n"
     )
     assert list(shared.iterdir()) == []
@@ -281,9 +290,28 @@ def test_read_only_journal_is_one_clear_error(shared: Path) -> None:
     beside(path, "-lock").chmod(0o666)
     shared.chmod(0o777)
     before = contents(shared)
-    said = open_unprivileged(path)
+    said = unprivileged("write", path)
     assert said.startswith(f"JournalBroken the journal {path} cannot be opened: attempt to write a readonly database")
     assert contents(shared) == before
+
+
+def test_journal_that_one_may_only_read_in_a_folder_that_one_may_only_read_is_read(shared: Path) -> None:
+    path = shared / "journal.db"
+    with open_store(path) as store:
+        write(store, OrderSubmitted("main", intent()))
+    path.chmod(0o444)
+    shared.chmod(0o555)
+    before = contents(shared)
+    assert unprivileged("read", path) == "1 orders\n"
+    assert contents(shared) == before
+
+
+def test_journal_that_one_may_not_read_is_one_clear_error(shared: Path) -> None:
+    path = shared / "journal.db"
+    open_store(path).close()
+    if os.geteuid() != 0:
+        path.chmod(0)
+    assert unprivileged("read", path) == f"JournalBroken the journal {path} cannot be read: Permission denied\n"
 
 
 def test_making_that_was_cut_short_is_made_again(path: Path) -> None:

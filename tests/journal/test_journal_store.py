@@ -60,6 +60,19 @@ def test_batch_with_an_event_that_has_no_place_writes_nothing(path: Path) -> Non
     assert written_ids(path) == ["mm-btc-0001"]
 
 
+def test_batch_of_which_one_statement_fails_writes_nothing_and_may_be_tried_again(path: Path) -> None:
+    batch = [Entry(TIME, (OrderSubmitted("main", intent(1)),)), Entry(TIME, (OrderFilled("main", filled(2, fill(2)), fill(2)),))]
+    with open_store(path) as store:
+        store._connection.execute("CREATE TEMP TRIGGER broken BEFORE INSERT ON main.fills BEGIN SELECT RAISE(ABORT, 'injected'); END")
+        for _ in range(2):
+            with pytest.raises(JournalBroken, match="cannot be written: injected"):
+                store.write(batch)
+            assert rows(store, "SELECT * FROM orders") == []
+        store._connection.execute("DROP TRIGGER broken")
+        store.write(batch)
+    assert written_ids(path) == ["mm-btc-0001", "mm-btc-0002"]
+
+
 def test_empty_batch_writes_nothing(path: Path) -> None:
     with open_store(path) as store:
         before = beside(path, "-wal").stat().st_size
