@@ -55,14 +55,16 @@ class EngineAgainstNaiveBookkeeping(RuleBasedStateMachine):
         self.world.leverage("bob", "10", is_cross=False)
         self.world.leverage("ann", "20", is_cross=False, symbol=ETH)
         self.seen = len(self.world.events)
-        self.wallets: dict[str, Fraction] = defaultdict(Fraction, dict.fromkeys(CLIENTS, Fraction(1000)), house=Fraction(10**9))
+        self.wallets: dict[str, Fraction] = defaultdict(Fraction, dict.fromkeys(CLIENTS, Fraction(400)), house=Fraction(10**9))
         self.held: dict[tuple[str, Symbol], Held] = defaultdict(Held)
         self.marks: dict[Symbol, Fraction] = {BTC: Fraction(100), ETH: Fraction(100)}
         for symbol in (BTC, ETH):
             self.world.limit("house", BUY, "99.3", "20", symbol=symbol)
             self.world.limit("house", SELL, "100.9", "20", symbol=symbol)
+        for account in CLIENTS:
+            self.engine.withdraw(account, "USDT", Decimal(600), self.world.now)
         for account, side, symbol in (("ann", BUY, BTC), ("bob", SELL, BTC), ("cid", BUY, BTC), ("cid", SELL, ETH), ("ann", BUY, ETH)):
-            self.world.deal(account, side, "100.1", "17.003", symbol=symbol)
+            self.world.deal(account, side, "100.1", "5.003", symbol=symbol)
         self.take_in()
 
     # -- the model ----------------------------------------------------------------------------------------------------
@@ -283,14 +285,19 @@ class EngineAgainstNaiveBookkeeping(RuleBasedStateMachine):
         price = self.engine.liquidation_price(position)
         if price is None:
             return
+        # A tick before its price it is not liquidated, at its price it is.
         short_of_it = price + (Decimal("0.1") if position.quantity > 0 else Decimal("-0.1"))
         already_due = (self.engine.mark_price(symbol) - price) * position.quantity <= 0
-        if not already_due and short_of_it > 0:
-            self.move_mark(short_of_it, symbol)
-            assert position.is_open
+        if not already_due and short_of_it > 0 and (early := self.liquidated_at(short_of_it, symbol)):
+            assert early[0] != account, f"{account} was liquidated before {price}"
+            return  # somebody else was, which may have changed this position
+        assert self.liquidated_at(price, symbol), f"{account} should be, at {price}"
+
+    def liquidated_at(self, mark_price: Decimal, symbol: Symbol) -> list[str]:
+        """Who is liquidated when the mark price moves there."""
         seen = len(self.world.events)
-        self.move_mark(price, symbol)
-        assert any(isinstance(event, Liquidated) and event.account == account for event in self.world.events[seen:])
+        self.move_mark(mark_price, symbol)
+        return [event.account for event in self.world.events[seen:] if isinstance(event, Liquidated)]
 
     @rule(rate=st.integers(-3000, 3000).map(lambda rate: rate * Decimal("0.0000137")), symbol=SYMBOLS)
     def pay_funding(self, rate: Decimal, symbol: Symbol) -> None:
