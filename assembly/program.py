@@ -99,10 +99,10 @@ async def _run(settings: Settings, form: OutputForm, environment: Mapping[str, s
         with signals.listen(lambda number: token.run_sync_soon(stopper.take, number)):
             await nursery.start(_show, presenter)
             await nursery.start(logs.run)
-            await nursery.start(guard.run)
             for line in live_permissions(settings):
                 report(Notice(line))
             report(RuntimeStarted(version=version(), installation=settings.runtime.installation, exchanges=runtime.modes()))
+            await nursery.start(guard.run)
             ended = await runtime.run()
         nursery.cancel_scope.cancel()
     status = await _tell_end(ended, presenter, logs)

@@ -33,6 +33,7 @@ START_SECONDS_MAX = 5.0
 # nothing to do with the next.
 RESTART_PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 60.0)
 QUIET_SECONDS = 60.0
+FOLLOW_SECONDS = 2.0
 
 
 class Guard:
@@ -48,6 +49,7 @@ class Guard:
         self._report = report
         self._channel: socket.socket | None = None
         self._is_known = trio.Event()
+        self._under_way: frozenset[str] = frozenset()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled; `started` once the first guardian watches, or it is known that none does.
@@ -56,6 +58,7 @@ class Guard:
         """
         await self._tell_records()
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._follow_records)
             if self._plan.accounts:
                 nursery.start_soon(self._keep)
                 with trio.move_on_after(START_SECONDS_MAX):
@@ -148,9 +151,18 @@ class Guard:
             await self._tell_records()
 
     async def _tell_records(self) -> None:
-        events, troubles = await trio.to_thread.run_sync(take_records, Path(self._plan.folder), self._plan.installation)
-        for event in (*events, *map(Notice, troubles)):
+        """What is over once, and what is under way once as well before that."""
+        taken = await trio.to_thread.run_sync(take_records, Path(self._plan.folder), self._plan.installation)
+        begun = [event for name, events in taken.under_way.items() if name not in self._under_way for event in events]
+        self._under_way = frozenset(taken.under_way)
+        for event in (*taken.over, *begun, *map(Notice, taken.troubles)):
             self._report(event)
+
+    async def _follow_records(self) -> None:
+        """Of what a guardian of an earlier run is still doing, how it ends."""
+        while self._under_way:
+            await trio.sleep(FOLLOW_SECONDS)
+            await self._tell_records()
 
 
 def _how_it_went(status: int) -> str:

@@ -51,27 +51,36 @@ def write_record(record: Record, folder: Path) -> None:
     unfinished.replace(path)
 
 
-def take_records(folder: Path, installation: str) -> tuple[list[GuardianActed], list[str]]:
-    """What guardians of this installation did and nobody was told yet, oldest first; and what is wrong with other files there.
+class Taken(msgspec.Struct, kw_only=True):
+    """What nobody was told yet: what is over, what guardians are still doing by the name of the file, and what is wrong there."""
 
-    What is over is told once; what a guardian is still doing is told again next time. A folder that cannot be read holds nothing.
-    """
-    events: list[GuardianActed] = []
+    over: list[GuardianActed] = []
+    under_way: dict[str, list[GuardianActed]] = {}
     troubles: list[str] = []
+
+
+def take_records(folder: Path, installation: str) -> Taken:
+    """What guardians of this installation did, oldest first. What is over is told once, and its file renamed.
+
+    A folder that is not there, or cannot be read, holds nothing.
+    """
+    taken = Taken()
     for path in sorted(folder.glob(f"{installation}-*.json")):
-        is_over = True
         try:
             record = msgspec.json.decode(path.read_bytes(), type=Record)
-            is_over = bool(record.ended_at) or not _is_running(record.process)
-            events += [_event(record, account) for account in record.accounts]
         except (OSError, msgspec.MsgspecError) as error:
-            troubles.append(f"{path}, where a guardian says what it did, cannot be read: {error}")
+            taken.troubles.append(f"{path}, where a guardian says what it did, cannot be read: {error}")
+        else:
+            events = [_event(record, account) for account in record.accounts]
+            if not record.ended_at and _is_running(record.process):
+                taken.under_way[path.name] = events
+                continue
+            taken.over += events
         try:
-            if is_over:
-                path.rename(path.with_name(path.name + TOLD_SUFFIX))
+            path.rename(path.with_name(path.name + TOLD_SUFFIX))
         except OSError as error:
-            troubles.append(f"{path} will be told again: it cannot be renamed: {error.strerror}")
-    return events, troubles
+            taken.troubles.append(f"{path} will be told again: it cannot be renamed: {error.strerror}")
+    return taken
 
 
 def _event(record: Record, account: str) -> GuardianActed:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -25,6 +26,9 @@ PATIENCE_SECONDS = 30.0
 
 DECIDED_SECONDS = 1.2
 """A signal that is to force a stop counts only if it does not come in haste after the one before (a key held down)."""
+
+NO_GUARDIAN = "guardian = false"
+"""For `settings(runtime=…)`: where it would do in a moment what the test is to see done by somebody else, or not at all."""
 
 OUR_PREFIX = "t-mm-"
 _OUR_VARIABLES = ("GATEIO_", "LOG_LEVEL", "NO_COLOR", "PYTHON")
@@ -198,15 +202,41 @@ def take_time_to_decide() -> None:
 
 
 class Program(Process):
-    """`mm-runtime` with these arguments."""
+    """`mm-runtime` with these arguments. Leaving its `with` block ends its guardian as well."""
 
     def __init__(self, *arguments: str | Path, **options: Any) -> None:
         super().__init__("assembly.command", *arguments, **options)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.popen.kill()  # first, so that it starts no other guardian
+        self.popen.wait(PATIENCE_SECONDS)
+        while guardians := self.guardians():
+            for process in guardians:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+        super().__exit__(kind, error, trace)
+
+    def guardians(self) -> list[int]:
+        """The process ids of its guardian and of what that has started."""
+        return guardians_of(self.popen.pid)
 
     def events(self) -> list[dict[str, Any]]:
         """Standard output of `--json`."""
         assert self.out is not None
         return [json.loads(line) for line in self.out.lines]
+
+
+def guardians_of(runtime_process: int) -> list[int]:
+    """Those whose command line says that they watch over this process; the watching one first."""
+    found: list[tuple[bool, int]] = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().decode().split("\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended meanwhile
+        if any(word.startswith("assembly.guardian.") for word in words) and words[words.index("--of") + 1] == str(runtime_process):
+            found.append(("assembly.guardian.sweep" in words, int(path.parent.name)))
+    return [process for _, process in sorted(found)]
 
 
 class Exchange(Process):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
-from processes import QUIET_MARKET, Exchange, Program, exchange_settings, settings
+from processes import NO_GUARDIAN, QUIET_MARKET, Exchange, Program, exchange_settings, settings
 
 from assembly.registry import EXCHANGES
 
@@ -50,7 +50,7 @@ def open_orders(name: str, exchange: Exchange) -> Callable[[], list[str]]:
 def test_exchange_cancels_for_a_frozen_program_which_goes_on_once_it_is_thawed(tmp_path: Path, market: tuple[str, Exchange]) -> None:
     name, exchange = market
     ours = open_orders(name, exchange)
-    with Program(with_short_switch(settings(tmp_path, exchange=exchange), name, exchange)) as program:
+    with Program(with_short_switch(settings(tmp_path, exchange=exchange, runtime=NO_GUARDIAN), name, exchange)) as program:
         program.wait_for("order_placed", count=2)
         assert len(ours()) == 1
         program.send(signal.SIGSTOP)
@@ -65,7 +65,7 @@ def test_exchange_cancels_for_a_frozen_program_which_goes_on_once_it_is_thawed(t
 def test_exchange_cancels_for_a_program_that_was_killed(tmp_path: Path, market: tuple[str, Exchange]) -> None:
     name, exchange = market
     ours = open_orders(name, exchange)
-    with Program(with_short_switch(settings(tmp_path, exchange=exchange), name, exchange)) as program:
+    with Program(with_short_switch(settings(tmp_path, exchange=exchange, runtime=NO_GUARDIAN), name, exchange)) as program:
         program.wait_for("order_placed", count=2)
         program.send(signal.SIGKILL)
         program.wait_exit()

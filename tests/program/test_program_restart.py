@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from processes import Exchange, Program, settings
+from processes import NO_GUARDIAN, Exchange, Program, settings
 
 
 def test_restart_after_kill_9_cancels_the_order_left_behind_before_the_account_is_ready(tmp_path: Path, quiet_exchange: Exchange) -> None:
-    path = settings(tmp_path, exchange=quiet_exchange)
+    path = settings(tmp_path, exchange=quiet_exchange, runtime=NO_GUARDIAN)
     with Program(path) as killed:
         killed.wait_for("order_placed", count=2)
         killed.send(signal.SIGKILL)

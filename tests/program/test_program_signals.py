@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import QUIET_MARKET, Exchange, Program, exchange_settings, settings, take_time_to_decide
+from processes import NO_GUARDIAN, QUIET_MARKET, Exchange, Program, exchange_settings, settings, take_time_to_decide
 
 SIGINT, SIGTERM = signal.SIGINT, signal.SIGTERM
 STOP_SECONDS = 10.0
@@ -108,7 +108,7 @@ def test_signal_after_the_last_word_does_not_change_the_exit_status(
 def test_third_signal_forces_the_end_lists_what_may_be_live_and_exits_3(tmp_path: Path) -> None:
     with (
         Exchange("--config", exchange_settings(tmp_path, QUIET_MARKET)) as exchange,
-        Program(settings(tmp_path, exchange=exchange, stop_deadline_seconds=60)) as program,
+        Program(settings(tmp_path, exchange=exchange, stop_deadline_seconds=60, runtime=NO_GUARDIAN)) as program,
     ):
         program.wait_for("order_placed", count=2)
         (resting,) = exchange.our_open_orders()
@@ -130,7 +130,7 @@ def test_third_signal_forces_the_end_lists_what_may_be_live_and_exits_3(tmp_path
 def test_key_held_down_does_not_force_the_end_and_one_press_after_that_does(tmp_path: Path) -> None:
     with (
         Exchange("--config", exchange_settings(tmp_path, QUIET_MARKET)) as exchange,
-        Program(settings(tmp_path, exchange=exchange, stop_deadline_seconds=60)) as program,
+        Program(settings(tmp_path, exchange=exchange, stop_deadline_seconds=60, runtime=NO_GUARDIAN)) as program,
     ):
         program.wait_for("order_placed", count=2)
         exchange.freeze()
@@ -149,7 +149,7 @@ def test_key_held_down_does_not_force_the_end_and_one_press_after_that_does(tmp_
 def test_stop_deadline_alone_ends_a_stop_that_cannot_finish_with_status_3_and_the_ids(tmp_path: Path) -> None:
     with (
         Exchange("--config", exchange_settings(tmp_path, QUIET_MARKET)) as exchange,
-        Program(settings(tmp_path, exchange=exchange, stop_deadline_seconds=3)) as program,
+        Program(settings(tmp_path, exchange=exchange, stop_deadline_seconds=3, runtime=NO_GUARDIAN)) as program,
     ):
         program.wait_for("order_placed", count=2)
         (resting,) = exchange.our_open_orders()
@@ -165,7 +165,7 @@ def test_stop_deadline_alone_ends_a_stop_that_cannot_finish_with_status_3_and_th
 def test_exchange_that_died_while_an_order_rested_is_told_honestly_with_status_3(tmp_path: Path) -> None:
     with (
         Exchange("--config", exchange_settings(tmp_path, QUIET_MARKET)) as exchange,
-        Program(settings(tmp_path, exchange=exchange, stop_deadline_seconds=3)) as program,
+        Program(settings(tmp_path, exchange=exchange, stop_deadline_seconds=3, runtime=NO_GUARDIAN)) as program,
     ):
         program.wait_for("order_placed", count=2)
         (resting,) = exchange.our_open_orders()

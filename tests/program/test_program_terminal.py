@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from processes import QUIET_MARKET, Exchange, exchange_settings, settings, take_time_to_decide
+from processes import NO_GUARDIAN, QUIET_MARKET, Exchange, exchange_settings, settings, take_time_to_decide
 from terminal import CTRL_C, ProgramOnTerminal
 
 STOP_SECONDS = 10.0
@@ -47,7 +47,7 @@ def test_ctrl_c_key_stops_cleanly_prints_the_tables_and_gives_the_terminal_back(
 def test_ctrl_c_again_and_again_tells_all_that_is_awaited_and_then_forces_the_end(tmp_path: Path) -> None:
     with (
         Exchange("--config", exchange_settings(tmp_path, QUIET_MARKET)) as exchange,
-        ProgramOnTerminal(settings(tmp_path, exchange=exchange, stop_deadline_seconds=60)) as terminal,
+        ProgramOnTerminal(settings(tmp_path, exchange=exchange, stop_deadline_seconds=60, runtime=NO_GUARDIAN)) as terminal,
     ):
         terminal.wait_screen(shows_resting_sell)
         exchange.freeze()
