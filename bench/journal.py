@@ -135,12 +135,13 @@ def checkpoints(store: JournalStore) -> list[float]:
     return seconds
 
 
-def timed(name: str, work: Callable[[], list[float]]) -> list[str]:
-    """A row of the table; `work` returns the wall seconds of each part of it."""
+def timed(name: str, work: Callable[[], list[float]], *, is_all: bool = True) -> list[str]:
+    """A row of the table; `work` returns the wall seconds of each part of it, and `is_all` says that it does nothing besides."""
     began = time.process_time()
     seconds = work()
     processor = (time.process_time() - began) / len(seconds)
-    return [name, *(f"{quantile(seconds, fraction) * 1e6:,.0f}" for fraction in (0.5, 0.99)), f"{processor * 1e6:,.0f}"]
+    wall = (f"{quantile(seconds, fraction) * 1e6:,.0f}" for fraction in (0.5, 0.99))
+    return [name, *wall, f"{processor * 1e6:,.0f}" if is_all else ""]
 
 
 def measure(folder: Path, orders: int) -> None:
@@ -151,7 +152,7 @@ def measure(folder: Path, orders: int) -> None:
             name = synchronous.name
             rows.append(timed(f"{name}: acknowledged intent", partial(trio.run, acknowledged_intents, store, orders)))
             rows.append(timed(f"{name}: batch of {BATCH_ENTRIES_MAX} events", partial(batches, store, orders)))
-            rows.append(timed(f"{name}: checkpoint when it is quiet", partial(checkpoints, store)))
+            rows.append(timed(f"{name}: checkpoint when it is quiet", partial(checkpoints, store), is_all=False))
             log_bytes = beside(path, "-wal").stat().st_size
         began = time.perf_counter()
         with JournalStore(path) as store:
