@@ -81,7 +81,7 @@ class JournalActor:
         batch = self._queue.next_batch(BATCH_ENTRIES_MAX)
         with self._telling_failure():
             self._store.write(batch)
-        self._queue.written(len(batch))
+        self._queue.written()
         return len(batch)
 
     def _checkpoint_beyond(self, writes: int) -> None:

@@ -2,13 +2,14 @@
 
 Every entry counts and keeps its place; a sender waits while the queue is full. What may be lost (`note`) is let in only while
 the queue is not half full, so that it never makes an order wait, and is counted when it is not. Once the journal has failed,
-nobody waits for it any more: who asks to have something written is told at once, until an incarnation works again.
+nobody waits for it any more: who asks to have something written is told at once, until an incarnation has written what its
+predecessor could not; meanwhile at most twice the queue's capacity is kept for it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from itertools import islice
 
 import msgspec
 import trio
@@ -53,14 +54,14 @@ class JournalPort:
         """Have events of this moment written, together; waits while the queue is full. A cancelled call has recorded nothing.
 
         Raises:
-            JournalBroken: the journal has failed and its queue is full: nothing was recorded.
+            JournalBroken: the journal has failed, and no more is kept: nothing was recorded.
         """
-        entry = self._entry(events)
         if self._shared.failure is None:
-            await self._sender.send(entry)
+            await self._sender.send(self._entry(events))
         else:
-            await trio.lowlevel.checkpoint()
-            self._send_while_failed(entry, self._shared.failure)
+            await trio.lowlevel.checkpoint_if_cancelled()
+            self.record_nowait(*events)
+            await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def record_and_wait(self, *events: object) -> None:
         """As `record`, and return once they are written: from then on they outlive this process. Cancelled, they may be.
@@ -79,18 +80,23 @@ class JournalPort:
 
         Raises:
             trio.WouldBlock: the queue is full: nothing was recorded.
-            JournalBroken: so it is, and the journal has failed.
+            JournalBroken: as `record`.
         """
-        entry = self._entry(events)
-        if self._shared.failure is None:
+        entry, failure = self._entry(events), self._shared.failure
+        if failure is None:
             self._sender.send_nowait(entry)
-        else:
-            self._send_while_failed(entry, self._shared.failure)
+            return
+        if len(self._shared.unwritten) >= self._sender.statistics().capacity:
+            raise JournalBroken(failure)
+        try:
+            self._sender.send_nowait(entry)
+        except trio.WouldBlock:
+            raise JournalBroken(failure) from None
 
     def note(self, told: EventTold) -> None:
         """Have something written that may be lost: never waits, never raises, and counts what it had to drop."""
         statistics = self._sender.statistics()
-        if statistics.used * 2 >= statistics.capacity:
+        if (statistics.used + len(self._shared.unwritten)) * 2 >= statistics.capacity:
             self._shared.dropped += 1
         else:
             self._sender.send_nowait(self._entry((told,)))
@@ -107,12 +113,6 @@ class JournalPort:
                 raise UnknownEvent(f"the journal has no table for {type(event).__name__}: tell it in words")
         return Entry(self._wall_clock.milliseconds(), events, answer)
 
-    def _send_while_failed(self, entry: Entry, failure: str) -> None:
-        try:
-            self._sender.send_nowait(entry)
-        except trio.WouldBlock:
-            raise JournalBroken(failure) from None
-
 
 class JournalQueue:
     """The receiving end, for one incarnation at a time. What one could not write waits here for the next."""
@@ -121,11 +121,14 @@ class JournalQueue:
         self._receiver = receiver
         self._shared = shared
         self._wall_clock = wall_clock
+        self._in_batch = 0
+        self._dropped_in_batch = 0
         self._dropped_told = 0
 
     def begin(self) -> None:
-        """An incarnation begins to work: senders may wait for it."""
-        self._shared.failure = None
+        """An incarnation begins to work: senders wait for it once it has shown that it can write what is here."""
+        if not self._shared.unwritten:
+            self._shared.failure = None
 
     async def wait_entry(self) -> None:
         """Return when an entry is there; always a checkpoint, and nothing is lost by cancelling it."""
@@ -135,22 +138,25 @@ class JournalQueue:
             self._shared.unwritten.append(await self._receiver.receive())
 
     def next_batch(self, size_max: int) -> list[Entry]:
-        """The oldest entries, which stay here until `written`; a count of what was dropped since is one of them."""
+        """The oldest entries, which stay here until they are `written`, and how much was dropped since the last of them."""
         unwritten = self._shared.unwritten
         while len(unwritten) < size_max:
             try:
                 unwritten.append(self._receiver.receive_nowait())
             except trio.WouldBlock:
                 break
-        if self._shared.dropped > self._dropped_told:
-            fields: dict[str, Any] = {"count": self._shared.dropped - self._dropped_told}
-            unwritten.append(Entry(self._wall_clock.milliseconds(), (EventTold(DROPPED, fields, "journal"),)))
-            self._dropped_told = self._shared.dropped
-        return [unwritten[index] for index in range(min(size_max, len(unwritten)))]
+        batch = list(islice(unwritten, size_max))
+        self._in_batch, self._dropped_in_batch = len(batch), self._shared.dropped - self._dropped_told
+        if self._dropped_in_batch:
+            told = EventTold(DROPPED, {"count": self._dropped_in_batch}, "journal")
+            batch.append(Entry(self._wall_clock.milliseconds(), (told,)))
+        return batch
 
-    def written(self, count: int) -> None:
-        """The oldest `count` entries are in the journal: whoever waited for one hears it."""
-        for _ in range(count):
+    def written(self) -> None:
+        """The last batch is in the journal: whoever waited for one of its entries hears it, and all may wait for the next."""
+        self._shared.failure = None
+        self._dropped_told += self._dropped_in_batch
+        for _ in range(self._in_batch):
             entry = self._shared.unwritten.popleft()
             if entry.answer is not None:
                 entry.answer.answer(None)
@@ -164,9 +170,10 @@ class JournalQueue:
                 unwritten.append(self._receiver.receive_nowait())  # also makes room for senders that wait
             except trio.WouldBlock:
                 break
-        for entry in unwritten:
+        for index, entry in enumerate(unwritten):
             if entry.answer is not None:
                 entry.answer.fail(JournalBroken(reason))
+                unwritten[index] = Entry(entry.at_milliseconds, entry.events)
         return len(unwritten)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 import trio
 import trio.testing
 from journal_samples import TIME, intent, placed, rows, write
 
+from actors.channels.reply import Reply
 from actors.journal import actor as actor_module
+from actors.journal import port as port_module
 from actors.journal.actor import BATCH_ENTRIES_MAX, CHECKPOINT_WRITES_MIN, QUIET_SECONDS, JournalActor
 from actors.journal.entries import Entry, EventTold
 from actors.journal.errors import JournalBroken
@@ -22,6 +25,7 @@ from actors.journal.store import JournalStore
 from market.clock import VirtualWallClock
 from orders.events import AccountReady, OrderPlaced, OrderSubmitted
 
+T = TypeVar("T")
 NOTE = EventTold("notice", {"text": "something"})
 
 
@@ -295,6 +299,44 @@ async def test_nobody_waits_for_a_journal_that_has_failed(autojump_clock, make_d
     async with running(desk):
         await desk.port.record_and_wait(submitted(7))
     assert desk.ids() == [f"mm-btc-{number:04}" for number in (1, 3, 4, 7)]
+
+
+async def test_who_heard_of_the_failure_is_not_answered_again_when_the_entry_is_written_after_all(
+    autojump_clock, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replies: list[Reply[Any]] = []
+
+    class KnownReply(Reply[T]):
+        def __init__(self) -> None:
+            super().__init__()
+            replies.append(self)
+
+    monkeypatch.setattr(port_module, "Reply", KnownReply)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(heard, desk.port.record_and_wait, submitted(1))
+        await trio.testing.wait_all_tasks_blocked()
+        await fails(desk)
+    async with running(desk):
+        await desk.port.record_and_wait(submitted(2))
+    assert desk.ids() == ["mm-btc-0001", "mm-btc-0002"]
+    assert [reply.answers_ignored for reply in replies] == [0, 0]
+
+
+async def test_what_is_kept_for_a_journal_that_fails_again_and_again_has_a_bound(autojump_clock, make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(capacity=5)
+    said = list[str]()
+    for life in range(4):
+        for number in range(20):
+            said.append(await heard(desk.port.record, submitted(life * 20 + number)) if life else "")
+            desk.port.note(NOTE)
+        if not life:
+            desk.port.record_nowait(submitted(999))
+        reason = str(await fails(desk))
+        assert desk.port.statistics().waiting <= 10
+    assert set(said) == {"", "written", reason}
+    async with running(desk):
+        pass
+    assert len(desk.ids()) == 1 + said.count("written")
 
 
 async def test_event_of_an_unknown_account_fails_the_journal_and_says_whose_fault_it_is(autojump_clock, desk: Desk) -> None:
