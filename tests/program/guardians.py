@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -129,6 +130,12 @@ class Watched:
 
     def wait_exit(self) -> int:
         return self.popen.wait(PATIENCE_SECONDS)
+
+    def wait_record(self, condition: Callable[[dict[str, Any]], object]) -> None:
+        """Wait until what is written about the accounts is so."""
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while not condition(self.record()["accounts"]):
+            assert time.monotonic() < give_up_at, self.record()
 
     def record(self) -> dict[str, Any]:
         """The one that there is."""
