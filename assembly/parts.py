@@ -23,6 +23,7 @@ from actors.channels.bounded import open_bounded
 from actors.channels.latest import LatestReceiver, LatestSender, open_latest
 from actors.cycle.inbox import CycleInput, inbox_key
 from actors.cycle.memory import CycleMemory
+from actors.journal.recovery import AccountRecovery, CycleRecovery
 from assembly.registry import EXCHANGES, ExchangeEntry
 from assembly.settings import AccountSettings, CycleSettings, ExchangeMode, ExchangeSettings, LimitSettings
 from market.clock import WallClock
@@ -39,6 +40,7 @@ from orders.errors import ErrorKind
 from orders.events import AccountLost
 from orders.identity import ClientOrderIds
 from orders.ledger import AccountLedger
+from orders.recording import Recorder
 from simulated.exchange import SimulatedExchange
 
 LOOPBACK = "127.0.0.1"
@@ -109,14 +111,37 @@ class ExchangeParts:
 class CycleParts:
     """One cycle: what it remembers, its inbox, and its order ids."""
 
-    def __init__(self, name: str, settings: CycleSettings, *, exchange: str, installation: str, wall_clock: WallClock) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: CycleSettings,
+        *,
+        exchange: str,
+        installation: str,
+        wall_clock: WallClock,
+        recovered: CycleRecovery | None,
+    ) -> None:
         self.name = name
         self.settings = settings
         self.exchange = exchange
         self.memory = CycleMemory()
+        if recovered is not None and recovered.symbol == settings.symbol:
+            _remember(self.memory, recovered)
         self.ids = ClientOrderIds(installation=installation, owner=name, run_started_milliseconds=wall_clock.milliseconds())
         ends: tuple[LatestSender[CycleInput], LatestReceiver[CycleInput]] = open_latest(inbox_key, INBOX_KEYS_MAX)
         self.inbox_sender, self.inbox = ends
+
+
+def _remember(memory: CycleMemory, recovered: CycleRecovery) -> None:
+    """Go on where the last run stopped: with its round, if it was in the middle of one, and with what it had left over."""
+    memory.carried_quantity = recovered.carried_quantity
+    round_in_progress = recovered.in_progress
+    if round_in_progress is not None:
+        memory.round_number = recovered.round_number
+        memory.before = round_in_progress.before
+        memory.started_at_milliseconds = round_in_progress.started_at_milliseconds
+        for order in round_in_progress.orders:
+            memory.keep_order(order)
 
 
 class AccountParts:
@@ -134,11 +159,16 @@ class AccountParts:
         symbols: tuple[Symbol, ...],
         wall_clock: WallClock,
         rng: random.Random,
+        recorder: Recorder,
+        recovered: AccountRecovery | None,
+        known_until_milliseconds: int | None,
         report: Report,
     ) -> None:
         self.name = name
         self.settings = settings
         self.exchange = exchange
+        self.recorder = recorder
+        self.known_until_milliseconds = known_until_milliseconds
         self.codec = account_codec(exchange.entry, settings)
         self.credential = credential
         self.inboxes = inboxes
@@ -151,6 +181,8 @@ class AccountParts:
             report=report,
         )
         self.ledger = AccountLedger(account=name, installation=installation, holds_positions=self.codec.positions is not None)
+        if recovered is not None:
+            self.ledger.restore(recovered.orders, counted=recovered.counted)
         self.gate = OrderGate()
         self.rules: dict[Symbol, Instrument] = {}
         self.commands_sender, self.commands = open_bounded[AccountCommand](COMMANDS_CAPACITY)
@@ -158,7 +190,7 @@ class AccountParts:
         self._wall_clock = wall_clock
         self._offset = ClockOffset()
         self._rng = rng
-        self._books = Bookkeeper(ledger=self.ledger, inboxes=inboxes, report=report)
+        self._books = Bookkeeper(ledger=self.ledger, inboxes=inboxes, recorder=recorder, report=report)
         self.closer = AccountCloser(open_session=self.open_session, bookkeeper=self._books, gate=self.gate, switch=self.switch)
 
     def shut(self, reason: str) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 import trio
 from loguru import logger
 
+from actors.journal.errors import JournalError
+from actors.journal.store import JournalStore
 from assembly.arguments import ArgumentsError, OutputForm, parse_arguments
 from assembly.decoding import SettingsError
 from assembly.guardian.guard import Guard
@@ -53,10 +55,27 @@ def run_program(arguments: Sequence[str], environment: Mapping[str, str], signal
         with contextlib.suppress(OSError):  # nobody listens, but the exit status says it too
             os.write(STANDARD_ERROR, f"{error}\n".encode(errors="replace"))
         return ExitStatus.USAGE
-    return trio.run(partial(_run, settings, parsed.output_form, environment, signals))
+    try:
+        journal = _open_journal(settings)
+    except JournalError as error:
+        with contextlib.suppress(OSError):
+            os.write(STANDARD_ERROR, f"{error}\n".encode(errors="replace"))
+        return ExitStatus.USAGE
+    with journal or contextlib.nullcontext():
+        return trio.run(partial(_run, settings, parsed.output_form, environment, signals, journal))
 
 
-async def _run(settings: Settings, form: OutputForm, environment: Mapping[str, str], signals: StopSignals) -> ExitStatus:
+def _open_journal(settings: Settings) -> JournalStore | None:
+    """None where nothing outlives the run and no journal is asked for. Raises `JournalError`."""
+    if settings.journal.path is None:
+        return None
+    redact = redactor(settings.credentials.values())
+    return JournalStore(settings.journal.path, synchronous=settings.journal.synchronous, redact=redact)
+
+
+async def _run(
+    settings: Settings, form: OutputForm, environment: Mapping[str, str], signals: StopSignals, journal: JournalStore | None
+) -> ExitStatus:
     wall_clock = SystemWallClock()
     seed = settings.runtime.seed if settings.runtime.seed is not None else random.SystemRandom().getrandbits(32)
     redact = redactor(settings.credentials.values())
@@ -67,7 +86,7 @@ async def _run(settings: Settings, form: OutputForm, environment: Mapping[str, s
         logs.note(now_milliseconds, event)
         presenter.event(now_milliseconds, event)
 
-    runtime = Runtime(settings, wall_clock=wall_clock, seed=seed, report=report)
+    runtime = Runtime(settings, wall_clock=wall_clock, seed=seed, report=report, journal=journal, redact=redact)
     presenter = open_presenter(
         form,
         sink=DescriptorSink(STANDARD_OUTPUT),

@@ -14,6 +14,9 @@ from decimal import localcontext
 import trio
 
 from actors.accounts.timing import AccountTiming
+from actors.journal.errors import JournalBroken
+from actors.journal.store import JournalStore
+from assembly.journaling import RunJournal
 from assembly.parts import AccountParts
 from assembly.presenter.report import ExitStatus, RunReport, RuntimeStopping, StopAwaited
 from assembly.settings import Settings
@@ -30,7 +33,11 @@ HOW_TO_FORCE = "press Ctrl-C once more to force the stop; orders listed as live 
 
 
 class Runtime:
-    """One run. `report` takes every event, synchronously, and never blocks."""
+    """One run. `report` takes every event, synchronously, and never blocks.
+
+    With a `journal`, what happens is written there, and what earlier runs left in it is taken over; `redact` takes secrets out
+    of what is written. Whoever opened it closes it after the run.
+    """
 
     def __init__(
         self,
@@ -39,6 +46,8 @@ class Runtime:
         wall_clock: WallClock,
         seed: int | str,
         report: Callable[[object], None],
+        journal: JournalStore | None = None,
+        redact: Callable[[str], str] = str,
         timing: AccountTiming | None = None,
     ) -> None:
         self._settings = settings
@@ -49,11 +58,15 @@ class Runtime:
         self._stop_requested = trio.Event()
         self._is_stopping = False
         self._started_at = 0.0
+        self._journal = (
+            None if journal is None else RunJournal(journal, settings, wall_clock=wall_clock, redact=redact, on_lost=self._journal_lost)
+        )
         self.tree = Tree(
             settings,
             wall_clock=wall_clock,
             seed=seed,
             timing=timing or AccountTiming(),
+            journal=self._journal,
             report=self._report,
             fail=self._fail,
         )
@@ -64,6 +77,9 @@ class Runtime:
         Cancelled from outside, the tree stops in order too, with every account closed, before the cancellation goes on.
         """
         self._started_at = trio.current_time()
+        recovered = None if self._journal is None else self._journal.recovered()
+        if recovered is not None:
+            self._report(recovered)
         with localcontext(PRECISE):
             return await self._run()
 
@@ -78,6 +94,11 @@ class Runtime:
                 cause = f": {one_line(error.__cause__)}" if error.__cause__ is not None else ""
                 self._end(ExitStatus.FAILED, f"{error}{cause}")
             nursery.cancel_scope.cancel()
+        if self._journal is not None:
+            try:
+                self._journal.end(f"{self.statement().exit_status.name.lower()}: {self._reason}")
+            except JournalBroken as error:
+                self._end(ExitStatus.FAILED, str(error))
         return self.statement()
 
     def request_stop(self, reason: str, status: ExitStatus = ExitStatus.CLEAN) -> None:
@@ -149,6 +170,12 @@ class Runtime:
         if isinstance(event, SupervisorStopping) and event.supervisor == self.tree.root.name:
             self._close_gates(event.reason)
         self._outer_report(event)
+        if self._journal is not None:
+            self._journal.recorder.note(event)
+
+    def _journal_lost(self, reason: str) -> None:
+        """What happens cannot be written down any more: nothing new may begin."""
+        self.request_stop(f"the journal is not whole any more: {reason}", ExitStatus.FAILED)
 
     def _close_gates(self, reason: str) -> None:
         self._is_stopping = True

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from actors.accounts.credential import Credential
+from actors.journal.file import Synchronous
 from market.symbol import Symbol
 from orders.reports import MarginMode
 from simulated.settings import SimulationSettings
@@ -55,6 +56,13 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     log_file_megabytes_max: Annotated[int, Meta(ge=1)] = 10
     log_files_kept: Annotated[int, Meta(ge=1, le=1000)] = 5
     seed: Annotated[int, Meta(ge=0)] | None = None
+
+
+class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where what happens is written down. Without a path: beside the settings file, if any exchange outlives the program."""
+
+    path: str | None = None
+    synchronous: Synchronous = Synchronous.NORMAL
 
 
 class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +124,7 @@ class FileSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings file as a whole."""
 
     runtime: RuntimeSettings = RuntimeSettings()
+    journal: JournalSettings = JournalSettings()
     exchanges: dict[str, ExchangeSettings] = {}
     accounts: dict[str, AccountSettings] = {}
     cycles: dict[str, CycleSettings] = {}

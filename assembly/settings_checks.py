@@ -18,6 +18,7 @@ from assembly.settings import (
     ExchangeMode,
     ExchangeSettings,
     FileSettings,
+    JournalSettings,
     KnownExchange,
     LogLevel,
     Overrides,
@@ -29,6 +30,7 @@ from network.url import UrlError, parse_url
 from simulated import settings as simulated_settings
 
 _CYCLE_NAME = re.compile(r"[a-z0-9]{1,10}")
+JOURNAL_PATH = "var/journal.sqlite"  # from the settings file's folder
 _ACCOUNT_NAME = re.compile(r"[a-z0-9_]{1,20}")
 _LOG_LEVELS: tuple[LogLevel, ...] = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR")
 GUARDIAN_SILENCE_SECONDS_MIN = 5.0  # a sign of life comes every second, except while the last statement is written
@@ -79,7 +81,8 @@ def check_settings(
         _check_quantity(name, cycle, accounts[cycle.account])
         _check_listed(name, cycle.symbol, accounts[cycle.account].exchange, exchanges)
     exchanges = {name: _open_accounts(name, exchange, accounts, credentials) for name, exchange in exchanges.items()}
-    return Settings(runtime=runtime, exchanges=exchanges, accounts=accounts, cycles=cycles, credentials=credentials)
+    journal = _place_journal(found.journal, exchanges, folder)
+    return Settings(runtime=runtime, journal=journal, exchanges=exchanges, accounts=accounts, cycles=cycles, credentials=credentials)
 
 
 # What the file says
@@ -176,6 +179,13 @@ def _override_mode(name: str, exchange: ExchangeSettings, known: KnownExchange, 
     if switch not in _SWITCHED_ON:
         raise SettingsError(f'the environment variable {variable} is "{switch}"; expected 1 to use the testnet of {name}, or 0')
     return replace(exchange, mode=ExchangeMode.TESTNET) if _SWITCHED_ON[switch] else exchange
+
+
+def _place_journal(journal: JournalSettings, exchanges: Mapping[str, ExchangeSettings], folder: Path) -> JournalSettings:
+    """The journal's whole path. A run whose exchanges all end with it leaves nothing that a restart could need."""
+    if journal.path is None and all(exchange.is_embedded for exchange in exchanges.values()):
+        return journal
+    return replace(journal, path=str(folder / (journal.path or JOURNAL_PATH)))
 
 
 # What must be so in the end

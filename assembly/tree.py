@@ -1,6 +1,7 @@
 """The tree of actors: who supervises whom, who starts after whom, who is cleaned up how.
 
 root                  rest_for_one
+├─ journal              what happens, written down before it is acted on; only where something outlives the run
 ├─ exchanges          the simulated exchanges that this program embeds
 ├─ feeds              one per exchange
 ├─ accounts           one per credential; cleaned up by closing: every order of ours cancelled and confirmed
@@ -25,6 +26,8 @@ from actors.cycle.controller import RoundFailed
 from actors.feeds.actor import UnknownSymbol, run_feed
 from actors.feeds.publisher import FeedSubscriber
 from actors.feeds.settings import FeedSettings
+from actors.journal.actor import JournalActor
+from assembly.journaling import RunJournal
 from assembly.parts import AccountParts, CycleParts, ExchangeParts, InstrumentsOnly, Report, Reporting, account_limits, random_source
 from assembly.presenter.report import ExitStatus
 from assembly.registry import STRATEGIES
@@ -37,6 +40,7 @@ from orders.commands import CloseOwner
 from orders.errors import ErrorKind, ExchangeError
 from orders.order import Order
 from orders.reconciliation import CycleFinished
+from orders.recording import NoRecorder, Recorder
 from simulated.registry import make_exchange
 from supervision.child import Child, ChildContext, CleanupCause, DeathKind, Restart
 from supervision.errors import leaf_errors
@@ -48,6 +52,8 @@ from supervision.supervisor import Supervisor
 FEED_LIVENESS_SECONDS = 30.0
 ACCOUNT_LIVENESS_SECONDS = 60.0
 CYCLE_LIVENESS_SECONDS = 30.0
+JOURNAL_LIVENESS_SECONDS = 30.0
+JOURNAL_STOP_DEADLINE_SECONDS = 4.0  # its last writing has two seconds
 CHILD_STOP_DEADLINE_SECONDS = 2.0
 # As often as its start deadline allows: an exchange that cannot be reached for a minute must not use up the restarts.
 INSTRUMENTS_ATTEMPTS_MAX = 1_000
@@ -69,12 +75,22 @@ class Tree:
     """
 
     def __init__(
-        self, settings: Settings, *, wall_clock: WallClock, seed: int | str, timing: AccountTiming, report: Report, fail: Fail
+        self,
+        settings: Settings,
+        *,
+        wall_clock: WallClock,
+        seed: int | str,
+        timing: AccountTiming,
+        journal: RunJournal | None,
+        report: Report,
+        fail: Fail,
     ) -> None:
         self._settings = settings
         self._wall_clock = wall_clock
         self._seed = seed
         self._timing = timing
+        self._journal = journal
+        self._recorder: Recorder = NoRecorder() if journal is None else journal.recorder
         self._report = report
         self._fail = fail
         used_exchanges = dict.fromkeys(settings.accounts[cycle.account].exchange for cycle in settings.cycles.values())
@@ -89,6 +105,7 @@ class Tree:
                 exchange=settings.exchange_of(name),
                 installation=settings.runtime.installation,
                 wall_clock=wall_clock,
+                recovered=None if journal is None else journal.of_cycle(name, account=cycle.account),
             )
             for name, cycle in settings.cycles.items()
         }
@@ -107,6 +124,9 @@ class Tree:
             symbols=tuple(dict.fromkeys(cycle.settings.symbol for cycle in self.cycles.values() if cycle.settings.account == name)),
             wall_clock=self._wall_clock,
             rng=self._rng(f"session:{name}"),
+            recorder=self._recorder,
+            recovered=None if self._journal is None else self._journal.of_account(name),
+            known_until_milliseconds=None if self._journal is None else self._journal.known_until_milliseconds,
             report=self._report,
         )
 
@@ -121,6 +141,7 @@ class Tree:
         accounts = [self._account_child(parts) for parts in self.accounts.values()]
         cycles = [self._cycle_child(parts) for parts in self.cycles.values()]
         groups = [
+            *([self._journal_child(self._journal)] if self._journal is not None else []),
             *([self._group("exchanges", embedded, Intensity(restarts_max=0)).as_child()] if embedded else []),
             self._group("feeds", feeds, Intensity()).as_child(),
             self._group("accounts", accounts, Intensity()).as_child(),
@@ -153,6 +174,14 @@ class Tree:
         )
 
     # Children
+
+    def _journal_child(self, journal: RunJournal) -> Child:
+        """Significant: what cannot be written down must not happen. The root is stopped with it, every account closed."""
+
+        async def run(context: ChildContext) -> None:
+            await JournalActor(store=journal.store, queue=journal.queue, report=self._report).run(context)
+
+        return Child("journal", run, stop_deadline_seconds=JOURNAL_STOP_DEADLINE_SECONDS, liveness_timeout_seconds=JOURNAL_LIVENESS_SECONDS)
 
     def _exchange_child(self, parts: ExchangeParts) -> Child:
         simulated = make_exchange(parts.name, parts.settings.simulation, clock=self._wall_clock, rng=self._rng(f"exchange:{parts.name}"))
@@ -224,6 +253,8 @@ class Tree:
                     symbols=parts.symbols,
                     leverage=parts.settings.leverage,
                     inboxes=parts.inboxes,
+                    recorder=parts.recorder,
+                    known_until_milliseconds=parts.known_until_milliseconds,
                     limits=account_limits(parts.settings.limits),
                     timing=self._timing,
                     backoff=NetworkBackoff(0.25, 2.0, 20.0, 0.5, self._rng(f"account:{parts.name}:{context.incarnation}")),
@@ -263,6 +294,7 @@ class Tree:
                 inbox=parts.inbox,
                 commands=account.commands_sender,
                 wall_clock=self._wall_clock,
+                recorder=self._recorder,
                 report=self._report,
             )
             try:

@@ -76,6 +76,7 @@ class AccountLedger:
         self._counted_trade_ids: dict[TradeKey, None] = {}
         self._balances: dict[str, BalanceReport] = {}
         self._fill_changes: dict[str, Decimal] = {}
+        self._earlier_changes: dict[str, Decimal] = {}
         self._forgotten_holdings: dict[str, dict[Symbol, Decimal]] = {}
 
     # What is known
@@ -118,6 +119,11 @@ class AccountLedger:
         A contract's base counts as an asset here: what is held of it is the position, and the quote was paid for it.
         """
         return dict(self._fill_changes)
+
+    def fill_changes_since_start(self) -> dict[str, Decimal]:
+        """As `fill_changes`, of this run and of the orders of earlier ones that it goes on with."""
+        assets = {**self._fill_changes, **self._earlier_changes}
+        return {asset: EXACT.subtract(self._fill_changes.get(asset, ZERO), self._earlier_changes.get(asset, ZERO)) for asset in assets}
 
     def holdings(self, owner: str) -> dict[Symbol, Decimal]:
         """Base units by symbol that the owner's fills since the start add up to, those of forgotten orders included."""
@@ -168,6 +174,10 @@ class AccountLedger:
                 elif counted is None:
                     add_fill(self._fill_changes, fill)
             self._keep(order)
+        self._earlier_changes = dict(self._fill_changes)
+        for order in self._orders.values():
+            for asset, change in order.asset_changes().items():
+                self._earlier_changes[asset] = EXACT.subtract(self._earlier_changes.get(asset, ZERO), change)
 
     def _go_on_counting(self, counted: CountedEarlier) -> None:
         if self._fill_changes or self._counted_trade_ids:

@@ -63,9 +63,12 @@ from orders.errors import ErrorKind, ExchangeError
 from orders.events import AccountLost, AccountReady
 from orders.ledger import AccountLedger
 from orders.order import Order
+from orders.recording import Recorder
 
 RETRY_PAUSE_SECONDS = 0.25
 RETRY_PAUSE_SECONDS_MAX = 5.0
+# Trades are asked for anew from so long before the last question: one may be listed late.
+FILLS_OVERLAP_MILLISECONDS = 10_000
 REFUSALS_MAX = 3  # of the private stream in a row, with the clocks compared in between
 
 
@@ -85,6 +88,7 @@ class AccountActor:
     """Runs one account. One incarnation: make a new one for each start, on the same ledger, gate, rules and channels.
 
     `symbols` are those that are traded; of contracts, each gets `leverage` (None: left as it is) before the first order.
+    `known_until_milliseconds` is the exchange's time until which earlier runs knew every trade (None: there was none).
     `instruments` brings the rules of what may be traded, which are kept in `rules`; `inboxes` are the owners' ends by owner.
     `report` takes every noteworthy event and never blocks. The caller opens and closes the session's connection.
     """
@@ -104,6 +108,8 @@ class AccountActor:
         symbols: Sequence[Symbol],
         leverage: Decimal | None,
         inboxes: Mapping[str, Inbox],
+        recorder: Recorder,
+        known_until_milliseconds: int | None,
         limits: AccountLimits,
         timing: AccountTiming,
         backoff: Backoff,
@@ -124,8 +130,12 @@ class AccountActor:
         self._name = ledger.account
         self._is_listening = False
         self._was_refused = False
-        self._books = Bookkeeper(ledger=ledger, inboxes=inboxes, report=report)
-        self._positions = PositionDesk(session=session, bookkeeper=self._books, symbols=symbols, leverage=leverage)
+        self._books = Bookkeeper(ledger=ledger, inboxes=inboxes, recorder=recorder, report=report)
+        self._symbols = tuple(symbols)
+        self._fills_since_milliseconds = known_until_milliseconds
+        self._positions = PositionDesk(
+            session=session, bookkeeper=self._books, symbols=symbols, leverage=leverage, known_until_milliseconds=known_until_milliseconds
+        )
         self._requests = StreamRequests()
         self._desk = OrderDesk(
             bookkeeper=self._books,
@@ -244,10 +254,21 @@ class AccountActor:
                 await self._inquiry.resolve(order)
         for order in self._ledger.orders_missing_fills():
             await self._inquiry.fetch_fills(order)
+        await self._fetch_fills_since()
         for balance in await self._session.balances():
             self._books.take(balance)
         await self._positions.compare()
         self._report(AccountReconciled(self._name, len(self._ledger.live_orders()), why))
+
+    async def _fetch_fills_since(self) -> None:
+        """Every trade since we last knew them all, whosever: those of an earlier run's orders, and what a broken stream did not tell."""
+        asked_at_milliseconds = self._session.exchange_time_milliseconds()
+        known_until = self._fills_since_milliseconds
+        since = asked_at_milliseconds if known_until is None else known_until - FILLS_OVERLAP_MILLISECONDS
+        for symbol in self._symbols:
+            for fill in await self._session.fills(symbol, since_milliseconds=since):
+                self._books.take(fill)
+        self._fills_since_milliseconds = asked_at_milliseconds
 
     async def _try_to_reconcile(self, why: str) -> bool:
         try:

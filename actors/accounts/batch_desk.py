@@ -23,6 +23,7 @@ from orders.commands import AmendOrder, PlaceOrder
 from orders.errors import ExchangeError
 from orders.life_cycle import OrderInput
 from orders.order import ZERO, Order, Transport
+from orders.recording import NotRecorded
 from orders.reports import OrderReport, ReportedStatus
 from orders.request import OrderRequest
 
@@ -41,7 +42,7 @@ class BatchDesk:
         self._session = session
 
     async def place(self, commands: Sequence[PlaceOrder]) -> None:
-        """Send placements that the order desk has accepted."""
+        """Send placements that the order desk has accepted, once their intents outlive us."""
         capabilities = self._session.codec.capabilities
         batches = in_batches(
             commands,
@@ -98,7 +99,11 @@ class BatchDesk:
             return departed, expires_at_milliseconds
 
         try:
+            await self._books.recorder.written()
             answers = await self._session.place_batch(list(requests.values()), leaving=leaving)
+        except NotRecorded as error:
+            for client_order_id in requests:
+                self._desk.placing_failed(client_order_id, GateClosed(str(error)))
         except OPERATION_ERRORS as error:
             for client_order_id in requests:
                 if not self._has_ended(client_order_id):  # as those have that were held back

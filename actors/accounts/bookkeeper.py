@@ -11,6 +11,7 @@ import trio
 from orders.events import AccountLost, AccountReady, BalanceChanged, LedgerEvent, OrderChanged, PositionChanged
 from orders.ledger import AccountLedger
 from orders.life_cycle import OrderInput
+from orders.recording import Recorder
 from orders.reports import BalanceReport, FillReport, FundingReport, OrderReport, PositionReport, PrivateReport
 
 InboxItem = OrderChanged | BalanceChanged | PositionChanged | AccountReady | AccountLost
@@ -25,11 +26,17 @@ class Inbox(Protocol):
 
 
 class Bookkeeper:
-    """The ledger with its publication. Nothing here waits; `report` takes every noteworthy event and never blocks."""
+    """The ledger with its publication. Nothing here waits; `report` takes every noteworthy event and never blocks.
 
-    def __init__(self, *, ledger: AccountLedger, inboxes: Mapping[str, Inbox], report: Callable[[object], None]) -> None:
+    Each change is given to `recorder` before anybody hears of it.
+    """
+
+    def __init__(
+        self, *, ledger: AccountLedger, inboxes: Mapping[str, Inbox], recorder: Recorder, report: Callable[[object], None]
+    ) -> None:
         self.ledger = ledger
         self.account = ledger.account
+        self.recorder = recorder
         self.report = report
         self._inboxes = inboxes
 
@@ -69,6 +76,8 @@ class Bookkeeper:
 
     def publish(self, events: Sequence[LedgerEvent]) -> None:
         """Tell what the ledger changed."""
+        if events:
+            self.recorder.keep(*events)
         for event in events:
             match event:
                 case OrderChanged(_, order):

@@ -102,7 +102,7 @@ def limits_refusal(request: OrderRequest, ledger: AccountLedger, limits: Account
         return _position_refusal(request, ledger, ledger.positions, live, limits.max_position_notional, reference_price)
     if limits.max_position_notional is not None and request.side is Side.BUY:
         # What was bought since the start, plus every buy that may still fill, at the price of now.
-        position = max(ZERO, ledger.fill_changes().get(request.symbol.base, ZERO)) * reference_price
+        position = max(ZERO, ledger.fill_changes_since_start().get(request.symbol.base, ZERO)) * reference_price
         pending = sum(
             (_notional(order.request, reference_price) - order.filled_quote for order in live if _buys(order.request, request.symbol.base)),
             ZERO,

@@ -26,6 +26,7 @@ from orders.commands import AmendOrder, PlaceOrder
 from orders.errors import ErrorKind, ExchangeError
 from orders.life_cycle import OrderInput, OrderState
 from orders.order import Order, Transport
+from orders.recording import NotRecorded
 from orders.reports import OrderReport
 
 # How an operation may fail, whichever way it went.
@@ -92,10 +93,13 @@ class OrderDesk:
         return True
 
     async def place(self, command: PlaceOrder) -> None:
-        """Send one accepted placement. Cancelled in the middle, the order stays pending: closing finds out."""
+        """Send one accepted placement, once its intent outlives us. Cancelled in the middle, the order stays pending: closing finds out."""
         client_order_id = command.request.client_order_id
         try:
+            await self._books.recorder.written()
             report = await self._entry.place(command.request, leaving=partial(self.leave, command))
+        except NotRecorded as error:
+            self._end_unsent(client_order_id, f"not sent: {error}", for_now=True)
         except OPERATION_ERRORS as error:
             self.placing_failed(client_order_id, error)
         else:

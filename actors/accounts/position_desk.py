@@ -33,15 +33,24 @@ class AccountNotTradable(Exception):
 
 
 class PositionDesk:
-    """One account's. `leverage` None leaves every symbol's as it is."""
+    """One account's. `leverage` None leaves every symbol's as it is. `known_until_milliseconds` is as for the account actor."""
 
-    def __init__(self, *, session: AccountSession, bookkeeper: Bookkeeper, symbols: Sequence[Symbol], leverage: Decimal | None) -> None:
+    def __init__(
+        self,
+        *,
+        session: AccountSession,
+        bookkeeper: Bookkeeper,
+        symbols: Sequence[Symbol],
+        leverage: Decimal | None,
+        known_until_milliseconds: int | None,
+    ) -> None:
         self._session = session
         self._books = bookkeeper
         self._symbols = tuple(symbols)
         self._leverage = leverage
         self._positions = bookkeeper.ledger.positions
-        self._funding_since_milliseconds = session.exchange_time_milliseconds() - FUNDING_OVERLAP_MILLISECONDS
+        known_until = session.exchange_time_milliseconds() if known_until_milliseconds is None else known_until_milliseconds
+        self._funding_since_milliseconds = known_until - FUNDING_OVERLAP_MILLISECONDS
 
     async def prepare(self) -> None:
         """Check the position mode and set the leverage.

@@ -32,7 +32,9 @@ from orders.events import AccountLost, AccountReady, OrderChanged
 from orders.identity import ClientOrderIds
 from orders.order import ZERO, Order
 from orders.reconciliation import CycleFinished, CyclePhaseChanged, CycleReconciled, CycleStarted
+from orders.recording import Recorder
 from orders.request import OrderRequest
+from orders.rounds import RoundBegan
 
 # A command that waited longer than this was decided on a market that is gone.
 COMMAND_LIFETIME_SECONDS = 2.0
@@ -86,6 +88,7 @@ class CycleActor:
         inbox: LatestReceiver[CycleInput],
         commands: BoundedSender[AccountCommand],
         wall_clock: WallClock,
+        recorder: Recorder,
         report: Callable[[object], None],
     ) -> None:
         self._name = name
@@ -101,6 +104,7 @@ class CycleActor:
         self._inbox = inbox
         self._commands = commands
         self._wall_clock = wall_clock
+        self._recorder = recorder
         self._report = report
         self._phase = ""
 
@@ -138,8 +142,20 @@ class CycleActor:
                 f"cycle {self._name} needs {format_decimal(self._quote_quantity)} {self._symbol.quote} on account {self._account} and "
                 f"{format_decimal(available)} is available: lower its quantity or fund the account"
             )
-        memory.before = before
-        memory.started_at_milliseconds = self._wall_clock.milliseconds()
+        started_at_milliseconds = self._wall_clock.milliseconds()
+        self._recorder.keep(
+            RoundBegan(
+                account=self._account,
+                cycle=self._name,
+                number=memory.round_number,
+                symbol=self._symbol,
+                before=before,
+                carried_quantity=memory.carried_quantity,
+                rounds_completed=memory.rounds_completed,
+                started_at_milliseconds=started_at_milliseconds,
+            )
+        )
+        memory.before, memory.started_at_milliseconds = before, started_at_milliseconds
         self._report(
             CycleStarted(
                 account=self._account,
@@ -232,6 +248,7 @@ class CycleActor:
             # The exchange's balances may lag behind its trades. Not at each piece of news: every look is a signed request.
             await self._wait_until(trio.current_time() + BALANCES_LOOK_SECONDS, context)
             reconciled = self._compare(await self._capture(context))
+        self._recorder.keep(reconciled)
         self._report(reconciled)
         if not reconciled.agrees:
             raise BalancesDisagree(

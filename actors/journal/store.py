@@ -8,7 +8,7 @@ so that a torn end takes whole transactions away and never a part of one. `Synch
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -26,13 +26,18 @@ NO_RUN = "a run must be begun first"
 class JournalStore:
     """An open journal, of this process alone. Close it, or use it as a context manager."""
 
-    def __init__(self, path: Path | str, *, synchronous: Synchronous = Synchronous.NORMAL) -> None:
+    def __init__(
+        self, path: Path | str, *, synchronous: Synchronous = Synchronous.NORMAL, redact: Callable[[str], str] | None = None
+    ) -> None:
         """Open the journal at `path`, or make it, with its folder. `":memory:"` is for tests.
+
+        `redact` takes secrets out of every text that is written.
 
         Raises:
             JournalUnusable: it is in use, damaged, not a journal, or of a newer program; it was not changed.
             JournalBroken: it cannot be made, locked, read or written.
         """
+        self._redact = redact
         self._lock: FileLock | None = None
         self._writer: Writer | None = None
         self.writes_since_checkpoint = 0
@@ -101,8 +106,14 @@ class JournalStore:
             return
         with self._transaction("written"):
             for sql, values in writes:
-                self._connection.execute(sql, values)
+                self._connection.execute(sql, self._cleaned(values))
         self.writes_since_checkpoint += len(writes)
+
+    def _cleaned(self, values: tuple[object, ...]) -> tuple[object, ...]:
+        if self._redact is None:
+            return values
+        redact = self._redact
+        return tuple([redact(value) if type(value) is str else value for value in values])
 
     def end_run(self, *, at_milliseconds: int, how: str) -> None:
         """Write down that the run says goodbye, and how it ended.

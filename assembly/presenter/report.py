@@ -38,6 +38,20 @@ class RuntimeStarted(msgspec.Struct, frozen=True, kw_only=True):
     exchanges: dict[str, str]
 
 
+class RunRecovered(msgspec.Struct, frozen=True, kw_only=True):
+    """The journal holds an earlier run of this installation, and this is what the new one takes over from it.
+
+    Orders that may be live are asked about and cancelled before anything is placed; rounds in progress go on. Orders elsewhere
+    are at accounts that this run does not have: nobody looks after them.
+    """
+
+    last_run_began_at_milliseconds: int
+    last_run_ended: str
+    orders_that_may_be_live: tuple[str, ...]
+    rounds_in_progress: tuple[str, ...]
+    orders_elsewhere: tuple[str, ...]
+
+
 class RuntimeStopping(msgspec.Struct, frozen=True, kw_only=True):
     """The gate is closed: no new order can leave; open ones are being cancelled."""
 

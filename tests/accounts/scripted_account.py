@@ -31,6 +31,7 @@ from network.rest import ExchangeLimits, RestClient, RetryPolicy
 from orders.errors import ErrorKind, ExchangeError
 from orders.ledger import AccountLedger
 from orders.order import Order
+from orders.recording import NoRecorder
 from orders.reports import BalanceReport, FillReport, OrderReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
 
@@ -91,7 +92,7 @@ class Books:
     def __init__(self) -> None:
         self.told: list[object] = []
         self.ledger = AccountLedger(account="main", installation="mm")
-        self.bookkeeper = Bookkeeper(ledger=self.ledger, inboxes={}, report=self.told.append)
+        self.bookkeeper = Bookkeeper(ledger=self.ledger, inboxes={}, recorder=NoRecorder(), report=self.told.append)
 
     def seen(self, kind: type) -> list[object]:
         return [event for event in self.told if isinstance(event, kind)]

@@ -7,6 +7,7 @@ from decimal import Decimal
 from actors.accounts import events as account_events
 from actors.feeds import reports as feed_reports
 from actors.feeds.book_sync import LossKind
+from actors.journal import events as journal_events
 from assembly.guardian import events as guardian_events
 from assembly.presenter import report as runtime_events
 from market import events as market_events
@@ -200,6 +201,7 @@ EVENTS: tuple[object, ...] = (
     account_events.ClockOffsetMeasured("main", -12),
     account_events.DeadMansSwitchArmed("main", 30),
     account_events.DeadMansSwitchDisarmed("main"),
+    journal_events.JournalFailed("the journal var/journal.sqlite cannot be written: database or disk is full (SQLITE_FULL)", 2),
     account_events.LeverageSet("main", BTC, Decimal(5)),
     account_events.ClosingProgressed("main", "2 orders left"),
     reconciliation.CycleStarted(account="main", cycle="btc", number=1, symbol=BTC, quote_quantity=Decimal(100)),
@@ -250,6 +252,13 @@ EVENTS: tuple[object, ...] = (
         )
     ),
     runtime_events.RuntimeStarted(version="0.1.0", installation="mm", exchanges={"gateio_spot": "simulated, embedded"}),
+    runtime_events.RunRecovered(
+        last_run_began_at_milliseconds=TIME - 60_000,
+        last_run_ended="died without saying goodbye",
+        orders_that_may_be_live=("mm-btc-abc0",),
+        rounds_in_progress=("btc",),
+        orders_elsewhere=(),
+    ),
     runtime_events.RuntimeStopping(reason="SIGINT", deadline_seconds=10.0),
     runtime_events.StopAwaited(awaited=("account main: 1 order",), how_to_force="press Ctrl-C once more"),
     runtime_events.Notice("LIVE: account main trades with real money"),

@@ -13,6 +13,7 @@ from presenter_samples import EVENTS
 from settings_files import KNOWN
 
 from actors.cycle.sell_on_top import SellOnTopParameters
+from actors.journal.file import Synchronous
 from assembly.arguments import parse_arguments
 from assembly.presenter.vocabulary import tell
 from assembly.settings import (
@@ -21,6 +22,7 @@ from assembly.settings import (
     ExchangeMode,
     ExchangeSettings,
     FileSettings,
+    JournalSettings,
     LimitSettings,
     RuntimeSettings,
 )
@@ -34,6 +36,7 @@ CONFIG = (ROOT / "config.toml").read_text(encoding="utf-8")
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "`[runtime]`": RuntimeSettings,
+    "`[journal]`": JournalSettings,
     "`[exchanges.NAME]`": ExchangeSettings,
     "`[exchanges.NAME.simulation]`": simulated.SimulationSettings,
     "`[[exchanges.NAME.simulation.markets]]`": simulated.MarketSettings,
@@ -78,7 +81,7 @@ def _meant(value: object) -> object:
     match value:
         case bool() | str():
             return value
-        case ExchangeMode() | MarginMode():
+        case ExchangeMode() | MarginMode() | Synchronous():
             return value.value
         case _:
             return Decimal(str(value))

@@ -30,6 +30,7 @@ from orders.events import AccountLost, AccountReady, OrderChanged
 from orders.identity import ClientOrderIds
 from orders.life_cycle import OrderState
 from orders.order import ZERO, Order, add_fill
+from orders.recording import NoRecorder
 from orders.reports import FillReport
 from orders.request import OrderType
 
@@ -253,6 +254,7 @@ class Desk:
             inbox=self.inbox,
             commands=self._commands_sender,
             wall_clock=VirtualWallClock(),
+            recorder=NoRecorder(),
             report=self.reports.append,
         )
         with self._life:

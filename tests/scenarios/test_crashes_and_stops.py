@@ -15,7 +15,7 @@ from assembly.presenter.report import ExitStatus
 from assembly.settings import LimitSettings
 from market.events import BookLost, Side
 from market.symbol import Symbol
-from orders.events import OrderEnded, OrderPlaced
+from orders.events import AccountReady, OrderEnded, OrderPlaced
 from orders.life_cycle import OrderState
 from orders.reconciliation import CycleReconciled, CycleStarted
 from simulated.engine.order import NewOrder
@@ -122,7 +122,7 @@ async def test_restart_of_the_program_sweeps_what_the_last_run_left(world: World
         await world.ended()
     assert world.our_open_orders()
     await world.start(cycles=1)
-    await world.wait_for(CycleStarted, count=2)
+    await world.wait_for(AccountReady, count=2)
     world.check_nothing_is_open()
     world.stop()
     report = await world.ended()
@@ -278,6 +278,7 @@ async def test_program_started_again_in_the_same_moment_gives_new_order_ids(worl
     world.cancel()
     await world.ended()
     first_run = {order.client_id for order in world.exchange.orders()}
+    world.lose_journal()
     await world.start(cycles=0)
     await placed_sell(world, 2)
     world.stop()

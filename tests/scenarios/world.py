@@ -21,6 +21,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import random
+import sqlite3
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar, cast
@@ -34,6 +35,8 @@ from actors.accounts.credential import Credential
 from actors.accounts.timing import AccountTiming
 from actors.channels.reply import Reply
 from actors.cycle.sell_on_top import SellOnTopParameters
+from actors.journal.file import MEMORY
+from actors.journal.store import JournalStore
 from assembly.parts import AccountParts
 from assembly.presenter.report import ExitStatus, RunReport
 from assembly.presenter.vocabulary import tell
@@ -105,6 +108,8 @@ class World:
         self._ended = trio.Event()
         self._crash_on: list[Callable[[object], bool]] = []
         self._runtime_scope = trio.CancelScope()
+        self.journal = JournalStore(MEMORY)
+        """Of all runs in this world: a restart goes on from it. In memory, and everything else about it as on a disk."""
 
     # The exchange
 
@@ -184,16 +189,40 @@ class World:
             },
         )
 
+    def lose_journal(self) -> None:
+        """The next run begins with an empty journal, as if somebody had deleted it."""
+        self.journal = JournalStore(MEMORY)
+
+    def fill_journal(self) -> None:
+        """From now on its disk is full."""
+        connection = self.journal._connection
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        while True:  # what room there is in pages that are there is taken too
+            try:
+                connection.execute("INSERT INTO events (run, at, actor, name, fields) VALUES (1, 0, '', 'filler', zeroblob(500))")
+            except sqlite3.OperationalError:
+                return
+
+    def journal_rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What the journal holds."""
+        return [tuple(row) for row in self.journal._connection.execute(sql).fetchall()]
+
     async def start(self, *, timing: AccountTiming | None = None, **settings: Any) -> None:
         """Start the program with `settings`; returns at once.
 
-        A second start in one world is a restart of the process: nothing is kept.
+        A second start in one world is a restart of the process: nothing is kept but the journal.
         """
         self._ended = trio.Event()
         self._runtime_scope = trio.CancelScope()
         self.report = None
         self.runtime = Runtime(
-            self.settings(**settings), wall_clock=self.wall_clock, seed=self.seed, report=self._take_event, timing=timing
+            self.settings(**settings),
+            wall_clock=self.wall_clock,
+            seed=self.seed,
+            report=self._take_event,
+            journal=self.journal,
+            timing=timing,
         )
         if self.orders_by_rest:
             codec = self.account.codec
@@ -358,7 +387,8 @@ class World:
             )
             if ours != real:
                 self.fail(f"{order.client_order_id}: fills here {ours}, at the exchange {real}")
-        known = {self.codec.wire_client_order_id(order.client_order_id) for order in ledger.orders()}
+        written = (row[0] for row in self.journal_rows("SELECT client_order_id FROM orders WHERE is_settled"))
+        known = {self.codec.wire_client_order_id(known) for known in (*(order.client_order_id for order in ledger.orders()), *written)}
         for order in self.exchange.orders():
             if self._is_ours(order.client_id) and order.client_id not in known:
                 self.fail(f"the exchange has an order of ours that we do not know: {order}")

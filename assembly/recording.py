@@ -1,0 +1,76 @@
+"""The journal as the actors see it (`orders.recording.Recorder`), and as everything else that happens is told to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import trio
+
+from actors.journal.entries import EventTold
+from actors.journal.errors import JournalBroken
+from actors.journal.port import JournalPort
+from actors.journal.records import has_table
+from assembly.presenter.vocabulary import tell
+from market import events as market_events
+from orders.reconciliation import CycleReconciled
+from orders.recording import NotRecorded
+
+# What the market does is for recordings; a journal is about what we did.
+_NOT_TOLD = (
+    market_events.BookChanged,
+    market_events.TradeHappened,
+    market_events.TickerChanged,
+    market_events.MarkPriceChanged,
+    market_events.LiquidationHappened,
+    CycleReconciled,  # the cycle itself has it written
+)
+
+
+class JournalRecorder:
+    """Implements `orders.recording.Recorder` on a journal's port.
+
+    `on_lost` is called once, with the reason, when an entry could be neither written nor kept waiting: what the journal says
+    is no longer all that happened, and trading must end. `redact` takes secrets out of what exchanges said.
+    """
+
+    def __init__(self, port: JournalPort, *, redact: Callable[[str], str], on_lost: Callable[[str], None]) -> None:
+        self._port = port
+        self._redact = redact
+        self._on_lost = on_lost
+        self.has_lost = False
+
+    def keep(self, *events: object) -> None:
+        try:
+            self._port.record_nowait(*events)
+        except (trio.WouldBlock, JournalBroken) as error:
+            if not self.has_lost:
+                self.has_lost = True
+                self._on_lost(str(error) or "the journal does not keep up with what happens")
+
+    async def written(self) -> None:
+        if self.has_lost:
+            raise NotRecorded("the journal has lost something")
+        try:
+            await self._port.record_and_wait()
+        except JournalBroken as error:
+            raise NotRecorded(str(error)) from error
+
+    def note(self, event: object) -> None:
+        """Tell of an event that no restart needs, in words. It may be dropped when much happens, and is counted then."""
+        if has_table(type(event)) or isinstance(event, _NOT_TOLD):
+            return  # written where it happens
+        told = tell(event)
+        if told is not None:
+            self._port.note(EventTold(told.name, cast("dict[str, object]", self._clean(told.fields)), str(told.fields.get("actor", ""))))
+
+    def _clean(self, value: object) -> object:
+        match value:
+            case str():
+                return self._redact(value)
+            case Mapping():
+                return {key: self._clean(item) for key, item in cast("Mapping[str, object]", value).items()}
+            case list() | tuple():
+                return [self._clean(item) for item in cast("list[object]", value)]
+            case _:
+                return value
