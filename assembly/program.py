@@ -126,7 +126,7 @@ async def _run(
         nursery.cancel_scope.cancel()
     status = await _tell_end(ended, presenter, logs)
     if status is not ExitStatus.MAY_BE_LIVE:
-        guard.say_goodbye()  # otherwise it goes on where this run has ended
+        await guard.say_goodbye()  # otherwise it goes on where this run has ended
     return status
 
 

@@ -29,6 +29,7 @@ WATCHER = "assembly.guardian.watch"
 ROOT = Path(__file__).resolve().parents[2]
 BEAT_SECONDS = 1.0
 START_SECONDS_MAX = 5.0
+LEAVE_SECONDS_MAX = 0.2
 # Pauses before each further guardian, when one after the other dies; then the last for ever. One that lived for a while has
 # nothing to do with the next.
 RESTART_PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 60.0)
@@ -48,6 +49,7 @@ class Guard:
         self._wall_clock = wall_clock
         self._report = report
         self._channel: socket.socket | None = None
+        self._process: trio.Process | None = None
         self._is_known = trio.Event()
         self._under_way: frozenset[str] = frozenset()
 
@@ -65,11 +67,17 @@ class Guard:
                     await self._is_known.wait()
             task_status.started()
 
-    def say_goodbye(self) -> None:
-        """The run has ended, and no order of ours may be live: the guardian leaves by itself. Call it last; it never waits."""
-        if self._channel is not None:
-            with suppress(OSError):  # it has died, or hangs: then it finds nothing to do
-                self._channel.send(b"bye\n")
+    async def say_goodbye(self) -> None:
+        """The run has ended, and no order of ours may be live: the guardian leaves by itself. Call it after `run`.
+
+        It takes the milliseconds in which a guardian leaves, so that it is seen out and no zombie; one that hangs is not waited for.
+        """
+        if self._channel is None or self._process is None:
+            return
+        with self._channel, suppress(OSError):  # it has died, or hangs: then it finds nothing to do
+            self._channel.send(b"bye\n")
+        with trio.move_on_after(LEAVE_SECONDS_MAX):
+            await self._process.wait()
 
     async def _keep(self) -> None:
         losses = 0
@@ -96,29 +104,35 @@ class Guard:
             OSError: it cannot be started.
         """
         ours, theirs = socket.socketpair()
-        with theirs:
-            process = await trio.lowlevel.open_process(
-                [sys.executable, "-m", WATCHER, *self._arguments(theirs)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,  # Ctrl-C and the end of a terminal are for the runtime
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))},
-            )
+        try:
+            process = await self._start(theirs)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         ours.setblocking(False)
-        self._channel = ours
+        self._channel, self._process = ours, process
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._beat, ours, nursery.cancel_scope)
             await self._listen(ours, process.pid)
             nursery.cancel_scope.cancel("the guardian has closed its end")
-        self._channel = None
+        self._channel = self._process = None
         ours.close()
         process.kill()  # one that hangs, since it did not listen; for one that is dead this does nothing
         return process.pid, _how_it_went(await process.wait())
 
-    def _arguments(self, theirs: socket.socket) -> list[str]:
-        """For whoever looks at the list of processes, too."""
-        return ["--of", str(self._plan.runtime_process), "--channel", str(theirs.fileno()), "--silence", f"{self._silence_seconds:g}"]
+    async def _start(self, channel: socket.socket) -> trio.Process:
+        # What it is told here is for whoever looks at the list of processes, too.
+        told = ["--of", str(self._plan.runtime_process), "--channel", str(channel.fileno()), "--silence", f"{self._silence_seconds:g}"]
+        return await trio.lowlevel.open_process(
+            [sys.executable, "-m", WATCHER, *told],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=(channel.fileno(),),
+            start_new_session=True,  # Ctrl-C and the end of a terminal are for the runtime
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))},
+        )
 
     async def _beat(self, channel: socket.socket, scope: trio.CancelScope) -> None:
         try:
