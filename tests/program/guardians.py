@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
-from processes import PATIENCE_SECONDS, ROOT, Exchange, Output, guardians_of, settings
 
 from assembly.guardian.plan import GuardedAccount, Plan
 from assembly.registry import EXCHANGES
+from tests.program.processes import PATIENCE_SECONDS, ROOT, Exchange, Output, guardians_of, settings
 
 _runtime_processes = itertools.count(10_000_000)  # no process has such an id
 
