@@ -230,5 +230,7 @@ _BAD_NEWS = frozenset(
         "cleanup_timed_out",
         "stop_deadline_exceeded",
         "impossible_transition",
+        "guardian_lost",
+        "guardian_acted",
     }
 )
