@@ -7,9 +7,11 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from market.events import Side
 from market.symbol import Symbol
+from orders import positions
 from orders.events import FundingPaid, PositionChanged, PositionDiffers
 from orders.ledger import AccountLedger, margin
 from orders.order import Order
@@ -167,6 +169,55 @@ def test_older_report_is_ignored_and_what_a_newer_one_does_not_state_stays_known
     books.apply_report(report("2", entry="100", time=11))
     known = books.reports()[BTC]
     assert (known.quantity, known.leverage, known.margin_mode, known.mark_price) == (2, 5, MarginMode.ISOLATED, 101)
+
+
+def test_report_of_the_same_moment_adds_what_the_other_channel_did_not_state() -> None:
+    books = PositionBooks("main")
+    books.apply_report(report("2", entry="100", time=10))
+    told = books.apply_report(report("2", entry="100", time=10, mark_price=Decimal(101), leverage=Decimal(3)))
+    assert [type(event) for event in told] == [PositionChanged]
+    assert (books.reports()[BTC].mark_price, books.leverage(BTC)) == (101, 3)
+
+
+def test_report_that_is_older_than_the_stream_s_last_is_ignored_even_after_one_without_a_time() -> None:
+    books = PositionBooks("main")
+    books.apply_report(report("2", entry="100", time=10))
+    books.apply_report(report("3", entry="100"))  # fetched over REST, which tells no time
+    assert books.apply_report(report("1", entry="100", time=9)) == []
+    assert books.reports()[BTC].quantity == 3
+
+
+def test_difference_that_went_away_must_be_found_twice_again() -> None:
+    books = PositionBooks("main")
+    books.apply_all([])
+    books.count_fill(fill(Side.BUY, "1", "100"))
+    found = list(books.apply_all([]))
+    found += books.apply_all([report("1", entry="100")])
+    found += books.apply_all([])
+    assert not any(isinstance(event, PositionDiffers) for event in found)
+    assert PositionDiffers("main", BTC, Decimal(1), Decimal(0)) in books.apply_all([])
+
+
+def test_short_position_that_is_believed_has_brought_what_its_entry_price_says() -> None:
+    books = PositionBooks("main")
+    books.apply_all([report("-2", entry="100")])
+    assert (books.account_of(BTC).cost, books.account_of(BTC).entry_price) == (-200, 100)
+    books.count_fill(fill(Side.BUY, "2", "90"))
+    assert (books.account_of(BTC).quantity, books.account_of(BTC).realised) == (0, 20)
+
+
+def test_fee_in_another_asset_than_the_quote_is_no_part_of_the_fees() -> None:
+    account = account_after(replace(fill(Side.BUY, "1", "100", fee="0.5"), fee_asset="POINT"), fill(Side.SELL, "1", "101", fee="0.05"))
+    assert account.fees == Decimal("0.05")
+
+
+def test_beyond_the_bound_the_oldest_payment_is_forgotten_and_not_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(positions, "PAYMENTS_KEPT_MAX", 2)
+    books = PositionBooks("main")
+    for payment_id in ("1", "2", "3"):
+        assert books.apply_funding(funding(payment_id, "-0.1"))
+    assert books.apply_funding(funding("3", "-0.1")) == []
+    assert books.apply_funding(funding("2", "-0.1")) == []
 
 
 def test_leverage_that_was_set_counts_before_there_is_a_position_and_until_the_exchange_says_another() -> None:
