@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actors.accounts.checks import AccountLimits, refusal
 from market.events import Side
@@ -13,7 +14,8 @@ from market.instrument import Instrument
 from market.symbol import Symbol
 from orders.capabilities import Capabilities
 from orders.ledger import AccountLedger
-from orders.reports import BalanceReport, PositionReport
+from orders.life_cycle import OrderInput
+from orders.reports import BalanceReport, FillReport, OrderReport, PositionReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
 
 BTC_USDT = Symbol("BTC", "USDT")
@@ -33,6 +35,29 @@ CONTRACTS = Capabilities(
 )
 ASSETS = Capabilities(time_in_force=frozenset(TimeInForce), market_buy_by_quote=True, market_buy_by_base=True, amend=True)
 
+REPORT = OrderReport(
+    exchange_order_id="77",
+    client_order_id="mm-btc-1",
+    symbol=BTC_USDT,
+    side=Side.BUY,
+    status=ReportedStatus.OPEN,
+    filled_quantity=Decimal(0),
+    filled_quote=Decimal(0),
+    price=PRICE,
+)
+FILL = FillReport(
+    trade_id="1",
+    exchange_order_id="77",
+    client_order_id="mm-btc-1",
+    symbol=BTC_USDT,
+    side=Side.BUY,
+    price=PRICE,
+    quantity=Decimal("0.003"),
+    fee=Decimal(0),
+    fee_asset="USDT",
+    maker=True,
+)
+
 
 def ledger(*, position: str = "0", leverage: str = "10", available: str = "100") -> AccountLedger:
     made = AccountLedger(account="main", installation="mm", holds_positions=True)
@@ -43,11 +68,10 @@ def ledger(*, position: str = "0", leverage: str = "10", available: str = "100")
 
 
 def limit(side: Side, quantity: str, *, number: int = 1, **changes: Any) -> OrderRequest:
-    given: dict[str, Any] = {"price": PRICE, "time_in_force": TimeInForce.POST_ONLY, **changes}
+    given: dict[str, Any] = {"symbol": BTC_USDT, "price": PRICE, "time_in_force": TimeInForce.POST_ONLY, **changes}
     return OrderRequest(
         client_order_id=f"mm-btc-{number}",
         owner="btc",
-        symbol=BTC_USDT,
         side=side,
         type=OrderType.LIMIT,
         quantity=Decimal(quantity),
@@ -126,3 +150,34 @@ def test_position_limit_counts_what_may_still_fill_on_the_same_side_and_nothing_
     assert why_not(limit(Side.BUY, "0.004", number=2), of, limits=limits) == ""
     assert "position would be" in why_not(limit(Side.BUY, "0.0041", number=2), of, limits=limits)
     assert why_not(limit(Side.SELL, "0.01", number=2), of, limits=limits) == ""
+
+
+def test_position_limit_counts_what_remains_of_the_other_orders_on_that_side() -> None:
+    limits = AccountLimits(max_position_notional=Decimal(500))
+    of = ledger(available="1000")
+    of.record_intent(limit(Side.BUY, "0.008"), now=1.0)
+    of.apply_order_report(replace(REPORT, filled_quantity=Decimal("0.003"), filled_quote=Decimal(150)), now=2.0)
+    of.apply_fill(FILL, now=2.0)  # 0.003 is held, and 0.005 may still be bought
+    assert why_not(limit(Side.BUY, "0.002", number=2), of, limits=limits) == ""
+    over = why_not(limit(Side.BUY, "0.0021", number=2), of, limits=limits)
+    assert over == "position would be 505, max_position_notional is 500"
+
+
+def test_position_limit_does_not_count_orders_that_cannot_make_the_position_larger() -> None:
+    limits = AccountLimits(max_position_notional=Decimal(500))
+    of = ledger(position="-0.005", available="1000")
+    of.record_intent(limit(Side.BUY, "0.005", reduce_only=True), now=1.0)
+    of.record_intent(limit(Side.BUY, "0.01", number=2, symbol=Symbol("ETH", "USDT")), now=1.0)
+    of.record_intent(limit(Side.SELL, "0.005", number=3), now=1.0)
+    assert why_not(limit(Side.BUY, "0.015", number=4), of, limits=limits) == ""
+    assert "position would be 505" in why_not(limit(Side.BUY, "0.0151", number=4), of, limits=limits)
+
+
+def test_margin_of_an_order_of_unknown_fate_is_not_spent_twice_though_the_exchange_has_told_of_it() -> None:
+    of = ledger()
+    of.record_intent(limit(Side.BUY, "0.015"), now=1.0)
+    of.apply_order_report(REPORT, now=2.0)
+    assert why_not(limit(Side.BUY, "0.02", number=2), of) == "", "the exchange's own figure counts it"
+    of.record_input("mm-btc-1", OrderInput.AMEND_ASKED, now=3.0)
+    of.record_input("mm-btc-1", OrderInput.ANSWER_LOST, now=3.0)
+    assert "insufficient margin: 25.5 USDT needed, 25 available" in why_not(limit(Side.BUY, "0.0051", number=2), of)
