@@ -294,3 +294,22 @@ async def test_request_that_is_cancelled_no_longer_counts(autojump_clock) -> Non
         asking.answer("1")
         assert asking.requests.is_usable
     assert not asking.outcomes
+
+
+async def test_request_that_was_given_up_casts_no_doubt_on_a_stream_that_answers_again(autojump_clock) -> None:
+    asking = Asking()
+    with asking.requests.carried_by(asking.stream):
+        await asking.ask()
+        asking.requests.hear([StreamPong()])
+        await trio.sleep(10 * DOUBT_AFTER_SECONDS)
+        assert asking.requests.is_usable
+
+
+async def test_requests_that_were_given_up_leave_room_for_others(autojump_clock) -> None:
+    asking = Asking()
+    with asking.requests.carried_by(asking.stream):
+        async with trio.open_nursery() as nursery:
+            for _ in range(PENDING_MAX):
+                nursery.start_soon(asking.ask)
+        asking.requests.hear([StreamPong()])
+        assert asking.requests.is_usable

@@ -1,0 +1,129 @@
+"""The session alone: what is asked again after a lost answer and what is not, what is learned first, and lists of several pages."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import cast
+from urllib.parse import parse_qs
+
+import msgspec
+import pytest
+from gateio_futures_codec import sample
+from scripted_account import BTC, ScriptedHttp, order_answer, sell
+
+from actors.accounts.codec import AccountCodec
+from actors.accounts.credential import Credential
+from actors.accounts.gateio_futures import GateioFuturesAccountCodec
+from actors.accounts.gateio_spot import GateioSpotAccountCodec
+from actors.accounts.session import PAGES_MAX, AccountSession, ClockOffset
+from market.clock import VirtualWallClock
+from network.breaker import CircuitBreaker
+from network.errors import ResponseLost
+from network.http import HttpClient, HttpResponse
+from network.rate_limit import RateLimiter
+from network.rest import ExchangeLimits, RestClient, RetryPolicy
+from orders.order import Order
+
+PER_PAGE = 100
+ORDER = Order(request=sell("mm-btc-000000001"), exchange_order_id="77", sent=True)
+LOST = ResponseLost("scripted")
+
+
+class Asked:
+    """A session that asks three times, over scripted answers."""
+
+    def __init__(self, codec: AccountCodec | None = None) -> None:
+        self.http = ScriptedHttp()
+        codec = GateioSpotAccountCodec() if codec is None else codec
+        self.session = AccountSession(
+            codec=codec,
+            rest=RestClient(
+                cast("HttpClient", self.http),
+                ExchangeLimits(RateLimiter(dict(codec.rate_limits)), CircuitBreaker("scripted", on_change=lambda change: None)),
+                rng=random.Random(1),
+            ),
+            credential=Credential(key="key", secret="secret"),
+            wall_clock=VirtualWallClock(1_790_000_000_000),
+            offset=ClockOffset(),
+            retry=RetryPolicy(attempts_max=3),
+        )
+
+    @property
+    def paths(self) -> list[str]:
+        return [request.path for _, request in self.http.sent]
+
+
+async def amend(session: AccountSession) -> None:
+    await session.amend(ORDER, price=Decimal(101), quantity=None)
+
+
+async def place(session: AccountSession) -> None:
+    await session.place(sell("mm-btc-000000001"), leaving=lambda: None)
+
+
+async def cancel(session: AccountSession) -> None:
+    await session.cancel(ORDER)
+
+
+async def query(session: AccountSession) -> None:
+    await session.query_order(ORDER)
+
+
+@pytest.mark.parametrize("operation", [amend, place])
+async def test_what_changes_an_order_is_never_sent_again_after_a_lost_answer(
+    autojump_clock, operation: Callable[[AccountSession], Awaitable[None]]
+) -> None:
+    asked = Asked()
+    asked.http.answers = [LOST, order_answer("mm-btc-000000001")]
+    with pytest.raises(ResponseLost):
+        await operation(asked.session)
+    assert len(asked.http.sent) == 1
+
+
+@pytest.mark.parametrize("operation", [cancel, query])
+async def test_what_may_be_carried_out_twice_is_asked_again_after_a_lost_answer(
+    autojump_clock, operation: Callable[[AccountSession], Awaitable[None]]
+) -> None:
+    asked = Asked()
+    asked.http.answers = [LOST, LOST, order_answer("mm-btc-000000001")]
+    await operation(asked.session)
+    assert len(asked.http.sent) == 3
+
+
+def page(size: int) -> HttpResponse:
+    order = order_answer("mm-btc-000000001", status="cancelled").body
+    return HttpResponse(status=200, headers={}, body=b"[" + b",".join([order] * size) + b"]")
+
+
+async def test_list_is_asked_for_until_a_page_that_is_not_full(autojump_clock) -> None:
+    asked = Asked()
+    asked.http.answers = [page(PER_PAGE), page(PER_PAGE), page(3)]
+    found = await asked.session.finished_orders(BTC, since_milliseconds=0)
+    assert len(found) == 2 * PER_PAGE + 3
+    assert [parse_qs(request.query)["page"] for _, request in asked.http.sent] == [["1"], ["2"], ["3"]]
+
+
+async def test_list_that_never_ends_is_given_up_after_the_bound(autojump_clock) -> None:
+    asked = Asked()
+    asked.http.answers = [page(PER_PAGE)] * (PAGES_MAX + 1)
+    assert len(await asked.session.finished_orders(BTC, since_milliseconds=0)) == PAGES_MAX * PER_PAGE
+
+
+async def test_everything_that_the_codec_must_know_is_learned_before_the_first_question_and_once(autojump_clock) -> None:
+    asked = Asked(GateioFuturesAccountCodec())
+    bodies = [sample("contracts"), sample("account"), msgspec.json.encode([]), msgspec.json.encode([])]
+    asked.http.answers = [HttpResponse(status=200, headers={}, body=body) for body in bodies]
+    for _ in range(2):
+        assert await asked.session.positions() == []
+    prefix = "/api/v4/futures/usdt"
+    assert asked.paths == [f"{prefix}/contracts", f"{prefix}/accounts", f"{prefix}/positions", f"{prefix}/positions"]
+
+
+async def test_learning_alone_learns_everything(autojump_clock) -> None:
+    asked = Asked(GateioFuturesAccountCodec())
+    asked.http.answers = [HttpResponse(status=200, headers={}, body=sample(name)) for name in ("contracts", "account")]
+    await asked.session.learn_instruments()
+    assert asked.session.codec.catalogue is not None
+    assert asked.session.codec.catalogue.is_complete, "a stream is opened after this, and its subscriptions name the user"
