@@ -1,0 +1,127 @@
+"""Flattening at a stop: what a run's fills have left of a cycle is sold, or of contracts brought back to nothing, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+import trio
+
+from actors.accounts.bookkeeper import Bookkeeper
+from actors.accounts.flattening import EXPIRY_MILLISECONDS, flatten
+from actors.accounts.session import AccountSession
+from market.events import Side
+from market.instrument import Instrument
+from market.symbol import Symbol
+from orders.ledger import AccountLedger
+from orders.reports import FillReport, OrderReport, ReportedStatus
+from orders.request import OrderRequest, OrderType, TimeInForce
+
+BTC = Symbol("BTC", "USDT")
+RULES = Instrument(
+    exchange="scripted",
+    symbol=BTC,
+    price_tick=Decimal("0.1"),
+    quantity_step=Decimal("0.01"),
+    quantity_min=Decimal("0.02"),
+    notional_min=Decimal(0),
+)
+
+
+class FillingSession:
+    """Fills at once whatever is placed."""
+
+    def __init__(self, *, positions: bool) -> None:
+        self.codec = SimpleNamespace(capabilities=SimpleNamespace(positions=positions, order_expiry=True))
+        self.placed: list[tuple[OrderRequest, int | None]] = []
+
+    def exchange_time_milliseconds(self) -> int:
+        return 1_000_000
+
+    async def place(self, request: OrderRequest, *, leaving: Callable[[], int | None]) -> OrderReport:
+        self.placed.append((request, leaving()))
+        await trio.lowlevel.checkpoint()
+        quantity = request.quantity or Decimal(0)
+        return OrderReport(
+            exchange_order_id="99",
+            client_order_id=request.client_order_id,
+            symbol=request.symbol,
+            side=request.side,
+            status=ReportedStatus.FILLED,
+            filled_quantity=quantity,
+            filled_quote=quantity * 100,
+        )
+
+    async def fills(self, symbol: Symbol, *, exchange_order_id: str | None = None) -> list[FillReport]:
+        await trio.lowlevel.checkpoint()
+        return [trade(request, "99") for request, _ in self.placed]
+
+
+def trade(request: OrderRequest, exchange_order_id: str) -> FillReport:
+    return FillReport(
+        trade_id=request.client_order_id,
+        exchange_order_id=exchange_order_id,
+        client_order_id=request.client_order_id,
+        symbol=request.symbol,
+        side=request.side,
+        price=Decimal(100),
+        quantity=request.quantity or Decimal(0),
+        fee=Decimal(0),
+        fee_asset="USDT",
+        maker=False,
+    )
+
+
+async def flattened(
+    side: Side, quantity: str, *, positions: bool, rules: Mapping[Symbol, Instrument] | None = None
+) -> list[tuple[OrderRequest, int | None]]:
+    """What is placed when cycle btc has had one fill, and another cycle one of its own."""
+    ledger = AccountLedger(account="main", installation="mm", holds_positions=positions)
+    for number, owner in enumerate(("btc", "eth")):
+        request = OrderRequest(
+            client_order_id=f"mm-{owner}-{number}",
+            owner=owner,
+            symbol=BTC,
+            side=side,
+            type=OrderType.MARKET,
+            time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
+            quantity=Decimal(quantity),
+        )
+        ledger.record_intent(request, now=0.0)
+        ledger.record_sent(request.client_order_id, sent_at_milliseconds=0, expires_at_milliseconds=None)
+        ledger.apply_fill(trade(request, str(number)), now=0.0)
+    session = FillingSession(positions=positions)
+    await flatten(
+        session=cast("AccountSession", session),
+        bookkeeper=Bookkeeper(ledger=ledger, inboxes={}, report=lambda event: None),
+        owner="btc",
+        rules={BTC: RULES} if rules is None else rules,
+        next_id=lambda: "mm-btc-9",
+    )
+    assert not ledger.live_orders()
+    return session.placed
+
+
+async def test_what_was_bought_is_sold_at_market_rounded_down_to_a_step(autojump_clock) -> None:
+    ((request, expires_at),) = await flattened(Side.BUY, "0.509", positions=False)
+    assert (request.side, request.quantity, request.reduce_only, request.owner) == (Side.SELL, Decimal("0.50"), False, "btc")
+    assert (request.type, request.time_in_force) == (OrderType.MARKET, TimeInForce.IMMEDIATE_OR_CANCEL)
+    assert expires_at == 1_000_000 + EXPIRY_MILLISECONDS
+
+
+async def test_what_was_sold_of_an_asset_is_not_bought_back(autojump_clock) -> None:
+    assert await flattened(Side.SELL, "0.5", positions=False) == []
+
+
+@pytest.mark.parametrize(("filled", "side"), [(Side.BUY, Side.SELL), (Side.SELL, Side.BUY)])
+async def test_position_is_brought_back_from_either_side_by_an_order_that_can_only_reduce(autojump_clock, filled: Side, side: Side) -> None:
+    ((request, _),) = await flattened(filled, "0.5", positions=True)
+    assert (request.side, request.quantity, request.reduce_only) == (side, Decimal("0.5"), True)
+
+
+async def test_less_than_the_least_that_can_be_traded_is_left_and_so_is_what_has_no_rules(autojump_clock) -> None:
+    assert await flattened(Side.BUY, "0.019", positions=True) == []
+    assert await flattened(Side.BUY, "0.5", positions=True, rules={}) == []
