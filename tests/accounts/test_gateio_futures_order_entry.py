@@ -62,3 +62,14 @@ def test_refusal_over_the_stream_is_classified_as_rests(index, kind, status, fat
     error = answered(index).error
     assert error is not None
     assert (error.kind, error.http_status, error.fate_is_unknown) == (kind, status, fate_is_unknown)
+
+
+def test_answer_that_names_an_error_is_a_refusal_whatever_its_status() -> None:
+    header = {"status": "200", "channel": "futures.order_place", "event": "api"}
+    errors = {"label": "INSUFFICIENT_AVAILABLE", "message": "not enough"}
+    for ack in (True, False):
+        told = {"request_id": "r7", "ack": ack, "header": header, "data": {"errs": errors}}
+        (answer,) = codec.decode_frame(json.dumps(told))
+        assert isinstance(answer, StreamAnswered)
+        assert answer.error is not None
+        assert (answer.request_id, answer.error.kind) == ("r7", ErrorKind.INSUFFICIENT_BALANCE)

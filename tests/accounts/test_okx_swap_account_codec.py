@@ -387,6 +387,14 @@ def test_funding_is_negative_when_paid_and_of_our_contracts_alone() -> None:
         codec.next_page(asked, full.replace(b'"billId"', b'"id"'))
 
 
+def test_funding_that_an_isolated_margin_bore_is_what_the_profit_says_because_the_balance_did_not_change() -> None:
+    """ "Get bills details": of subType 173, "You may refer to pnl for the fee payment"."""
+    first = new_codec().positions.decode_funding(changed("bills", subType="173", pnl="-0.32", balChg="0"))[0]
+    assert first.amount == Decimal("-0.32")
+    without = new_codec().positions.decode_funding(changed("bills", subType="174", pnl="", balChg="0.2"))[0]
+    assert without.amount == Decimal("0.2")
+
+
 def test_every_request_of_positions_counts_against_a_limit_that_exists() -> None:
     positions = new_codec().positions
     asked = (
