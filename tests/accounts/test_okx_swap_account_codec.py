@@ -395,6 +395,24 @@ def test_funding_that_an_isolated_margin_bore_is_what_the_profit_says_because_th
     assert without.amount == Decimal("0.2")
 
 
+def test_every_limit_is_below_what_okx_publishes() -> None:
+    published_per_second = {
+        **dict.fromkeys(("orders", "amends", "cancels", "queries"), 60 / 2),
+        **dict.fromkeys(("order_batches", "amend_batches", "cancel_batches"), 300 / 2),
+        "history": 40 / 2,
+        "balances": 10 / 2,
+        "switch": 1.0,
+        "public_time": 10 / 2,
+        "public_instruments": 20 / 2,
+        "positions": 10 / 2,
+        "leverage": 20 / 2,
+        "bills": 5.0,
+    }
+    limits = {name: limit.capacity / limit.period_seconds for name, limit in CODEC.rate_limits.items()}
+    assert limits.keys() == published_per_second.keys()
+    assert {name: per_second for name, per_second in limits.items() if per_second > published_per_second[name]} == {}
+
+
 def test_every_request_of_positions_counts_against_a_limit_that_exists() -> None:
     positions = new_codec().positions
     asked = (

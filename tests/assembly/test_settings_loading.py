@@ -36,6 +36,11 @@ def test_quantity_is_the_decimal_that_was_written(tmp_path: Path, written: str, 
     assert settings.cycles["btc"].quantity.as_tuple() == Decimal(meant).as_tuple()
 
 
+def test_quantity_may_be_all_that_an_order_and_a_position_may_be_worth(tmp_path: Path) -> None:
+    settings = load(tmp_path, changed={"quantity = 100": "quantity = 200", "= 500": "= 200"})
+    assert settings.cycles["btc"].quantity == settings.accounts["main"].limits.max_position_notional == 200
+
+
 @pytest.mark.parametrize("spelling", ["BTC_USDT", "BTC/USDT", "BTC-USDT", "BTCUSDT", "btcusdt"])
 def test_symbol_may_be_spelled_in_four_ways(tmp_path: Path, spelling: str) -> None:
     assert load(tmp_path, changed={"BTC_USDT": spelling}).cycles["btc"].symbol == Symbol("BTC", "USDT")

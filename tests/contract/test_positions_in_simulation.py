@@ -14,7 +14,7 @@ import pytest
 from hand import hand_in
 from msgspec.structs import replace
 
-from actors.accounts.events import LeverageSet
+from actors.accounts.events import AccountTrouble, LeverageSet
 from assembly.presenter.report import ExitStatus
 from assembly.registry import EXCHANGES
 from market.events import FundingRateChanged, LiquidationHappened, MarkPriceChanged, Side
@@ -108,6 +108,26 @@ def test_leverage_is_set_up_to_the_contract_s_maximum_before_the_first_order(nam
         await world.end()
 
     run_on(name, story, seed=1)
+
+
+@every_exchange_of_contracts
+def test_order_of_an_earlier_run_is_cancelled_before_leverage_and_margin_mode_are_set(name: str) -> None:
+    """T1, R3, X3, X4"""
+
+    async def story(world: World) -> None:
+        client_id = world.codec.wire_client_order_id("mm-btc-000000001")
+        order = NewOrder(account="main", symbol=BTC_USDT, side=Side.BUY, price=Decimal(50_000), quantity=QUANTITY, client_id=client_id)
+        left = world.exchange.engine.place(order, world.wall_clock.milliseconds())
+        assert position(world).is_cross
+        await world.start(cycles=0, leverage=Decimal(5), margin_mode=MarginMode.ISOLATED)
+        await placed_sell(world)
+        assert (left.is_open, left.filled_quantity) == (False, 0)
+        assert not world.seen(AccountTrouble), "leverage and margin mode were not refused for its sake"
+        assert (position(world).is_cross, position(world).leverage) == (False, 5)
+        world.stop()
+        await world.end()
+
+    run_on(name, story, seed=22)
 
 
 @every_exchange_of_contracts

@@ -53,8 +53,8 @@ replace = msgspec.structs.replace
 class ScriptedAccount:
     """Reads every command. Fills a market buy at 100, opens a limit order, cancels, tells balances; keeps silent where it shall.
 
-    `deaf_to` are kinds of commands that it reads and says nothing of. Balances change by the fills; what the test changes
-    besides is what a hand did.
+    `leverages` are those of contracts. `deaf_to` are kinds of commands that it reads and says nothing of. Balances change by the
+    fills; what the test changes besides is what a hand did.
     """
 
     def __init__(self, commands: BoundedReceiver[AccountCommand], tell: Callable[[CycleInput], None]) -> None:
@@ -64,6 +64,7 @@ class ScriptedAccount:
         self.totals = {"USDT": Decimal(1000), "BTC": ZERO}
         self.held = {"USDT": ZERO, "BTC": ZERO}
         self.fill_changes: dict[str, Decimal] = {}
+        self.leverages: dict[Symbol, Decimal] = {}
         self.orders: dict[str, Order] = {}
         self._commands = commands
         self._tell = tell
@@ -86,6 +87,8 @@ class ScriptedAccount:
                 self.say(Order(request=request, state=OrderState.OPEN, sent=True, created_at=trio.current_time()))
                 if request.quote_quantity is not None:
                     self.fill(request.client_order_id, request.quote_quantity / 100)
+                elif request.type is OrderType.MARKET:
+                    self.fill(request.client_order_id)
             case CancelOrder(client_order_id):
                 order = self.orders[client_order_id]
                 if not order.is_terminal:
@@ -97,7 +100,9 @@ class ScriptedAccount:
 
     def capture(self) -> BalanceCapture:
         available = {asset: total - self.held[asset] for asset, total in self.totals.items()}
-        return BalanceCapture(totals=dict(self.totals), available=available, fill_changes=dict(self.fill_changes))
+        return BalanceCapture(
+            totals=dict(self.totals), available=available, fill_changes=dict(self.fill_changes), leverages=dict(self.leverages)
+        )  # fmt: skip
 
     def fill(self, client_order_id: str, quantity: Decimal | None = None, *, told: bool = True) -> None:
         """Fill an order; a fee of `fee_rate` is paid in what is gained. Untold, the fill itself comes with the next `fill_told`."""

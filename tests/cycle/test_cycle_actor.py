@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import trio
 from cycle_desk import ACCOUNT, BTC_USDT, RULES, TICK_SECONDS, Desk, ScriptedController
+from msgspec.structs import replace
 
 from actors.cycle.actor import (
     BALANCES_LAG_SECONDS_MAX,
@@ -21,6 +22,7 @@ from actors.cycle.actor import (
 )
 from actors.cycle.controller import Decision, DesiredOrder, RoundFailed, RoundView
 from market.events import Side
+from market.symbol import Symbol
 from orders.commands import CancelOrder, CaptureBalances, PlaceOrder
 from orders.events import AccountLost, AccountReady, OrderChanged
 from orders.life_cycle import OrderState
@@ -31,6 +33,7 @@ from orders.request import OrderRequest, OrderType, TimeInForce
 # The cycle acts on the first look after it was told; a look comes with the news, and this is when two ticks are over.
 SOON_SECONDS = 2 * TICK_SECONDS
 LONG_SECONDS = 30.0
+CONTRACT = replace(RULES, notional_min=Decimal(0), contract_size=Decimal("0.01"))
 
 
 def desired_sell(quantity: str = "1", price: str = "105") -> DesiredOrder:
@@ -327,7 +330,45 @@ async def test_funds_are_looked_at_anew_before_every_round(autojump_clock: objec
         assert len(desk.account.placements(Side.BUY)) == 1
 
 
+async def test_funds_for_contracts_count_as_often_as_the_leverage_says(autojump_clock: object) -> None:
+    for held, is_enough in (("990", True), ("990.01", False)):
+        desk = Desk(instrument=CONTRACT)
+        desk.account.held["USDT"] = Decimal(held)
+        desk.account.leverages = {BTC_USDT: Decimal(10), Symbol("ETH", "USDT"): Decimal(50)}
+        async with desk.open():
+            if is_enough:
+                await desk.until(lambda desk=desk: desk.account.placements(Side.BUY))
+            else:
+                error = await desk.ended()
+                assert isinstance(error, InsufficientFunds)
+                assert re.search(r"needs 100 USDT on account main and 99\.90? is available", str(error))
+
+
+async def test_quantity_that_buys_no_contract_raises_before_anything_is_asked_of_the_account(autojump_clock: object) -> None:
+    desk = Desk(instrument=replace(CONTRACT, quantity_min=Decimal(1), quantity_step=Decimal(1)))
+    async with desk.open():
+        error = await desk.ended()
+        assert isinstance(error, QuantityTooSmall)
+        assert "100 USDT is below the minimum of 100.1 USDT for BTC/USDT on gateio_spot" in str(error)
+        assert desk.account.received == []
+
+
 # Balances
+
+
+@pytest.mark.parametrize(("before", "agrees"), [("0", False), ("1", True), ("-1", True)])
+async def test_rounding_of_an_average_price_is_allowed_for_only_where_a_position_stays_open(
+    autojump_clock: object, before: str, agrees: bool
+) -> None:
+    desk = Desk(instrument=CONTRACT)
+    desk.account.totals["BTC"] = Decimal(before)
+    async with desk.open():
+        sell = await desk.resting_sell()
+        desk.account.totals["USDT"] += Decimal("0.00001")
+        desk.account.fill(sell.client_order_id)
+        error = await desk.ended()
+        assert (error is None) is agrees
+        assert agrees or isinstance(error, BalancesDisagree)
 
 
 async def test_capture_that_is_not_answered_is_asked_for_again_and_the_late_answer_to_the_first_changes_nothing(

@@ -312,6 +312,19 @@ def test_step_is_one_contract_unless_the_smallest_order_is_less() -> None:
     assert instruments["TENTH"].quantity_max is None
 
 
+def test_contracts_are_learned_anew_with_every_list() -> None:
+    codec = informed()
+    contracts = json.loads(CONTRACTS)
+    (bitcoin,) = [contract for contract in contracts if contract["name"] == "BTC_USDT"]
+    codec.decode_instruments(json.dumps([bitcoin | {"quanto_multiplier": "0.001"}, bitcoin | {"name": "NEW_USDT"}]).encode())
+    (delta,) = codec.decode_frame(FRAMES[2], 12.5)
+    assert isinstance(delta, BookDeltaDecoded)
+    assert delta.asks == [(60000.3, 15.0)], "what a contract is worth has changed"
+    (listed_since,) = codec.decode_frame(FRAMES[2].replace("BTC_USDT", "NEW_USDT"), 12.5)
+    assert isinstance(listed_since, BookDeltaDecoded)
+    assert listed_since.asks == [(60000.3, 1.5)]
+
+
 def test_only_linear_contracts_settled_in_usdt_are_listed() -> None:
     # SOON cannot be traded yet and has no rules that make sense; the last three are inverse, or settled in something else.
     assert list(listed()) == ["BTC", "ETH", "TENTH", "OLD", "LEAVING", "HALTED"]
