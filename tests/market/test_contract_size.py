@@ -58,6 +58,8 @@ def test_quantity_of_a_book_is_the_float_next_to_the_exact_one(size: Decimal, co
 @given(base_units, st.sampled_from(["0.01", "0.1", "0.5", "0.001", "1e-9", "1e-30", "10"]), st.integers(0, 10**15), st.integers(0, 9))
 @example(Decimal("0.01"), "0.01", 1_234_567_899, 2)
 @example(Decimal("0.01"), "0.01", 999_999_999_999_999, 6)
+@example(Decimal("0.008"), "0.01", 893_554_091_297_561, 1)  # so many parts that a float tells two of them by the same number
+@example(Decimal("0.064267252993"), "0.01", 581_299_831, 1)  # the product is no exact float
 def test_quantity_of_a_book_in_parts_of_a_contract_is_the_float_next_to_the_exact_one(
     size: Decimal, step: str, digits: int, places: int
 ) -> None:
