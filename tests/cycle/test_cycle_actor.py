@@ -22,6 +22,7 @@ from actors.cycle.actor import (
 )
 from actors.cycle.controller import Decision, DesiredOrder, RoundFailed, RoundView
 from market.events import Side
+from market.instrument import Instrument
 from market.symbol import Symbol
 from orders.commands import CancelOrder, CaptureBalances, PlaceOrder
 from orders.events import AccountLost, AccountReady, OrderChanged
@@ -351,6 +352,28 @@ async def test_quantity_that_buys_no_contract_raises_before_anything_is_asked_of
         assert isinstance(error, QuantityTooSmall)
         assert "100 USDT is below the minimum of 100.1 USDT for BTC/USDT on gateio_spot" in str(error)
         assert desk.account.received == []
+
+
+@pytest.mark.parametrize(("before", "reduces_only"), [("0", True), ("1", True), ("-1", False)])
+async def test_sell_of_contracts_that_were_bought_can_only_reduce_unless_the_account_was_short_before(
+    autojump_clock: object, before: str, reduces_only: bool
+) -> None:
+    desk = Desk(instrument=CONTRACT)
+    desk.account.totals["BTC"] = Decimal(before)
+    async with desk.open():
+        sell = await desk.resting_sell()
+        assert sell.request.reduce_only is reduces_only
+        assert not desk.account.placements(Side.BUY)[0].request.reduce_only
+
+
+@pytest.mark.parametrize(("instrument", "position"), [(RULES, "0"), (CONTRACT, "2")])
+async def test_position_before_a_round_is_told_of_contracts_alone(autojump_clock: object, instrument: Instrument, position: str) -> None:
+    controller = ScriptedController(lambda view: Decision(phase="looking", hold=True))
+    desk = Desk(controller, instrument=instrument)
+    desk.account.totals["BTC"] = Decimal(2)
+    async with desk.open():
+        await desk.until(lambda: controller.views)
+        assert controller.views[-1].position_before == Decimal(position)
 
 
 # Balances
