@@ -67,6 +67,22 @@ def test_full_close_leaves_an_empty_position_that_remembers_what_it_brought(worl
     world.check()
 
 
+def test_what_a_position_brought_is_after_funding_and_fees_and_the_next_one_begins_without_any(world: ContractWorld) -> None:
+    world.deal("ann", BUY, "100", "2")
+    world.engine.pay_funding(BTC, D("0.001"), world.now)
+    world.deal("ann", SELL, "105", "2")
+    position = world.position("ann")
+    assert (position.funding, position.realised_pnl, position.fees) == (D("-0.2"), D(10), D("0.205"))
+    assert position.last_close_pnl == position.history_pnl == D("9.595")
+    world.deal("ann", BUY, "100", "1")
+    opened = world.position("ann")
+    assert (opened.funding, opened.realised_pnl, opened.fees) == (D(0), D(0), D("0.05"))
+    world.deal("ann", SELL, "100", "1")
+    closed = world.position("ann")
+    assert (closed.last_close_pnl, closed.history_pnl) == (D("-0.1"), D("9.495"))
+    world.check()
+
+
 def test_fill_beyond_the_position_flips_it_and_begins_new_figures(world: ContractWorld) -> None:
     world.deal("ann", BUY, "100", "2")
     world.now = 2_000
