@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from settings_files import WHOLE, load
 
 from actors.accounts.timing import AccountTiming
+from assembly import parts
 from assembly.tree import Tree
 from market.clock import VirtualWallClock
 from market.symbol import Symbol
@@ -49,14 +52,33 @@ def tree_of(folder: Path) -> Tree:
 
 
 async def test_account_has_the_symbols_of_its_own_cycles_alone(tmp_path: Path) -> None:
-    symbols = {name: parts.symbols for name, parts in tree_of(tmp_path).accounts.items()}
+    symbols = {name: account.symbols for name, account in tree_of(tmp_path).accounts.items()}
     bitcoin, ether = Symbol("BTC", "USDT"), Symbol("ETH", "USDT")
     assert symbols == {"main": (bitcoin,), "crossed": (bitcoin,), "isolated": (ether,)}, "leverage is set of these, and of no others"
 
 
 async def test_accounts_at_one_exchange_trade_contracts_each_in_its_own_margin_mode(tmp_path: Path) -> None:
     accounts = tree_of(tmp_path).accounts
-    modes = {name: parts.codec.positions.margin_mode for name, parts in accounts.items() if parts.codec.positions is not None}
+    modes = {name: one.codec.positions.margin_mode for name, one in accounts.items() if one.codec.positions is not None}
     assert modes == {"crossed": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
-    assert {name for name, parts in accounts.items() if parts.ledger.positions is not None} == {"crossed", "isolated"}
+    assert {name for name, one in accounts.items() if one.ledger.positions is not None} == {"crossed", "isolated"}
     assert accounts["crossed"].exchange is accounts["isolated"].exchange, "its rate limits are shared"
+
+
+@pytest.mark.parametrize(("mode", "headers"), [("testnet", {"x-simulated-trading": "1"}), ("live", {}), ("simulated", {})])
+async def test_every_request_of_okx_s_demo_trading_says_so_and_no_other_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, headers: dict[str, str]
+) -> None:
+    opened: list[dict[str, str]] = []
+
+    def open_client(origin: str, *, headers: Sequence[tuple[str, str]] = ()) -> None:
+        opened.append(dict(headers))
+
+    monkeypatch.setattr(parts, "HttpClient", open_client)
+    environment = {f"OKX_API_{name}": "made-up" for name in ("KEY", "SECRET", "PASSPHRASE")}
+    text = WHOLE.replace("gateio_spot", "okx_spot").replace('mode = "simulated"', f'mode = "{mode}"')
+    settings = load(tmp_path, text, environment=environment).exchanges["okx_spot"]
+    exchange = parts.ExchangeParts("okx_spot", settings, wall_clock=VirtualWallClock(), report=lambda event: None)
+    exchange.rest_url = exchange.rest_url or "http://127.0.0.1:1"
+    exchange.open_http()
+    assert opened == [headers], "the host is the same for both: without it an order is a real one"
