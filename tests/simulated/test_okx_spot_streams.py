@@ -283,6 +283,19 @@ async def test_orders_over_the_websocket_go_by_the_instruments_code(autojump_clo
         assert (answer["id"], answer["code"], world.control.open_orders()) == ("4", "0", ())
 
 
+async def test_batches_over_the_websocket_count_their_orders_and_share_the_limit_of_rest(autojump_clock: MockClock) -> None:
+    async with okx_world() as world, world.websocket("private") as socket:
+        await private(socket)
+        (listed,) = (await world.public("/public/instruments", instType="SPOT"))["data"]
+        order = {"tdMode": "cash", "side": "buy", "ordType": "limit", "sz": "0.00001", "px": "50000"}
+        by_rest = [(await world.post("/trade/batch-orders", [{**order, "instId": "BTC-USDT"}] * 20))["code"] for _ in range(10)]
+        for number in range(6):
+            batch = [{**order, "instIdCode": listed["instIdCode"]}] * 20
+            await socket.send({"id": str(number), "op": "batch-orders", "args": batch})
+        by_stream = [(await socket.next(op="batch-orders"))["code"] for _ in range(6)]
+        assert (by_rest, by_stream) == (["0"] * 10, ["0"] * 5 + ["60014"]), "300 orders in 2 s, however they come"
+
+
 async def test_connection_without_pushes_is_closed_unless_it_pings(autojump_clock: MockClock) -> None:
     async with okx_world() as world, world.websocket("private") as socket:
         for _ in range(3):

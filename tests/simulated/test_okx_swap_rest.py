@@ -388,6 +388,9 @@ async def test_bills_tell_of_every_change_of_the_balance(autojump_clock: MockClo
         trades = [bill for bill in bills if bill["type"] == "2"]
         assert [bill["billId"] for bill in trades] == [fill["billId"] for fill in fills]
         assert [bill["tradeId"] for bill in trades] == [fill["tradeId"] for fill in fills]
+        assert [bill["fee"] for bill in trades] == [fill["fee"] for fill in fills]
+        assert all(Decimal(bill["fee"]) < 0 for bill in trades), "what is charged is negative"
+        assert [Decimal(bill["balChg"]) for bill in trades] == [Decimal(bill["pnl"]) + Decimal(bill["fee"]) for bill in trades]
         (oldest,) = (await world.get(f"/account/bills?after={bills[1]['billId']}"))["data"]
         assert oldest == bills[-1]
         assert len((await world.get("/account/bills-archive?limit=2"))["data"]) == 2
