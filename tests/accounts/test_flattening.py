@@ -105,23 +105,25 @@ async def flattened(
     return session.placed
 
 
-async def test_what_was_bought_is_sold_at_market_rounded_down_to_a_step(autojump_clock) -> None:
+async def test_what_was_bought_is_sold_at_market_rounded_down_to_a_step(autojump_clock: object) -> None:
     ((request, expires_at),) = await flattened(Side.BUY, "0.509", positions=False)
     assert (request.side, request.quantity, request.reduce_only, request.owner) == (Side.SELL, Decimal("0.50"), False, "btc")
     assert (request.type, request.time_in_force) == (OrderType.MARKET, TimeInForce.IMMEDIATE_OR_CANCEL)
     assert expires_at == 1_000_000 + EXPIRY_MILLISECONDS
 
 
-async def test_what_was_sold_of_an_asset_is_not_bought_back(autojump_clock) -> None:
+async def test_what_was_sold_of_an_asset_is_not_bought_back(autojump_clock: object) -> None:
     assert await flattened(Side.SELL, "0.5", positions=False) == []
 
 
 @pytest.mark.parametrize(("filled", "side"), [(Side.BUY, Side.SELL), (Side.SELL, Side.BUY)])
-async def test_position_is_brought_back_from_either_side_by_an_order_that_can_only_reduce(autojump_clock, filled: Side, side: Side) -> None:
+async def test_position_is_brought_back_from_either_side_by_an_order_that_can_only_reduce(
+    autojump_clock: object, filled: Side, side: Side
+) -> None:
     ((request, _),) = await flattened(filled, "0.5", positions=True)
     assert (request.side, request.quantity, request.reduce_only) == (side, Decimal("0.5"), True)
 
 
-async def test_less_than_the_least_that_can_be_traded_is_left_and_so_is_what_has_no_rules(autojump_clock) -> None:
+async def test_less_than_the_least_that_can_be_traded_is_left_and_so_is_what_has_no_rules(autojump_clock: object) -> None:
     assert await flattened(Side.BUY, "0.019", positions=True) == []
     assert await flattened(Side.BUY, "0.5", positions=True, rules={}) == []

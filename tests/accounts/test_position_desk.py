@@ -38,7 +38,7 @@ class ScriptedPositions:
         self.refusal: ExchangeError | None = None
         self.leverages: list[tuple[Symbol, Decimal]] = []
         self.asked_since: list[int] = []
-        limits = SimpleNamespace(leverage_max=lambda symbol: {BTC: Decimal(20), ETH: Decimal(10)}[symbol])
+        limits = SimpleNamespace(leverage_max={BTC: Decimal(20), ETH: Decimal(10)}.__getitem__)
         self.codec = SimpleNamespace(identity=SimpleNamespace(name="scripted"), positions=limits)
 
     def exchange_time_milliseconds(self) -> int:
@@ -108,7 +108,7 @@ def close(symbol: Symbol = BTC) -> ClosePosition:
 # Before the first order
 
 
-async def test_leverage_is_set_of_every_symbol_and_known_at_once(autojump_clock) -> None:
+async def test_leverage_is_set_of_every_symbol_and_known_at_once(autojump_clock: object) -> None:
     at = Desk(leverage="10")
     await at.desk.prepare()
     assert at.exchange.leverages == [(BTC, 10), (ETH, 10)]
@@ -119,14 +119,16 @@ async def test_leverage_is_set_of_every_symbol_and_known_at_once(autojump_clock)
     ]
 
 
-async def test_leverage_of_one_contract_s_maximum_is_set_and_one_above_another_s_is_said_before_it_is_asked_for(autojump_clock) -> None:
+async def test_leverage_of_one_contract_s_maximum_is_set_and_one_above_another_s_is_said_before_it_is_asked_for(
+    autojump_clock: object,
+) -> None:
     at = Desk(leverage="20")
     with pytest.raises(AccountNotTradable, match=r"leverage is 20, and ETH/USDT at scripted allows 10 at most"):
         await at.desk.prepare()
     assert at.exchange.leverages == [(BTC, 20)]
 
 
-async def test_account_in_hedge_mode_is_not_tradable(autojump_clock) -> None:
+async def test_account_in_hedge_mode_is_not_tradable(autojump_clock: object) -> None:
     at = Desk(leverage="10")
     at.exchange.mode = PositionMode.HEDGE
     with pytest.raises(AccountNotTradable, match="hedge mode"):
@@ -146,7 +148,7 @@ async def test_account_in_hedge_mode_is_not_tradable(autojump_clock) -> None:
     ],
 )
 async def test_only_a_refusal_that_will_not_pass_makes_the_account_untradable(
-    autojump_clock, kind: ErrorKind, http_status: int, raised: type[Exception]
+    autojump_clock: object, kind: ErrorKind, http_status: int, raised: type[Exception]
 ) -> None:
     at = Desk(leverage="10")
     at.exchange.refusal = ExchangeError(kind, code="X", message="scripted", http_status=http_status)
@@ -158,7 +160,7 @@ async def test_only_a_refusal_that_will_not_pass_makes_the_account_untradable(
 # Funding
 
 
-async def test_payments_are_asked_for_from_before_the_last_question_because_one_may_be_listed_late(autojump_clock) -> None:
+async def test_payments_are_asked_for_from_before_the_last_question_because_one_may_be_listed_late(autojump_clock: object) -> None:
     at = Desk()
     await at.desk.fetch_funding()
     asked_at = at.exchange.exchange_time_milliseconds()
@@ -173,7 +175,7 @@ async def test_payments_are_asked_for_from_before_the_last_question_because_one_
     ]
 
 
-async def test_payment_that_is_listed_late_is_counted_and_counted_once(autojump_clock) -> None:
+async def test_payment_that_is_listed_late_is_counted_and_counted_once(autojump_clock: object) -> None:
     at = Desk()
     at.exchange.payments = [payment("1", NOW_MILLISECONDS)]
     await at.desk.compare()
@@ -188,7 +190,7 @@ async def test_payment_that_is_listed_late_is_counted_and_counted_once(autojump_
 # What the totals are
 
 
-async def test_totals_are_the_wallet_less_what_is_open_has_cost_and_the_position(autojump_clock) -> None:
+async def test_totals_are_the_wallet_less_what_is_open_has_cost_and_the_position(autojump_clock: object) -> None:
     at = Desk()
     at.exchange.held = [held("-2")]
     await at.desk.compare()
@@ -198,7 +200,7 @@ async def test_totals_are_the_wallet_less_what_is_open_has_cost_and_the_position
 
 @pytest.mark.parametrize("at_the_exchange", [[], [held("2")], [held("1"), held("1", symbol=ETH)]])
 async def test_there_are_no_totals_while_the_exchange_s_positions_are_not_ours(
-    autojump_clock, at_the_exchange: list[PositionReport]
+    autojump_clock: object, at_the_exchange: list[PositionReport]
 ) -> None:
     at = Desk()
     await at.desk.compare()
@@ -213,7 +215,7 @@ async def test_there_are_no_totals_while_the_exchange_s_positions_are_not_ours(
 
 
 @pytest.mark.parametrize(("quantity", "side"), [("0.5", Side.SELL), ("-0.5", Side.BUY)])
-async def test_position_is_closed_by_a_reduce_only_market_order_of_its_size(autojump_clock, quantity: str, side: Side) -> None:
+async def test_position_is_closed_by_a_reduce_only_market_order_of_its_size(autojump_clock: object, quantity: str, side: Side) -> None:
     at = Desk()
     at.exchange.held = [held("3", symbol=ETH), held(quantity)]
     command = await at.desk.closing_order(close())
@@ -223,7 +225,7 @@ async def test_position_is_closed_by_a_reduce_only_market_order_of_its_size(auto
     assert (request.price, command.reference_price, command.expires_at) == (None, 100, 5.0)
 
 
-async def test_there_is_nothing_to_close_without_a_position(autojump_clock) -> None:
+async def test_there_is_nothing_to_close_without_a_position(autojump_clock: object) -> None:
     at = Desk()
     at.exchange.held = [held("3", symbol=ETH), held("0")]
     assert await at.desk.closing_order(close()) is None

@@ -57,7 +57,7 @@ async def listen(stream: PrivateStream) -> None:
         await stream.receive()
 
 
-async def test_stream_on_which_nothing_at_all_is_heard_for_three_intervals_is_lost(autojump_clock) -> None:
+async def test_stream_on_which_nothing_at_all_is_heard_for_three_intervals_is_lost(autojump_clock: object) -> None:
     websocket = ScriptedWebSocket(pongs=2)
     stream = stream_over(websocket)
     async with trio.open_nursery() as nursery:
@@ -69,7 +69,7 @@ async def test_stream_on_which_nothing_at_all_is_heard_for_three_intervals_is_lo
     assert trio.current_time() - last_pong_at == pytest.approx(4 * INTERVAL_SECONDS)
 
 
-async def test_stream_that_answers_pings_is_kept(autojump_clock) -> None:
+async def test_stream_that_answers_pings_is_kept(autojump_clock: object) -> None:
     stream = stream_over(ScriptedWebSocket(pongs=float("inf")))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(listen, stream)
@@ -79,7 +79,7 @@ async def test_stream_that_answers_pings_is_kept(autojump_clock) -> None:
         nursery.cancel_scope.cancel()
 
 
-async def test_frames_that_cannot_be_read_are_forgiven_until_there_are_too_many_in_a_row(autojump_clock) -> None:
+async def test_frames_that_cannot_be_read_are_forgiven_until_there_are_too_many_in_a_row(autojump_clock: object) -> None:
     websocket = ScriptedWebSocket()
     stream = stream_over(websocket)
     for _ in range(5):
@@ -98,7 +98,7 @@ async def test_frames_that_cannot_be_read_are_forgiven_until_there_are_too_many_
         await stream.receive()
 
 
-async def test_announced_end_is_the_end(autojump_clock) -> None:
+async def test_announced_end_is_the_end(autojump_clock: object) -> None:
     websocket = ScriptedWebSocket()
     websocket.push.send_nowait(UPGRADE)
     with pytest.raises(StreamLost, match="soon"):

@@ -73,7 +73,7 @@ async def query(session: AccountSession) -> None:
 
 @pytest.mark.parametrize("operation", [amend, place])
 async def test_what_changes_an_order_is_never_sent_again_after_a_lost_answer(
-    autojump_clock, operation: Callable[[AccountSession], Awaitable[None]]
+    autojump_clock: object, operation: Callable[[AccountSession], Awaitable[None]]
 ) -> None:
     asked = Asked()
     asked.http.answers = [LOST, order_answer("mm-btc-000000001")]
@@ -84,7 +84,7 @@ async def test_what_changes_an_order_is_never_sent_again_after_a_lost_answer(
 
 @pytest.mark.parametrize("operation", [cancel, query])
 async def test_what_may_be_carried_out_twice_is_asked_again_after_a_lost_answer(
-    autojump_clock, operation: Callable[[AccountSession], Awaitable[None]]
+    autojump_clock: object, operation: Callable[[AccountSession], Awaitable[None]]
 ) -> None:
     asked = Asked()
     asked.http.answers = [LOST, LOST, order_answer("mm-btc-000000001")]
@@ -97,7 +97,7 @@ def page(size: int) -> HttpResponse:
     return HttpResponse(status=200, headers={}, body=b"[" + b",".join([order] * size) + b"]")
 
 
-async def test_list_is_asked_for_until_a_page_that_is_not_full(autojump_clock) -> None:
+async def test_list_is_asked_for_until_a_page_that_is_not_full(autojump_clock: object) -> None:
     asked = Asked()
     asked.http.answers = [page(PER_PAGE), page(PER_PAGE), page(3)]
     found = await asked.session.finished_orders(BTC, since_milliseconds=0)
@@ -105,13 +105,13 @@ async def test_list_is_asked_for_until_a_page_that_is_not_full(autojump_clock) -
     assert [parse_qs(request.query)["page"] for _, request in asked.http.sent] == [["1"], ["2"], ["3"]]
 
 
-async def test_list_that_never_ends_is_given_up_after_the_bound(autojump_clock) -> None:
+async def test_list_that_never_ends_is_given_up_after_the_bound(autojump_clock: object) -> None:
     asked = Asked()
     asked.http.answers = [page(PER_PAGE)] * (PAGES_MAX + 1)
     assert len(await asked.session.finished_orders(BTC, since_milliseconds=0)) == PAGES_MAX * PER_PAGE
 
 
-async def test_everything_that_the_codec_must_know_is_learned_before_the_first_question_and_once(autojump_clock) -> None:
+async def test_everything_that_the_codec_must_know_is_learned_before_the_first_question_and_once(autojump_clock: object) -> None:
     asked = Asked(GateioFuturesAccountCodec())
     bodies = [sample("contracts"), sample("account"), msgspec.json.encode([]), msgspec.json.encode([])]
     asked.http.answers = [HttpResponse(status=200, headers={}, body=body) for body in bodies]
@@ -121,7 +121,7 @@ async def test_everything_that_the_codec_must_know_is_learned_before_the_first_q
     assert asked.paths == [f"{prefix}/contracts", f"{prefix}/accounts", f"{prefix}/positions", f"{prefix}/positions"]
 
 
-async def test_learning_alone_learns_everything(autojump_clock) -> None:
+async def test_learning_alone_learns_everything(autojump_clock: object) -> None:
     asked = Asked(GateioFuturesAccountCodec())
     asked.http.answers = [HttpResponse(status=200, headers={}, body=sample(name)) for name in ("contracts", "account")]
     await asked.session.learn_instruments()
