@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 import trio
 from msgspec.structs import replace
-from test_gateio_futures_account import as_order, market, place, request
+from test_gateio_futures_operations import as_order, market, place, request
 from world import BTC_USDT, World, run_world
 
 from actors.accounts.codec import Amendment, OrderReceived, PositionMode
