@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import trio
+from msgspec.structs import replace
 
 from actors.accounts.bookkeeper import Bookkeeper
 from actors.accounts.checks import AccountLimits
@@ -138,7 +139,8 @@ def _remember(memory: CycleMemory, recovered: CycleRecovery) -> None:
     round_in_progress = recovered.in_progress
     if round_in_progress is not None:
         memory.round_number = recovered.round_number
-        memory.before = round_in_progress.before
+        # What was paid for positions is counted anew with each run; before it, it is in the balances all the same.
+        memory.before = replace(round_in_progress.before, funding={})
         memory.started_at_milliseconds = round_in_progress.started_at_milliseconds
         for order in round_in_progress.orders:
             memory.keep_order(order)
@@ -216,7 +218,7 @@ class AccountParts:
 def account_codec(entry: ExchangeEntry, settings: AccountSettings) -> AccountCodec:
     """A codec for one account: what it learns of the exchange, and how it trades contracts, are that account's own."""
     codec = entry.account_codec()
-    if codec.positions is not None:
+    if codec.positions is not None and settings.margin_mode is not None:
         codec.positions.margin_mode = settings.margin_mode
     return codec
 

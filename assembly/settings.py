@@ -97,14 +97,15 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One account on one exchange. `credential` is the prefix of its environment variables, by default the exchange's.
 
-    `leverage` (None: as it is at the exchange) and `margin_mode` are for accounts that trade contracts.
+    `leverage` and `margin_mode` are for accounts that trade contracts; without them both are left as they are at the exchange.
+    A margin mode is set together with a leverage.
     """
 
     exchange: str
     credential: Prefix | None = None
     dead_mans_switch_seconds: Annotated[int, Meta(ge=0, le=3600)] = 30
     leverage: DecimalAboveZero | None = None
-    margin_mode: MarginMode = MarginMode.CROSS
+    margin_mode: MarginMode | None = None
     limits: LimitSettings = LimitSettings()
 
 

@@ -225,6 +225,10 @@ def _check_contracts(name: str, account: AccountSettings, known: KnownExchange) 
     for key, value, unset in (("leverage", account.leverage, default.leverage), ("margin_mode", account.margin_mode, default.margin_mode)):
         if value != unset and not known.has_contracts:
             raise SettingsError(f"accounts.{name}.{key} is for contracts, and {account.exchange} trades none: leave it out")
+    if account.margin_mode is not None and account.leverage is None:
+        raise SettingsError(
+            f"accounts.{name}.margin_mode is given without accounts.{name}.leverage: exchanges set the two together, so give both"
+        )
 
 
 def _check_account_mode(name: str, account: AccountSettings, exchange: ExchangeSettings, *, installation_is_explicit: bool) -> None:

@@ -39,6 +39,14 @@ class PositionChanged(msgspec.Struct, frozen=True):
     position: PositionReport
 
 
+class PositionCounted(msgspec.Struct, frozen=True):
+    """What the account's position in a contract is by all fills that we know, whosever: told to owners with each change."""
+
+    account: str
+    symbol: Symbol
+    quantity: Decimal
+
+
 class FundingPaid(msgspec.Struct, frozen=True):
     """A funding payment for a position, told once."""
 

@@ -21,7 +21,8 @@ class CycleReconciled(msgspec.Struct, frozen=True, kw_only=True):
     fees. `fees` are per asset, positive when paid. `balances_before` and `balances_after` are totals (available plus
     held) fresh from the exchange; `actual_changes` is their difference and `expected_changes` what the fills and fees
     in between add up to. `left_over_quantity` is the base that was bought and could not be sold (less than a step or a
-    minimum). `profit_quote` is what the quote balance gained, fees included, left-over base not counted. `rounding` is how
+    minimum). `profit_quote` is what the quote balance gained, fees and funding included, left-over base not counted.
+    `funding` is what the account's position in this symbol was paid meanwhile (negative: it paid). `rounding` is how
     far the quote balance may be off: 0, but where a position in contracts is open before or after, whose average price the
     exchange rounds. Of contracts, the balance of a base asset is the position, and that of the quote asset is the wallet
     less what the open positions cost.
@@ -44,6 +45,7 @@ class CycleReconciled(msgspec.Struct, frozen=True, kw_only=True):
     left_over_quantity: Decimal
     profit_quote: Decimal
     rounding: Decimal = ZERO
+    funding: Decimal = ZERO
     started_at_milliseconds: int
     ended_at_milliseconds: int
 

@@ -402,6 +402,7 @@ class AccountActor:
             available={balance.asset: balance.available for balance in balances},
             fill_changes=before,
             leverages=self._positions.leverages(),
+            funding=self._positions.funding(),
         )
 
     def _tell_ready(self) -> None:

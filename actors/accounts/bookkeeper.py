@@ -8,13 +8,14 @@ from typing import Protocol
 
 import trio
 
-from orders.events import AccountLost, AccountReady, BalanceChanged, LedgerEvent, OrderChanged, PositionChanged
+from market.symbol import Symbol
+from orders.events import AccountLost, AccountReady, BalanceChanged, LedgerEvent, OrderChanged, PositionChanged, PositionCounted
 from orders.ledger import AccountLedger
 from orders.life_cycle import OrderInput
 from orders.recording import Recorder
 from orders.reports import BalanceReport, FillReport, FundingReport, OrderReport, PositionReport, PrivateReport
 
-InboxItem = OrderChanged | BalanceChanged | PositionChanged | AccountReady | AccountLost
+InboxItem = OrderChanged | BalanceChanged | PositionChanged | PositionCounted | AccountReady | AccountLost
 LedgerReport = OrderReport | FillReport | BalanceReport | PositionReport | FundingReport
 
 
@@ -39,6 +40,7 @@ class Bookkeeper:
         self.recorder = recorder
         self.report = report
         self._inboxes = inboxes
+        self._told_positions: dict[Symbol, Decimal] = {}
 
     def take(self, report: LedgerReport) -> None:
         """Take in what the exchange says."""
@@ -88,6 +90,17 @@ class Bookkeeper:
                     self.tell(event)
                 case _:
                     self.report(event)
+        self._tell_positions()
+
+    def _tell_positions(self) -> None:
+        """To owners, in the same step as the fills that have changed it: what they hold is a part of it."""
+        if self.ledger.positions is None:
+            return
+        for symbol, account in self.ledger.positions.accounts().items():
+            if self._told_positions.get(symbol) != account.quantity:
+                self._told_positions[symbol] = account.quantity
+                for inbox in self._inboxes.values():
+                    inbox.send_nowait(PositionCounted(self.account, symbol, account.quantity))
 
     def tell(self, event: BalanceChanged | PositionChanged | AccountReady | AccountLost) -> None:
         """To every owner's inbox and to the report."""

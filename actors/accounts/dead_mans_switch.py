@@ -79,7 +79,7 @@ class DeadMansSwitch:
         """
         if not self._may_be_armed:
             return
-        with trio.move_on_after(DISARM_SECONDS_MAX):
+        with trio.move_on_after(DISARM_SECONDS_MAX) as scope:
             try:
                 await session.set_dead_mans_switch(self._symbols, timeout_seconds=0)
             except (NetworkError, ExchangeError, ProtocolError) as error:
@@ -87,6 +87,9 @@ class DeadMansSwitch:
             else:
                 self._may_be_armed = False
                 self._report(DeadMansSwitchDisarmed(self._account))
+        if scope.cancelled_caught:
+            reason = f"no answer: within {self._timeout_seconds} s it may cancel what is open on the traded symbols, whosever"
+            self._report(AccountTrouble(self._account, "disarming the dead-man's switch", reason))
 
     @property
     def may_be_armed(self) -> bool:

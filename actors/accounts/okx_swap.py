@@ -22,7 +22,7 @@ from actors.accounts.okx_reports import margin_balance_reports
 from exchanges.okx_swap import OKX_SWAP
 from market.instrument import format_decimal
 from orders.reports import BalanceReport, PrivateReport
-from orders.request import OrderRequest
+from orders.request import OrderRequest, OrderType
 
 INSTRUMENT_TYPE = "SWAP"
 TAG = "mmruntimeswap"  # as in `okx_spot`, and another: under one key, the two dead-man's switches leave each other alone
@@ -71,6 +71,10 @@ class _SwapOrders(OkxOrders):
             "tdMode": self._positions.margin_mode.value,
             "sz": format_decimal(self.instruments.size(request.symbol, request.quantity)),
         }
+        if request.type is OrderType.MARKET:
+            # "Place order", `ordType`: of a perpetual's "market" it is only said that it goes to the book at the most aggressive
+            # price; this one's rest is certainly cancelled.
+            terms["ordType"] = "optimal_limit_ioc"
         if request.reduce_only:
             terms["reduceOnly"] = True
         return terms

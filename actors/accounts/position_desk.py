@@ -27,6 +27,9 @@ from orders.request import OrderRequest, OrderType, TimeInForce
 # Payments are asked for anew from so long before the last question: one may be listed late.
 FUNDING_OVERLAP_MILLISECONDS = 3_600_000
 
+# Of what is open, when it is shown: a share of an average may have any number of digits. Nothing open costs exactly nothing.
+COST_DECIMALS = 12
+
 
 class AccountNotTradable(Exception):
     """The account is set up, at the exchange or in the settings, in a way that cannot be traded. The message says what would help."""
@@ -42,15 +45,15 @@ class PositionDesk:
         bookkeeper: Bookkeeper,
         symbols: Sequence[Symbol],
         leverage: Decimal | None,
-        known_until_milliseconds: int | None,
+        known_until_milliseconds: int | None = None,
     ) -> None:
         self._session = session
         self._books = bookkeeper
         self._symbols = tuple(symbols)
         self._leverage = leverage
         self._positions = bookkeeper.ledger.positions
-        known_until = session.exchange_time_milliseconds() if known_until_milliseconds is None else known_until_milliseconds
-        self._funding_since_milliseconds = known_until - FUNDING_OVERLAP_MILLISECONDS
+        overlap = 0 if known_until_milliseconds is None else FUNDING_OVERLAP_MILLISECONDS
+        self._funding_since_milliseconds = (known_until_milliseconds or session.exchange_time_milliseconds()) - overlap
 
     async def prepare(self) -> None:
         """Check the position mode and set the leverage.
@@ -103,9 +106,11 @@ class PositionDesk:
         if self._positions is None:
             return
         asked_at_milliseconds = self._session.exchange_time_milliseconds()
-        for payment in await self._session.funding(since_milliseconds=self._funding_since_milliseconds):
+        since = self._funding_since_milliseconds
+        for payment in await self._session.funding(since_milliseconds=since):
             self._books.take(payment)
-        self._funding_since_milliseconds = asked_at_milliseconds - FUNDING_OVERLAP_MILLISECONDS
+        # Never from before the first question: what was paid then is none of this run's.
+        self._funding_since_milliseconds = max(since, asked_at_milliseconds - FUNDING_OVERLAP_MILLISECONDS)
 
     async def settled_totals(self, balances: Sequence[BalanceReport]) -> dict[str, Decimal] | None:
         """Totals by asset that fills and funding explain to the last digit; None while the exchange's positions are not ours.
@@ -123,7 +128,7 @@ class PositionDesk:
         for symbol, account in self._positions.accounts().items():
             if account.quantity:
                 totals[symbol.base] = totals.get(symbol.base, ZERO) + account.quantity
-            totals[symbol.quote] = totals.get(symbol.quote, ZERO) - account.cost
+            totals[symbol.quote] = totals.get(symbol.quote, ZERO) - round(account.cost, COST_DECIMALS)
         return totals
 
     def leverages(self) -> dict[Symbol, Decimal]:
@@ -134,6 +139,10 @@ class PositionDesk:
         accounts = {} if self._positions is None else self._positions.accounts()
         ours = {symbol: account.quantity for symbol, account in accounts.items() if account.quantity}
         return ours == {report.symbol: report.quantity for report in reports if report.quantity}
+
+    def funding(self) -> dict[Symbol, Decimal]:
+        """What each symbol's position has been paid since the start."""
+        return {} if self._positions is None else {symbol: account.funding for symbol, account in self._positions.accounts().items()}
 
     async def closing_order(self, command: ClosePosition) -> PlaceOrder | None:
         """The order that closes what is open now by the exchange's word; None where nothing is, or nothing can be.

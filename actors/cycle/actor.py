@@ -28,7 +28,7 @@ from market.events import BookChanged, BookLost, InstrumentListed, Side
 from market.instrument import Instrument, format_decimal
 from market.symbol import Symbol
 from orders.commands import AccountCommand, BalanceCapture, CancelOrder, CaptureBalances, PlaceOrder
-from orders.events import AccountLost, AccountReady, OrderChanged
+from orders.events import AccountLost, AccountReady, OrderChanged, PositionCounted
 from orders.identity import ClientOrderIds
 from orders.order import ZERO, Order
 from orders.reconciliation import CycleFinished, CyclePhaseChanged, CycleReconciled, CycleStarted
@@ -201,6 +201,7 @@ class CycleActor:
             carried_quantity=self._memory.carried_quantity,
             quote_quantity=self._quote_quantity,
             position_before=self._position_before(),
+            position=self._memory.position,
         )
         return self._controller.decide(view)
 
@@ -277,6 +278,7 @@ class CycleActor:
         actual = {asset: after.totals.get(asset, ZERO) - before.totals.get(asset, ZERO) for asset in assets}
         own_changes = _sum_changes(orders)
         bought_quote, sold_quote = _filled_quote(orders, Side.BUY), _filled_quote(orders, Side.SELL)
+        funding = after.funding.get(self._symbol, ZERO) - before.funding.get(self._symbol, ZERO)
         is_open = self._is_contract and (before.totals.get(base, ZERO) or after.totals.get(base, ZERO))
         return CycleReconciled(
             account=self._account,
@@ -293,7 +295,8 @@ class CycleActor:
             expected_changes=expected,
             actual_changes=actual,
             left_over_quantity=memory.carried_quantity + own_changes.get(base, ZERO),
-            profit_quote=own_changes.get(quote, ZERO),
+            profit_quote=own_changes.get(quote, ZERO) + funding,
+            funding=funding,
             rounding=(bought_quote + sold_quote) * AVERAGE_PRICE_ROUNDING if is_open else ZERO,
             started_at_milliseconds=memory.started_at_milliseconds,
             ended_at_milliseconds=self._wall_clock.milliseconds(),
@@ -324,6 +327,8 @@ class CycleActor:
                     self._memory.instrument = instrument
                 case OrderChanged(_, order):
                     self._learn_order(order)
+                case PositionCounted(_, symbol, quantity) if symbol == self._symbol:
+                    self._memory.position = quantity
                 case AccountReady():
                     self._memory.account_ready = True
                 case AccountLost():

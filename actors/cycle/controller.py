@@ -19,7 +19,8 @@ class RoundView(msgspec.Struct, frozen=True, kw_only=True):
 
     `book` is None while it must not be used (lost, stale, not yet whole). `orders` are all orders of this round, oldest
     first, whatever their state. `carried_quantity` is base left over from earlier rounds. `position_before` is the account's
-    position (of contracts) when the round began. `now` is monotonic seconds.
+    position (of contracts) when the round began, and `position` the one by all fills known now (None: not told yet). `now` is
+    monotonic seconds.
     """
 
     now: float
@@ -29,6 +30,7 @@ class RoundView(msgspec.Struct, frozen=True, kw_only=True):
     carried_quantity: Decimal
     quote_quantity: Decimal
     position_before: Decimal = ZERO
+    position: Decimal | None = None
 
 
 class DesiredOrder(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from market.events import BookChanged, BookLost, InstrumentListed, MarketEvent
-from orders.events import AccountLost, AccountReady, BalanceChanged, OrderChanged, PositionChanged
+from orders.events import AccountLost, AccountReady, BalanceChanged, OrderChanged, PositionChanged, PositionCounted
 
-CycleInput = MarketEvent | OrderChanged | BalanceChanged | PositionChanged | AccountReady | AccountLost
+CycleInput = MarketEvent | OrderChanged | BalanceChanged | PositionChanged | PositionCounted | AccountReady | AccountLost
 
 
 def inbox_key(item: CycleInput) -> Hashable:
@@ -26,6 +26,8 @@ def inbox_key(item: CycleInput) -> Hashable:
             return ("balance", item.account, item.asset)
         case PositionChanged():
             return ("position", item.account, item.position.symbol)
+        case PositionCounted():
+            return ("position counted", item.account, item.symbol)
         case AccountReady() | AccountLost():
             return ("account", item.account)
         case _:

@@ -25,6 +25,7 @@ class CycleMemory:
         self.instrument: Instrument | None = None
         self.book: BookChanged | None = None
         self.account_ready = False
+        self.position: Decimal | None = None
         # By slot: the client order id that was sent to the account, which has not spoken of it yet, and until when it may.
         self.placing: dict[str, tuple[str, float]] = {}
 

@@ -10,6 +10,7 @@ the inventory is too small to sell is carried to the next round.
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import takewhile
 
 import msgspec
 
@@ -30,21 +31,23 @@ class SellOnTopParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     its price at least so long, since each replacement costs its place in the queue and two requests. `retry_seconds`:
     pause after an order that came to nothing, doubled with each further one in a row (up to 32 times as long).
     `buy_attempts_max`: buys refused for what they ask before the round is given up; what the moment refuses (connection,
-    rate limit, maintenance, nobody to trade with but ourselves) is tried again for as long as it takes.
+    rate limit, maintenance, nobody to trade with but ourselves) is tried again for as long as it takes. `sell_attempts_max`:
+    as much of sells, in a row.
     """
 
     price_offset_ticks: int = 1
     reprice_interval_seconds: float = 1.0
     retry_seconds: float = 1.0
     buy_attempts_max: int = 5
+    sell_attempts_max: int = 12
 
     def __post_init__(self) -> None:
         if self.price_offset_ticks < 0:
             raise ValueError("price_offset_ticks is 0 or more")
         if self.reprice_interval_seconds < 0 or self.retry_seconds < 0:
             raise ValueError("reprice_interval_seconds and retry_seconds are 0 or more")
-        if self.buy_attempts_max < 1:
-            raise ValueError("buy_attempts_max is 1 or more")
+        if self.buy_attempts_max < 1 or self.sell_attempts_max < 1:
+            raise ValueError("buy_attempts_max and sell_attempts_max are 1 or more")
 
 
 class SellOnTop:
@@ -92,7 +95,9 @@ class SellOnTop:
         live = next((sell for sell in sells if not sell.is_terminal), None)
         if view.book is None:
             return Decision(phase="waiting for the book")  # nothing is wanted: a quote without a market is pulled
-        quantity = view.instrument.round_quantity_down(self._inventory(view, buys, sells))
+        inventory = self._inventory(view, buys, sells)
+        self._check_position(view, inventory)
+        quantity = view.instrument.round_quantity_down(inventory)
         price = self._price(view, view.book, sells, live)
         if quantity < view.instrument.quantity_min or quantity <= 0 or quantity * price < view.instrument.notional_min:
             if live is not None and live.remaining_quantity:
@@ -101,6 +106,12 @@ class SellOnTop:
             if live is None and not all(sell.is_settled for sell in sells):
                 return Decision(phase="waiting for the sells' fills", hold=True)
             return Decision(phase="reconciling", finished=True)
+        refused = [sell for sell in _newest_fruitless(sells) if not sell.refused_for_now]
+        if live is None and len(refused) >= self._parameters.sell_attempts_max:
+            raise RoundFailed(
+                f"{len(refused)} sells in a row were refused; the last: {refused[0].reason or refused[0].state.value}; "
+                f"{quantity:f} {view.instrument.symbol.base} of this round are not sold"
+            )
         if live is None and self._pausing(view, sells):
             return Decision(phase="pausing before another sell")
         sell = DesiredOrder(
@@ -115,6 +126,15 @@ class SellOnTop:
             reduce_only=view.instrument.is_contract and view.position_before >= 0,
         )
         return Decision(phase="selling", desired=(sell,))
+
+    def _check_position(self, view: RoundView, inventory: Decimal) -> None:
+        """What a round has bought of a contract must still be in the account's position: others may close it, or the exchange."""
+        if not view.instrument.is_contract or view.position is None or view.position_before < 0 or view.position >= inventory:
+            return
+        raise RoundFailed(
+            f"the account's position in {view.instrument.symbol} is {view.position:f}, less than the {inventory:f} that this round has "
+            "bought and not sold: it was liquidated, or closed by somebody else; look at the account's history before trading on"
+        )
 
     def _inventory(self, view: RoundView, buys: list[Order], sells: list[Order]) -> Decimal:
         """Base that this round still holds. Sold quantities count from the order's own word, before the fills are told."""
@@ -139,13 +159,16 @@ class SellOnTop:
         return price
 
     def _pausing(self, view: RoundView, sells: list[Order]) -> bool:
-        fruitless = 0
-        while fruitless < len(sells) and _came_to_nothing(sells[-1 - fruitless]):
-            fruitless += 1
+        fruitless = len(_newest_fruitless(sells))
         return fruitless > 0 and view.now - sells[-1].changed_at < self._pause_seconds(fruitless)
 
     def _pause_seconds(self, failures: int) -> float:
         return self._parameters.retry_seconds * min(2 ** (failures - 1), PAUSE_FACTOR_MAX)
+
+
+def _newest_fruitless(sells: list[Order]) -> list[Order]:
+    """Those at the end that came to nothing, one after the other, newest first."""
+    return list(takewhile(_came_to_nothing, reversed(sells)))
 
 
 def _came_to_nothing(sell: Order) -> bool:

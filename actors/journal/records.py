@@ -80,6 +80,7 @@ TOLD_IN_WORDS: frozenset[type] = frozenset(
     {
         order_events.AccountReady,
         order_events.AccountLost,
+        order_events.PositionCounted,
         reconciliation.CycleStarted,
         reconciliation.CyclePhaseChanged,
         reconciliation.CycleFinished,

@@ -94,15 +94,22 @@ class _Captured(msgspec.Struct, frozen=True):
     totals: dict[str, Decimal]
     available: dict[str, Decimal]
     fill_changes: dict[str, Decimal]
-    leverages: dict[str, Decimal]
+    leverages: dict[str, Decimal] = {}
+    funding: dict[str, Decimal] = {}
 
 
 def capture_text(capture: BalanceCapture) -> str:
     """JSON, with decimals as texts."""
     leverages = {str(symbol): leverage for symbol, leverage in capture.leverages.items()}
-    amounts = (capture.totals, capture.available, capture.fill_changes, leverages)
-    totals, available, fill_changes, by_symbol = ({key: text(value) for key, value in each.items()} for each in amounts)
-    fields = {"totals": totals, "available": available, "fill_changes": fill_changes, "leverages": by_symbol}
+    funding = {str(symbol): amount for symbol, amount in capture.funding.items()}
+    amounts = {
+        "totals": capture.totals,
+        "available": capture.available,
+        "fill_changes": capture.fill_changes,
+        "leverages": leverages,
+        "funding": funding,
+    }
+    fields = {name: {key: text(value) for key, value in each.items()} for name, each in amounts.items()}
     return msgspec.json.encode(fields).decode()
 
 
@@ -113,4 +120,5 @@ def capture_from_text(captured: str) -> BalanceCapture:
         available=found.available,
         fill_changes=found.fill_changes,
         leverages={symbol_of(symbol): leverage for symbol, leverage in found.leverages.items()},
+        funding={symbol_of(symbol): amount for symbol, amount in found.funding.items()},
     )

@@ -165,7 +165,8 @@ def judge_quantity(
         bought = instrument.round_quantity_down(notional / reference_price)
         if bought < instrument.quantity_min:
             return fail(f"{detail} is {format_decimal(bought)} {symbol.base}, below the minimum of {_minimum(instrument)}")
-        kept = instrument.round_quantity_down(bought * KEPT_OF_A_BUY)
+        # Of contracts no fee is taken from what was bought.
+        kept = bought if instrument.is_contract else instrument.round_quantity_down(bought * KEPT_OF_A_BUY)
         if kept < instrument.quantity_min or kept * book_price(book.best_bid) < instrument.notional_min:
             return warn(f"{detail}: so near the minimum that what is left of it after fees may be too little to sell")
         detail += f" (about {format_decimal(kept)} {symbol.base})"

@@ -55,16 +55,17 @@ def reconciliation_lines(reconciled: CycleReconciled, *, color: bool) -> list[st
                 _signed(reconciled.expected_changes.get(asset, ZERO)),
                 _signed(reconciled.actual_changes.get(asset, ZERO)),
                 _signed(differences[asset]),
-                "no" if differences[asset] else "yes",
+                "no" if abs(differences[asset]) > (reconciled.rounding if asset == quote else ZERO) else "yes",
             )
         )
     left_over = f", left over {_amount(reconciled.left_over_quantity)} {base}" if reconciled.left_over_quantity else ""
+    funding = f", funding {_signed(reconciled.funding)} {quote}" if reconciled.funding else ""
     verdict = "reconciled, balances agree" if reconciled.agrees else _loud("BALANCES DO NOT AGREE", color)
     return [
         f"cycle {reconciled.cycle} #{reconciled.number} {reconciled.symbol} on {reconciled.account}: {verdict}",
         f"  bought {_amount(reconciled.bought_quantity)} {base} for {_amount(reconciled.bought_quote)} {quote}",
         f"  sold   {_amount(reconciled.sold_quantity)} {base} for {_amount(reconciled.sold_quote)} {quote}{left_over}",
-        f"  fees   {fees}, profit {_signed(reconciled.profit_quote)} {quote}",
+        f"  fees   {fees}{funding}, profit {_signed(reconciled.profit_quote)} {quote}",
         *(f"  {line}" for line in columns(rows, "<>>>>><")),
     ]
 

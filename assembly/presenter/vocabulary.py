@@ -264,7 +264,7 @@ def _log(event: runtime_events.LogLine) -> Told | None:
 
 
 def _nothing(event: object) -> None:
-    """`OrderChanged` is for owners: the events beside it say what happened."""
+    """For owners: the events beside it say what happened."""
 
 
 _Teller = Callable[[Any], Told | None]
@@ -294,6 +294,7 @@ _TELLERS: dict[type, _Teller] = {
     feed_reports.InstrumentsFailed: _named("instruments_failed"),
     feed_reports.SubscriberGone: _named("subscriber_gone", quiet=True),
     order_events.OrderChanged: _nothing,
+    order_events.PositionCounted: _nothing,
     order_events.OrderSubmitted: functools.partial(_order, "order_submitted"),
     order_events.OrderPlaced: functools.partial(_order_sent, "order_placed"),
     order_events.OrderFilled: _order_filled,

@@ -17,6 +17,7 @@ from market.events import Side
 from market.instrument import Instrument
 from market.symbol import Symbol
 from orders.ledger import AccountLedger
+from orders.recording import NoRecorder
 from orders.reports import FillReport, OrderReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
 
@@ -96,7 +97,7 @@ async def flattened(
     session = FillingSession(positions=positions)
     await flatten(
         session=cast("AccountSession", session),
-        bookkeeper=Bookkeeper(ledger=ledger, inboxes={}, report=lambda event: None),
+        bookkeeper=Bookkeeper(ledger=ledger, inboxes={}, recorder=NoRecorder(), report=lambda event: None),
         owner="btc",
         rules={BTC: RULES} if rules is None else rules,
         next_id=lambda: "mm-btc-9",

@@ -173,7 +173,7 @@ def test_margin_mode_of_the_account_goes_with_its_orders_and_its_leverage() -> N
         (request(reduce_only=True), {"reduceOnly": True}),
         (
             request(type=OrderType.MARKET, time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL, price=None, reduce_only=True),
-            {"ordType": "market", "sz": "12.50", "reduceOnly": True},
+            {"ordType": "optimal_limit_ioc", "sz": "12.50", "reduceOnly": True},
         ),
     ],
 )

@@ -46,6 +46,7 @@ def tree_of(folder: Path) -> Tree:
         wall_clock=VirtualWallClock(),
         seed=1,
         timing=AccountTiming(),
+        journal=None,
         report=lambda event: None,
         fail=lambda status, reason: None,
     )

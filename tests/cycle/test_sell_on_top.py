@@ -267,15 +267,18 @@ ONE = Decimal("0.0001")
 CONTRACT = replace(RULES, quantity_step=ONE, quantity_min=ONE, notional_min=Decimal(0), contract_size=ONE)
 
 
-def decide_on_contracts(*orders: Order, position_before: str = "0", quote_quantity: str = "100") -> Decision:
+def decide_on_contracts(
+    *orders: Order, position_before: str = "0", quote_quantity: str = "100", position: str | None = None, now: float = 100.0
+) -> Decision:
     view = RoundView(
-        now=100.0,
+        now=now,
         instrument=CONTRACT,
         book=book(),
         orders=orders,
         carried_quantity=Decimal(0),
         quote_quantity=Decimal(quote_quantity),
         position_before=Decimal(position_before),
+        position=None if position is None else Decimal(position),
     )
     return SellOnTop(SellOnTopParameters()).decide(view)
 
@@ -298,3 +301,39 @@ def test_contracts_are_sold_reduce_only_unless_the_account_was_short_before(posi
 
 def test_assets_are_never_sold_reduce_only() -> None:
     assert not decide(buy()).desired[0].reduce_only
+
+
+@pytest.mark.parametrize("position", ["0", "0.0015", "-0.01"])
+def test_position_smaller_than_what_the_round_holds_ends_it_and_says_that_others_or_a_liquidation_took_it(position: str) -> None:
+    with pytest.raises(RoundFailed, match="liquidated, or closed by somebody else"):
+        decide_on_contracts(buy(fee="0"), position=position)
+
+
+@pytest.mark.parametrize(("position", "position_before"), [("0.0016", "0"), ("5", "0"), (None, "0"), ("-1", "-1.0016")])
+def test_round_goes_on_while_the_position_covers_it_or_is_not_told_or_was_short_before(position: str | None, position_before: str) -> None:
+    assert decide_on_contracts(buy(fee="0"), position=position, position_before=position_before).desired
+
+
+def refused_sells(count: int, **changes: object) -> list[Order]:
+    return [
+        replace(sell(OrderState.REJECTED, number=number, changed_at=10.0), reason="REDUCE_EXCEEDED", **changes)  # type: ignore[arg-type]
+        for number in range(2, 2 + count)
+    ]
+
+
+def test_sells_refused_in_a_row_end_the_round_with_the_last_reason_and_what_was_not_sold() -> None:
+    most = SellOnTopParameters().sell_attempts_max
+    assert decide(buy(), *refused_sells(most - 1), now=1_000.0).desired
+    with pytest.raises(RoundFailed, match=r"12 sells in a row were refused; the last: REDUCE_EXCEEDED; 0\.001596 BTC"):
+        decide(buy(), *refused_sells(most), now=1_000.0)
+
+
+def test_sells_that_only_the_moment_refused_do_not_end_the_round() -> None:
+    assert decide(buy(), *refused_sells(40, refused_for_now=True), now=1_000.0).desired
+
+
+def test_sell_that_was_taken_in_between_begins_the_count_anew() -> None:
+    most = SellOnTopParameters().sell_attempts_max
+    taken = sell(OrderState.CANCELLED, number=90)
+    cancelled = replace(taken, cancel_wanted=True)
+    assert decide(buy(), *refused_sells(most - 1), cancelled, *refused_sells(2), now=1_000.0).desired
