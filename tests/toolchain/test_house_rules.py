@@ -19,6 +19,7 @@ CATCHES_EVERYTHING: dict[tuple[str, str], str] = {
         "network/websocket_link.py",
         "read_until_closed",
     ): "what a third-party reader raises over the other side's bytes ends that one connection",
+    ("assembly/guardian/sweep.py", "_sweep"): "the last one awake tries again, whatever the defect, for ten minutes",
     ("assembly/program.py", "_show"): "a picture that cannot be drawn must not stop trading",
     ("supervision/incarnation.py", "_run_start"): "a supervisor is who catches whatever a child raises",
     ("supervision/incarnation.py", "_clean_up"): "whatever a cleanup raises is an event and must not stop the other cleanups",
@@ -28,7 +29,8 @@ CATCHES_EVERYTHING: dict[tuple[str, str], str] = {
 """Where production code may catch Exception or BaseException without raising on: (file, function) and the reason."""
 
 SEED_SOURCES = {
-    ("assembly/program.py", "_run"): "a run without a seed in its settings takes one from the system, and everything follows from it"
+    ("assembly/guardian/sweep.py", "_sweep_once"): "jitter of a process that acts once, on the real clock",
+    ("assembly/program.py", "_run"): "a run without a seed in its settings takes one from the system, and everything follows from it",
 }
 """Where a seed may come from outside: (file, function) and the reason."""
 
