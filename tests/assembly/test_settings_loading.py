@@ -145,6 +145,18 @@ def test_two_cycles_may_trade_one_symbol_on_one_account(tmp_path: Path) -> None:
     assert list(load(tmp_path, changed={"[cycles.btc]": more}).cycles) == ["btc2", "btc"]
 
 
+def test_guardians_folder_is_found_from_the_settings_files_folder_by_default_too(tmp_path: Path) -> None:
+    assert load(tmp_path).runtime.guardian_folder == str(tmp_path / "var" / "guardian")
+    settings = load(tmp_path, changed={'installation = "mm"': 'guardian_folder = "elsewhere"'})
+    assert settings.runtime.guardian_folder == str(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("seconds", ["0", "5", "20.5"])
+def test_guardian_may_bear_five_seconds_of_silence_or_more_or_any(tmp_path: Path, seconds: str) -> None:
+    settings = load(tmp_path, changed={'installation = "mm"': f"guardian_silence_seconds = {seconds}"})
+    assert settings.runtime.guardian_silence_seconds == float(seconds)
+
+
 def test_log_file_is_found_from_the_settings_files_folder(tmp_path: Path) -> None:
     settings = load(tmp_path, changed={'installation = "mm"': 'log_file = "var/x.log"'})
     assert settings.runtime.log_file == str(tmp_path / "var" / "x.log")

@@ -434,3 +434,9 @@ def test_credential_with_a_character_that_no_key_has_is_refused_without_showing_
 def test_leverage_and_margin_mode_of_contracts_are_checked(tmp_path: Path, line: str, expected: str) -> None:
     text = WHOLE.replace("gateio_spot", "okx_swap").replace('exchange = "okx_swap"\n', f'exchange = "okx_swap"\n{line}\n')
     assert message(tmp_path, text=text).startswith(expected)
+
+
+def test_silence_that_is_shorter_than_a_program_may_be_busy_is_refused(tmp_path: Path) -> None:
+    assert message(tmp_path, {'installation = "mm"': "guardian_silence_seconds = 4.9"}) == (
+        "runtime.guardian_silence_seconds is 4.9; expected 5 or more, or 0 for a guardian that acts on the program's death alone"
+    )

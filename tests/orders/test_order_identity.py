@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.identity import ClientOrderIds, installation_prefix, owner_of, owner_prefix
+from orders.identity import ClientOrderIds, given_at_milliseconds, installation_prefix, owner_of, owner_prefix
 
 installations = st.from_regex(r"[a-z0-9]{1,6}", fullmatch=True)
 owners = st.from_regex(r"[a-z0-9]{1,10}", fullmatch=True)
@@ -76,3 +76,21 @@ def test_owner_that_would_not_fit_or_not_be_told_apart_is_refused(owner) -> None
 @pytest.mark.parametrize("text", ["", "btc", "mm-btc", "a-b-c-d"])
 def test_text_that_is_no_id_of_ours_names_no_owner(text) -> None:
     assert owner_of(text) == ""
+
+
+@given(installations, owners, st.integers(10**12, 4 * 10**12), st.integers(0, 100_000), st.integers(0, 249))
+def test_id_tells_the_time_of_its_run_and_none_later_than_it_was_given(
+    installation, owner, started, lasted, orders_per_millisecond
+) -> None:
+    ids = ClientOrderIds(installation=installation, owner=owner, run_started_milliseconds=started)
+    assert given_at_milliseconds(ids.next_id()) == started
+    last = given_at_milliseconds(ids_after(ids, lasted * orders_per_millisecond).next_id())
+    assert last is not None
+    assert started <= last <= started + lasted
+
+
+@pytest.mark.parametrize(
+    "text", ["", "web", "mm-btc", "mm-btc-", "mm-btc-tosdr9003", "mm-btc-TOSDR9003Z", "mm-btc-tosdr9003z-1", "mm-btc-tosdr 9003"]
+)
+def test_text_of_another_form_tells_no_time(text) -> None:
+    assert given_at_milliseconds(text) is None
