@@ -128,6 +128,9 @@ class PositionBooks:
                 margin_mode=report.margin_mode or known.margin_mode,
                 exchange_time_milliseconds=max(report.exchange_time_milliseconds, known.exchange_time_milliseconds),
             )
+        if report.unrealised_pnl is None and report.entry_price is not None and report.mark_price is not None:
+            gained = EXACT.subtract(report.mark_price, report.entry_price)
+            report = replace(report, unrealised_pnl=exact_product(report.quantity, gained))
         self._reports[report.symbol] = report
         if known is not None and replace(known, exchange_time_milliseconds=report.exchange_time_milliseconds) == report:
             return []

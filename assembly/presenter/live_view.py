@@ -40,7 +40,9 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 def draw(state: LiveState, around: Surroundings, *, width: int, height: int) -> list[Line]:
     """At most `height` lines of at most `width` characters. What matters most comes first and is kept longest."""
     head = _header(state, around, width)
-    left = [_books(state, around), _cycles(state, around), _orders(state)]
+    # Without contracts there is no such section: every line counts on a small terminal.
+    positions = [_positions(state)] if any(state.positions.values()) else []
+    left = [_books(state, around), _cycles(state, around), *positions, _orders(state)]
     right = [_balances(state), _actors(state, around)]
     if width >= TWO_COLUMNS_WIDTH:
         left_width = width * 2 // 3
@@ -151,6 +153,18 @@ def _fills(state: LiveState, count: int) -> list[Line]:
     return _table(("Fill", "cycle", "side", "quantity", "price", "fee"), rows, [PLAIN] * len(rows), "<<<>>>", empty="none")
 
 
+def _positions(state: LiveState) -> list[Line]:
+    rows: list[tuple[str, ...]] = []
+    for account, positions in state.positions.items():
+        for symbol, position in positions.items():
+            side = "long" if position.quantity > 0 else "short"
+            prices = (position.entry_price, position.mark_price, position.liquidation_price)
+            cells = [_number(price) if price is not None else "-" for price in prices]
+            profit = _signed(position.unrealised_pnl) if position.unrealised_pnl is not None else "-"
+            rows.append((f"{account} {symbol}", f"{side} {_number(abs(position.quantity))}", *cells, profit))
+    return _table(("Position", "quantity", "entry", "mark", "liquidation", "PnL"), rows, [PLAIN] * len(rows), "<<>>>>", empty="none")
+
+
 def _balances(state: LiveState) -> list[Line]:
     lines: list[Line] = [[("Balance", TITLE)]]
     for account in {**state.accounts, **state.balances}:
@@ -159,11 +173,6 @@ def _balances(state: LiveState) -> list[Line]:
         for asset, (total, available) in state.balances.get(account, {}).items():
             held = f" ({_number(total - available)} held)" if total != available else ""
             line.append((f"  {asset} {_number(total)}{held}", PLAIN))
-        for symbol, position in state.positions.get(account, {}).items():
-            entry = f" from {_number(position.entry_price)}" if position.entry_price is not None else ""
-            profit = f", PnL {_signed(position.unrealised_pnl)} {symbol.quote}" if position.unrealised_pnl is not None else ""
-            side = "long" if position.quantity > 0 else "short"
-            line.append((f"  {symbol} {side} {_number(abs(position.quantity))}{entry}{profit}", PLAIN))
         lines.append(line)
     return lines if len(lines) > 1 else [*lines, [("not known yet", DIM)]]
 

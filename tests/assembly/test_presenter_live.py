@@ -29,6 +29,7 @@ from market.events import BookLost
 from orders import events as order_events
 from orders.life_cycle import OrderState
 from orders.reconciliation import CyclePhaseChanged, CycleStarted
+from orders.reports import PositionReport
 from supervision.snapshot import Snapshot
 
 
@@ -172,6 +173,25 @@ def test_many_orders_are_counted_and_not_listed() -> None:
     for number in range(10):
         state.fold(TIME, order_events.OrderPlaced("main", sell(number=number)))
     assert "and 4 more" in shown(state)
+
+
+def test_open_position_has_a_line_of_its_own_with_its_prices_and_what_closing_would_earn() -> None:
+    state = running_state()
+    position = PositionReport(
+        symbol=BTC,
+        quantity=Decimal("-0.0016"),
+        entry_price=Decimal("61234.5"),
+        mark_price=Decimal("61200.25"),
+        liquidation_price=Decimal("118000.5"),
+        unrealised_pnl=Decimal("0.0548"),
+    )
+    state.fold(TIME, order_events.PositionChanged("main", position))
+    lines = shown(state)
+    title = next(number for number, line in enumerate(lines) if line.startswith("Position"))
+    assert lines[title].split() == ["Position", "quantity", "entry", "mark", "liquidation", "PnL"]
+    assert lines[title + 1] == "main BTC/USDT  short 0.0016  61234.5  61200.25     118000.5  +0.0548"
+    state.fold(TIME, order_events.PositionChanged("main", PositionReport(symbol=BTC, quantity=Decimal(0))))
+    assert not any(line.startswith("Position") for line in shown(state)), "without contracts every line counts"
 
 
 def test_account_that_is_lost_says_why() -> None:

@@ -230,6 +230,14 @@ def test_leverage_that_was_set_counts_before_there_is_a_position_and_until_the_e
     assert books.leverage(BTC) == 3
 
 
+def test_unrealised_profit_is_reckoned_from_the_mark_price_where_the_exchange_does_not_state_it() -> None:
+    books = PositionBooks("main")
+    books.apply_report(report("-2", entry="100", time=10, mark_price=Decimal(90)))
+    assert books.reports()[BTC].unrealised_pnl == 20
+    books.apply_report(report("-2", entry="100", time=11, mark_price=Decimal(90), unrealised_pnl=Decimal("19.5")))
+    assert books.reports()[BTC].unrealised_pnl == Decimal("19.5"), "its own word comes first"
+
+
 def test_same_report_again_says_nothing() -> None:
     books = PositionBooks("main")
     assert len(books.apply_report(report("1", entry="100", time=10))) == 1
