@@ -90,15 +90,18 @@ def desk(make_desk: Callable[..., Desk]) -> Desk:
     return make_desk()
 
 
-@pytest.fixture(autouse=True)
-def patience(nursery) -> None:
-    """Virtual time, of which a test that waits for ever uses up a minute and fails."""
+@pytest.fixture
+async def patience(autojump_clock) -> AsyncGenerator[None]:
+    """A test that waits for ever uses up a minute of virtual time and fails."""
 
     async def run_out() -> None:
         await trio.sleep(60)
         raise AssertionError("somebody waits for ever")
 
-    nursery.start_soon(run_out)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_out)
+        yield
+        nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
@@ -118,14 +121,14 @@ def submitted(number: int = 1) -> OrderSubmitted:
 # Writing
 
 
-async def test_acknowledged_intent_is_written_when_the_call_returns(autojump_clock, desk: Desk) -> None:
+async def test_acknowledged_intent_is_written_when_the_call_returns(autojump_clock, patience, desk: Desk) -> None:
     async with running(desk):
         assert desk.times_started == 1
         await desk.port.record_and_wait(submitted())
         assert desk.ids() == ["mm-btc-0001"]
 
 
-async def test_entries_keep_their_order_and_the_time_at_which_they_were_sent(autojump_clock, desk: Desk) -> None:
+async def test_entries_keep_their_order_and_the_time_at_which_they_were_sent(autojump_clock, patience, desk: Desk) -> None:
     await desk.port.record(submitted(1))
     await trio.sleep(1.5)
     desk.port.note(NOTE)
@@ -139,7 +142,7 @@ async def test_entries_keep_their_order_and_the_time_at_which_they_were_sent(aut
 
 
 async def test_what_has_come_together_is_one_transaction_and_a_large_heap_is_several(
-    autojump_clock, make_desk: Callable[..., Desk]
+    autojump_clock, patience, make_desk: Callable[..., Desk]
 ) -> None:
     desk = make_desk(capacity=BATCH_ENTRIES_MAX + 50)
     for number in range(BATCH_ENTRIES_MAX + 20):
@@ -150,7 +153,7 @@ async def test_what_has_come_together_is_one_transaction_and_a_large_heap_is_sev
     assert len(desk.ids()) == BATCH_ENTRIES_MAX + 20
 
 
-async def test_several_who_wait_are_answered_by_one_transaction(autojump_clock, desk: Desk) -> None:
+async def test_several_who_wait_are_answered_by_one_transaction(autojump_clock, patience, desk: Desk) -> None:
     async with trio.open_nursery() as nursery:
         for number in range(5):
             nursery.start_soon(desk.port.record_and_wait, submitted(number))
@@ -160,14 +163,14 @@ async def test_several_who_wait_are_answered_by_one_transaction(autojump_clock, 
     assert desk.store.batches[0] == 5
 
 
-async def test_events_of_one_moment_are_one_entry(autojump_clock, desk: Desk) -> None:
+async def test_events_of_one_moment_are_one_entry(autojump_clock, patience, desk: Desk) -> None:
     async with running(desk):
         await desk.port.record_and_wait(submitted(1), OrderPlaced("main", placed(1)))
     assert desk.store.batches[0] == 1
     assert [row["event"] for row in rows(desk.store, "SELECT event FROM order_events ORDER BY id")] == ["submitted", "placed"]
 
 
-async def test_event_without_a_table_is_refused_where_it_is_sent(autojump_clock, desk: Desk) -> None:
+async def test_event_without_a_table_is_refused_where_it_is_sent(autojump_clock, patience, desk: Desk) -> None:
     for send in (desk.port.record, desk.port.record_and_wait):
         with pytest.raises(UnknownEvent, match="AccountReady"):
             await send(AccountReady("main"))
@@ -176,7 +179,7 @@ async def test_event_without_a_table_is_refused_where_it_is_sent(autojump_clock,
     assert desk.port.statistics().waiting == 0
 
 
-async def test_actor_reports_progress_though_nothing_comes(autojump_clock, desk: Desk) -> None:
+async def test_actor_reports_progress_though_nothing_comes(autojump_clock, patience, desk: Desk) -> None:
     async with running(desk):
         before = desk.times_progressed
         await trio.sleep(10)
@@ -186,7 +189,7 @@ async def test_actor_reports_progress_though_nothing_comes(autojump_clock, desk:
 # A full queue
 
 
-async def test_sender_waits_while_the_queue_is_full_and_nothing_is_lost(autojump_clock, make_desk: Callable[..., Desk]) -> None:
+async def test_sender_waits_while_the_queue_is_full_and_nothing_is_lost(autojump_clock, patience, make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(capacity=2)
     async with trio.open_nursery() as nursery:
         for number in range(6):
@@ -201,7 +204,7 @@ async def test_sender_waits_while_the_queue_is_full_and_nothing_is_lost(autojump
     assert desk.port.statistics().waiting == 0
 
 
-async def test_cancelled_sender_has_recorded_nothing(autojump_clock, make_desk: Callable[..., Desk]) -> None:
+async def test_cancelled_sender_has_recorded_nothing(autojump_clock, patience, make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(capacity=1)
     desk.port.record_nowait(submitted(1))
     with trio.move_on_after(1):
@@ -211,7 +214,9 @@ async def test_cancelled_sender_has_recorded_nothing(autojump_clock, make_desk: 
     assert desk.ids() == ["mm-btc-0001"]
 
 
-async def test_notes_are_dropped_and_counted_before_they_could_make_an_order_wait(autojump_clock, make_desk: Callable[..., Desk]) -> None:
+async def test_notes_are_dropped_and_counted_before_they_could_make_an_order_wait(
+    autojump_clock, patience, make_desk: Callable[..., Desk]
+) -> None:
     desk = make_desk(capacity=8)
     for _ in range(10):
         desk.port.note(NOTE)
@@ -226,7 +231,7 @@ async def test_notes_are_dropped_and_counted_before_they_could_make_an_order_wai
     assert len(desk.ids()) == 4
 
 
-async def test_dropped_notes_are_told_once(autojump_clock, make_desk: Callable[..., Desk]) -> None:
+async def test_dropped_notes_are_told_once(autojump_clock, patience, make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(capacity=2)
     for _ in range(3):
         desk.port.note(NOTE)
@@ -256,7 +261,9 @@ async def heard(send: Callable[..., Awaitable[None]], *events: object) -> str:
     return "written"
 
 
-async def test_everybody_who_waits_hears_the_failure_and_the_actor_dies_of_it(autojump_clock, make_desk: Callable[..., Desk]) -> None:
+async def test_everybody_who_waits_hears_the_failure_and_the_actor_dies_of_it(
+    autojump_clock, patience, make_desk: Callable[..., Desk]
+) -> None:
     desk, said = make_desk(capacity=2), list[str]()
 
     async def wait(number: int) -> None:
@@ -273,7 +280,7 @@ async def test_everybody_who_waits_hears_the_failure_and_the_actor_dies_of_it(au
     assert desk.ids() == []
 
 
-async def test_what_one_incarnation_could_not_write_the_next_one_writes_in_order(autojump_clock, desk: Desk) -> None:
+async def test_what_one_incarnation_could_not_write_the_next_one_writes_in_order(autojump_clock, patience, desk: Desk) -> None:
     desk.port.record_nowait(submitted(1))
     desk.port.record_nowait(submitted(2))
     await fails(desk)
@@ -283,7 +290,7 @@ async def test_what_one_incarnation_could_not_write_the_next_one_writes_in_order
     assert desk.ids() == [f"mm-btc-{number:04}" for number in (1, 2, 3, 4)]
 
 
-async def test_nobody_waits_for_a_journal_that_has_failed(autojump_clock, make_desk: Callable[..., Desk]) -> None:
+async def test_nobody_waits_for_a_journal_that_has_failed(autojump_clock, patience, make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(capacity=2)
     desk.port.record_nowait(submitted(1))
     reason = str(await fails(desk))
@@ -302,7 +309,7 @@ async def test_nobody_waits_for_a_journal_that_has_failed(autojump_clock, make_d
 
 
 async def test_who_heard_of_the_failure_is_not_answered_again_when_the_entry_is_written_after_all(
-    autojump_clock, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    autojump_clock, patience, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replies: list[Reply[Any]] = []
 
@@ -322,7 +329,9 @@ async def test_who_heard_of_the_failure_is_not_answered_again_when_the_entry_is_
     assert [reply.answers_ignored for reply in replies] == [0, 0]
 
 
-async def test_what_is_kept_for_a_journal_that_fails_again_and_again_has_a_bound(autojump_clock, make_desk: Callable[..., Desk]) -> None:
+async def test_what_is_kept_for_a_journal_that_fails_again_and_again_has_a_bound(
+    autojump_clock, patience, make_desk: Callable[..., Desk]
+) -> None:
     desk = make_desk(capacity=5)
     said = list[str]()
     for life in range(4):
@@ -339,14 +348,29 @@ async def test_what_is_kept_for_a_journal_that_fails_again_and_again_has_a_bound
     assert len(desk.ids()) == 1 + said.count("written")
 
 
-async def test_event_of_an_unknown_account_fails_the_journal_and_says_whose_fault_it_is(autojump_clock, desk: Desk) -> None:
+async def test_incarnation_that_has_not_written_yet_is_not_waited_for(autojump_clock, patience, make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(capacity=5)
+    for number in range(5):
+        desk.port.record_nowait(submitted(number))
+    for life in range(1, 6):
+        async with trio.open_nursery() as nursery:
+            for number in range(20):
+                nursery.start_soon(heard, desk.port.record, submitted(life * 20 + number))
+            await fails(desk)
+        if life > 1:
+            assert desk.port.statistics().waiting <= 5 + 20 + 5
+
+
+async def test_event_of_an_unknown_account_fails_the_journal_and_says_whose_fault_it_is(autojump_clock, patience, desk: Desk) -> None:
     desk.port.record_nowait(OrderSubmitted("hedge", intent()))
     with pytest.raises(UnknownEvent, match="of an account hedge"):
         await desk.actor().run(desk)
     assert [type(event) for event in desk.reported] == [JournalFailed]
 
 
-async def test_checkpoint_that_fails_is_a_failure_of_the_journal(autojump_clock, monkeypatch: pytest.MonkeyPatch, desk: Desk) -> None:
+async def test_checkpoint_that_fails_is_a_failure_of_the_journal(
+    autojump_clock, patience, monkeypatch: pytest.MonkeyPatch, desk: Desk
+) -> None:
     desk.store.writes_since_checkpoint = CHECKPOINT_WRITES_MIN
 
     def fail() -> None:
@@ -361,7 +385,7 @@ async def test_checkpoint_that_fails_is_a_failure_of_the_journal(autojump_clock,
 # Checkpoints
 
 
-async def test_checkpoint_waits_until_it_is_quiet(autojump_clock, make_desk: Callable[..., Desk]) -> None:
+async def test_checkpoint_waits_until_it_is_quiet(autojump_clock, patience, make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(on_disk=True)
     async with running(desk):
         while desk.store.writes_since_checkpoint < CHECKPOINT_WRITES_MIN + 100:
@@ -370,7 +394,9 @@ async def test_checkpoint_waits_until_it_is_quiet(autojump_clock, make_desk: Cal
         assert desk.store.writes_since_checkpoint == 0
 
 
-async def test_checkpoint_comes_in_between_where_it_is_never_quiet(autojump_clock, monkeypatch: pytest.MonkeyPatch, desk: Desk) -> None:
+async def test_checkpoint_comes_in_between_where_it_is_never_quiet(
+    autojump_clock, patience, monkeypatch: pytest.MonkeyPatch, desk: Desk
+) -> None:
     monkeypatch.setattr(actor_module, "CHECKPOINT_WRITES_MAX", 50)
     async with running(desk):
         for number in range(100):
@@ -382,7 +408,7 @@ async def test_checkpoint_comes_in_between_where_it_is_never_quiet(autojump_cloc
 
 
 async def test_stopped_actor_writes_what_was_sent_before_and_nobody_waits_for_it_after(
-    autojump_clock, make_desk: Callable[..., Desk]
+    autojump_clock, patience, make_desk: Callable[..., Desk]
 ) -> None:
     desk = make_desk(capacity=300)
     async with running(desk) as scope:
@@ -394,7 +420,9 @@ async def test_stopped_actor_writes_what_was_sent_before_and_nobody_waits_for_it
     assert await heard(desk.port.record_and_wait, submitted(999)) == "the journal actor has stopped"
 
 
-async def test_actor_stopped_at_any_step_has_written_everything_once_in_order(autojump_clock, make_desk: Callable[..., Desk]) -> None:
+async def test_actor_stopped_at_any_step_has_written_everything_once_in_order(
+    autojump_clock, patience, make_desk: Callable[..., Desk]
+) -> None:
     for steps in range(12):
         desk = make_desk(capacity=4)
         async with trio.open_nursery() as nursery:
@@ -412,7 +440,7 @@ async def test_actor_stopped_at_any_step_has_written_everything_once_in_order(au
         assert len(rows(desk.store, "SELECT * FROM order_events")) == 4
 
 
-async def test_stop_that_has_no_time_says_how_much_is_not_written(autojump_clock, make_desk: Callable[..., Desk]) -> None:
+async def test_stop_that_has_no_time_says_how_much_is_not_written(autojump_clock, patience, make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(capacity=1_000)
     async with running(desk, flush_deadline_seconds=0.0) as scope:
         for number in range(250):
@@ -425,7 +453,7 @@ async def test_stop_that_has_no_time_says_how_much_is_not_written(autojump_clock
     assert len(desk.ids()) == 250
 
 
-async def test_failure_while_stopping_is_told_and_raised(autojump_clock, desk: Desk) -> None:
+async def test_failure_while_stopping_is_told_and_raised(autojump_clock, patience, desk: Desk) -> None:
     with pytest.RaisesGroup(JournalBroken):
         async with running(desk) as scope:
             desk.store.refuse_writing(True)
@@ -434,13 +462,13 @@ async def test_failure_while_stopping_is_told_and_raised(autojump_clock, desk: D
     assert [type(event) for event in desk.reported] == [JournalFailed]
 
 
-async def test_store_is_left_open_for_its_owner(autojump_clock, desk: Desk) -> None:
+async def test_store_is_left_open_for_its_owner(autojump_clock, patience, desk: Desk) -> None:
     async with running(desk):
         pass
     write(desk.store, submitted())
     assert desk.ids() == ["mm-btc-0001"]
 
 
-async def test_queue_without_a_bound_cannot_be_made(autojump_clock) -> None:
+async def test_queue_without_a_bound_cannot_be_made(autojump_clock, patience) -> None:
     with pytest.raises(ValueError, match="above zero"):
         open_journal_port(0, wall_clock=VirtualWallClock())

@@ -110,7 +110,8 @@ def test_orders_of_earlier_runs_are_recovered_whichever_run_it_was(store) -> Non
 
 
 def test_account_on_another_exchange_is_another_and_its_orders_are_told_apart(store) -> None:
-    write(store, OrderSubmitted("main", intent(1)), OrderEnded("main", replace(placed(2), state=OrderState.CANCELLED)))
+    write(store, OrderSubmitted("main", intent(1)))
+    write(store, OrderEnded("main", placed(2, state=OrderState.CANCELLED, filled_quantity=Decimal(1))))  # its fill was not told
     found = recover(store, accounts={"main": "okx_spot"})
     assert found.accounts["main"].orders == ()
     unknown = replace(intent(1), state=OrderState.UNKNOWN, sent=True, sent_at_milliseconds=TIME)
