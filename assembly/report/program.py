@@ -71,7 +71,7 @@ def _texts(reader: JournalReader, which: OrderFilter, *, as_json: bool) -> Itera
             yield "".join(f"{line}\n" for line in (*order_lines(history), ""))
     if not as_json:
         counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-        yield f"{states.total()} orders{': ' if counts else ''}{counts}\n"
+        yield f"{states.total()} order{'' if states.total() == 1 else 's'}{': ' if counts else ''}{counts}\n"
 
 
 def _symbol(text: str | None) -> Symbol | None:
