@@ -19,12 +19,48 @@ def test_restart_after_kill_9_cancels_the_order_left_behind_before_the_account_i
     with Program(path, "--json") as program:
         program.wait_for('"account_ready"')
         assert left_behind not in quiet_exchange.our_open_orders()
-        program.wait_for('"order_placed"', count=2)
+        program.wait_for('"order_placed"')
+        program.send(signal.SIGINT)
+        assert program.wait_exit() == 0
+        names = [event["event"] for event in program.events()]
+        recovered = next(event for event in program.events() if event["event"] == "recovered")
+        assert recovered["orders_that_may_be_live"] == [left_behind.removeprefix("t-")]
+        assert recovered["rounds_in_progress"] == ["btc"]
+        assert names.index("recovered") < names.index("order_cancelled") < names.index("account_ready")
+        assert names.index("account_ready") < names.index("order_submitted")
+        sides = {event["side"] for event in program.events() if event["event"] == "order_submitted"}
+        assert sides == {"sell"}, "the round goes on: nothing is bought again"
+        statements = {event["client_order_id"]: event for event in program.events() if event["event"] == "order_statement"}
+        assert statements[left_behind.removeprefix("t-")]["state"] == "cancelled"
+    assert quiet_exchange.our_open_orders() == []
+
+
+def test_restart_without_the_journal_finds_the_order_left_behind_by_its_prefix(tmp_path: Path, quiet_exchange: Exchange) -> None:
+    path = settings(tmp_path, exchange=quiet_exchange, runtime=NO_GUARDIAN)
+    with Program(path) as killed:
+        killed.wait_for("order_placed", count=2)
+        killed.send(signal.SIGKILL)
+        killed.wait_exit()
+    (left_behind,) = quiet_exchange.our_open_orders()
+    for file in (tmp_path / "var").glob("journal.sqlite*"):
+        file.unlink()
+
+    with Program(path, "--json") as program:
+        program.wait_for('"account_ready"')
+        assert left_behind not in quiet_exchange.our_open_orders()
         program.send(signal.SIGINT)
         assert program.wait_exit() == 0
         names = [event["event"] for event in program.events()]
         assert names.index("leftover_order_found") < names.index("order_cancelled") < names.index("account_ready")
-        assert names.index("account_ready") < names.index("order_submitted")
-        statements = {event["client_order_id"]: event for event in program.events() if event["event"] == "order_statement"}
-        assert statements[left_behind.removeprefix("t-")]["state"] == "cancelled"
     assert quiet_exchange.our_open_orders() == []
+
+
+def test_second_program_on_one_journal_is_refused_with_status_2_and_says_who_has_it(tmp_path: Path, quiet_exchange: Exchange) -> None:
+    path = settings(tmp_path, exchange=quiet_exchange, runtime=NO_GUARDIAN)
+    with Program(path) as first:
+        first.wait_for("order_placed")
+        with Program(path) as second:
+            assert second.wait_exit() == 2
+            assert f"in use by process {first.popen.pid}" in second.stderr
+        first.send(signal.SIGINT)
+        assert first.wait_exit() == 0
