@@ -129,7 +129,10 @@ class Watched:
         return line
 
     def wait_exit(self) -> int:
-        return self.popen.wait(PATIENCE_SECONDS)
+        """The exit status; what it and what it started wrote is complete then."""
+        status = self.popen.wait(PATIENCE_SECONDS)
+        self.err.wait_end()
+        return status
 
     def wait_record(self, condition: Callable[[dict[str, Any]], object]) -> None:
         """Wait until what is written about the accounts is so."""
