@@ -108,10 +108,10 @@ class Watched:
         self.channel.sendall(f"{line}\n".encode())
 
     def hear_plan(self, *, told_last_milliseconds: int) -> None:
-        """And wait until it watches."""
+        """And a first sign of life; wait until it watches."""
+        self.hear(f"alive {told_last_milliseconds}")
         self.hear(f"plan {msgspec.json.encode(self.plan).decode()}")
         assert self.channel.recv(100) == b"watching\n"
-        self.hear(f"alive {told_last_milliseconds}")
 
     def die(self) -> None:
         """As the runtime, without a word."""

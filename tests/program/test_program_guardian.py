@@ -257,7 +257,8 @@ def test_new_program_tells_how_the_guardian_of_the_last_one_ended_as_soon_as_it_
 
 
 def test_program_has_no_guardian_where_it_is_not_wanted_or_serves_the_exchange_itself(tmp_path: Path, mexc: Exchange) -> None:
-    for path in (settings_at("mexc_spot", mexc, tmp_path, runtime=NO_GUARDIAN), settings(tmp_path)):
+    unwanted = settings_at("mexc_spot", mexc, tmp_path, runtime=NO_GUARDIAN).rename(tmp_path / "unwanted.toml")
+    for path in (unwanted, settings(tmp_path)):
         with resting(path) as program:
             assert program.guardians() == []
             program.send(signal.SIGINT)
