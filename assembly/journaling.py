@@ -12,6 +12,7 @@ from assembly.recording import JournalRecorder
 from assembly.settings import ExchangeMode, ExchangeSettings, Settings
 from assembly.version import version
 from market.clock import WallClock
+from orders.states import StateEntered
 
 # Some seconds of the busiest market; a queue that is full for longer means that the disk does not keep up.
 QUEUE_ENTRIES_MAX = 10_000
@@ -62,6 +63,10 @@ class RunJournal:
         if last_run is None:
             return None
         return (last_run.last_written_at_milliseconds or last_run.began_at_milliseconds) - OVERLAP_MILLISECONDS
+
+    def states(self) -> dict[str, StateEntered]:
+        """The trading states that earlier runs left, by scope."""
+        return self._recovery.states
 
     def recovered(self) -> RunRecovered | None:
         """What this run goes on with, for people; None if there was no run before it."""

@@ -23,6 +23,7 @@ from assembly.settings import Settings
 from assembly.tree import CLOSE_TIMEOUT_SECONDS, Tree
 from market.clock import WallClock
 from market.exact import PRECISE
+from orders.states import StateRecovered
 from supervision.errors import SupervisionError, one_line
 from supervision.events import SupervisorStopping
 
@@ -80,6 +81,8 @@ class Runtime:
         recovered = None if self._journal is None else self._journal.recovered()
         if recovered is not None:
             self._report(recovered)
+        for entered in self.tree.states.declared().values():
+            self._report(StateRecovered(entered.scope, entered.state, entered.reason))
         with localcontext(PRECISE):
             return await self._run()
 

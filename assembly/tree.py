@@ -20,6 +20,7 @@ import trio
 from actors.accounts.actor import AccountActor
 from actors.accounts.position_desk import AccountNotTradable
 from actors.accounts.timing import AccountTiming
+from actors.accounts.trading_states import BoardEvent, TradingStates
 from actors.channels.reply import Reply
 from actors.cycle.actor import BalancesDisagree, CycleActor, InsufficientFunds, QuantityTooSmall
 from actors.cycle.controller import RoundFailed
@@ -34,6 +35,7 @@ from assembly.registry import STRATEGIES
 from assembly.settings import Settings
 from market.clock import WallClock
 from network.backoff import Backoff as NetworkBackoff
+from network.breaker import BreakerChanged, BreakerState
 from network.rest import RestClient
 from network.websocket import open_websocket
 from orders.commands import CloseOwner
@@ -41,6 +43,7 @@ from orders.errors import ErrorKind, ExchangeError
 from orders.order import Order
 from orders.reconciliation import CycleFinished
 from orders.recording import NoRecorder, Recorder
+from orders.states import StateEntered, TradingState, account_scope
 from simulated.registry import make_exchange
 from supervision.child import Child, ChildContext, CleanupCause, DeathKind, Restart
 from supervision.errors import leaf_errors
@@ -59,6 +62,8 @@ CHILD_STOP_DEADLINE_SECONDS = 2.0
 INSTRUMENTS_ATTEMPTS_MAX = 1_000
 # A goodbye to an exchange is a courtesy; a stop must not wait long for its answer.
 CLOSE_TIMEOUT_SECONDS = 0.5
+
+EXCHANGE_SILENT = "the exchange does not answer"
 
 Fail = Callable[[ExitStatus, str], None]
 
@@ -93,10 +98,12 @@ class Tree:
         self._recorder: Recorder = NoRecorder() if journal is None else journal.recorder
         self._report = report
         self._fail = fail
+        self.states = TradingStates(on_change=self._state_changed, recovered=None if journal is None else journal.states())
         used_exchanges = dict.fromkeys(settings.accounts[cycle.account].exchange for cycle in settings.cycles.values())
         used_accounts = dict.fromkeys(cycle.account for cycle in settings.cycles.values())
         self.exchanges = {
-            name: ExchangeParts(name, settings.exchanges[name], wall_clock=wall_clock, report=report) for name in used_exchanges
+            name: ExchangeParts(name, settings.exchanges[name], wall_clock=wall_clock, report=self._report_exchange)
+            for name in used_exchanges
         }
         self.cycles = {
             name: CycleParts(
@@ -129,6 +136,26 @@ class Tree:
             known_until_milliseconds=None if self._journal is None else self._journal.known_until_milliseconds,
             report=self._report,
         )
+
+    # What may be traded
+
+    def _state_changed(self, event: BoardEvent) -> None:
+        if isinstance(event, StateEntered):
+            self._recorder.keep(event)
+        self._report(event)
+
+    def _report_exchange(self, event: object) -> None:
+        """What an exchange's limits tell. While it does not answer nothing may rest there: quotes are pulled by the way still open."""
+        self._report(event)
+        if not isinstance(event, BreakerChanged):
+            return
+        for name, account in self._settings.accounts.items():
+            if account.exchange != event.exchange:
+                continue
+            if event.after is BreakerState.OPEN:
+                self.states.restrain(account_scope(name), EXCHANGE_SILENT, TradingState.PAUSED, f"{event.exchange} {event.reason}")
+            elif event.after is BreakerState.CLOSED:
+                self.states.lift(account_scope(name), EXCHANGE_SILENT)
 
     def _rng(self, name: str) -> random.Random:
         return random_source(self._seed, name)
@@ -246,6 +273,7 @@ class Tree:
                     websocket_url=parts.exchange.private_websocket_url,
                     ledger=parts.ledger,
                     gate=parts.gate,
+                    states=self.states,
                     commands=parts.commands,
                     instruments=parts.instruments,
                     rules=parts.rules,

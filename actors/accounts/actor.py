@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from math import inf
 from typing import Protocol, cast
 
 import trio
@@ -30,22 +31,26 @@ from actors.accounts.events import (
     ClockOffsetMeasured,
     ClosingProgressed,
     OrderRefused,
+    QuotesPulled,
 )
 from actors.accounts.gate import OrderGate
 from actors.accounts.inquiry import ASKING_ERRORS, InquiryDesk
 from actors.accounts.order_desk import OrderDesk
 from actors.accounts.order_entry import OrderEntry
+from actors.accounts.permission import orders_to_pull
 from actors.accounts.position_desk import PositionDesk
 from actors.accounts.session import AccountSession
 from actors.accounts.stream import STREAM_ERRORS, PrivateStream, SubscriptionRefused, open_private_stream
 from actors.accounts.stream_requests import StreamRequests
 from actors.accounts.timing import AccountTiming
+from actors.accounts.trading_states import TradingStates
 from actors.channels.bounded import BoundedReceiver
 from actors.channels.latest import LatestReceiver
 from market.events import InstrumentListed
 from market.instrument import Instrument
 from market.symbol import Symbol
 from network.backoff import Backoff
+from network.breaker import BreakerState
 from orders.commands import (
     AccountCommand,
     AmendOrder,
@@ -62,8 +67,9 @@ from orders.commands import (
 from orders.errors import ErrorKind, ExchangeError
 from orders.events import AccountLost, AccountReady
 from orders.ledger import AccountLedger
-from orders.order import Order
+from orders.order import Order, Transport
 from orders.recording import Recorder
+from orders.states import Standing, TradingState
 
 RETRY_PAUSE_SECONDS = 0.25
 RETRY_PAUSE_SECONDS_MAX = 5.0
@@ -101,6 +107,7 @@ class AccountActor:
         websocket_url: str,
         ledger: AccountLedger,
         gate: OrderGate,
+        states: TradingStates,
         commands: BoundedReceiver[AccountCommand],
         instruments: LatestReceiver[InstrumentListed],
         rules: dict[Symbol, Instrument],
@@ -124,6 +131,7 @@ class AccountActor:
         self._rules = rules
         self._switch = switch
         self._gate = gate
+        self._states = states
         self._timing = timing
         self._backoff = backoff
         self._report = report
@@ -137,10 +145,12 @@ class AccountActor:
             session=session, bookkeeper=self._books, symbols=symbols, leverage=leverage, known_until_milliseconds=known_until_milliseconds
         )
         self._requests = StreamRequests()
+        self._entry = OrderEntry(session=session, requests=self._requests)
         self._desk = OrderDesk(
             bookkeeper=self._books,
-            entry=OrderEntry(session=session, requests=self._requests),
+            entry=self._entry,
             gate=gate,
+            states=states,
             limits=limits,
             timing=timing,
             rules=rules,
@@ -169,7 +179,10 @@ class AccountActor:
                 await nursery.start(self._keep_listening)
                 await self._switch.arm(self._session)
                 context.started()
+                self._books.tell_standings(self._standing, self._symbols)
                 self._tell_ready()
+                nursery.start_soon(self._heed_states)
+                nursery.start_soon(self._probe_exchange)
                 nursery.start_soon(self._carry_out_commands, nursery)
                 nursery.start_soon(self._inquiry.watch, context.progress)
                 nursery.start_soon(self._reconcile_periodically)
@@ -412,6 +425,44 @@ class AccountActor:
 
     def _tell_closing(self, text: str) -> None:
         self._report(ClosingProgressed(self._name, text))
+
+    # What may be traded now
+
+    def _standing(self, owner: str, symbol: Symbol) -> Standing:
+        return self._states.standing(account=self._name, owner=owner, symbol=symbol)
+
+    async def _heed_states(self) -> None:
+        """With each change of a state: tell the owners, and cancel what must not stay, over the stream where it is open."""
+        while True:
+            changed = self._states.changed
+            self._books.tell_standings(self._standing, self._symbols)
+            pulled = orders_to_pull(self._ledger, self._standing)
+            if pulled:
+                await self._pull(pulled)
+            # While something is forbidden, fills and late answers may show more that must not stay.
+            live = self._ledger.live_orders()
+            is_free = all(self._standing(order.request.owner, order.request.symbol).state is TradingState.RUN for order in live)
+            with trio.move_on_after(inf if is_free else self._timing.watchdog_seconds):
+                await changed.wait()
+
+    async def _pull(self, orders: Sequence[Order]) -> None:
+        """Ask for the end of these orders, and say so."""
+        first, client_order_ids = orders[0].request, tuple(order.client_order_id for order in orders)
+        way = self._entry.way(first.symbol)
+        self._report(QuotesPulled(self._name, client_order_ids, way, self._standing(first.owner, first.symbol).words))
+        if way is Transport.REST:
+            await self._batches.cancel(orders)
+            return
+        async with trio.open_nursery() as nursery:
+            for order in orders:
+                nursery.start_soon(self._desk.cancel, order)
+
+    async def _probe_exchange(self) -> None:
+        """Once the circuit breaker lets a request through, make one: quotes were pulled, and nobody else may have anything to ask."""
+        while True:
+            await trio.sleep(self._timing.watchdog_seconds)
+            if self._session.limits.breaker.state is BreakerState.HALF_OPEN:
+                await self._try_to_reconcile("the exchange may answer again")
 
     # Static facts and time
 

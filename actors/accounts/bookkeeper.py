@@ -14,8 +14,9 @@ from orders.ledger import AccountLedger
 from orders.life_cycle import OrderInput
 from orders.recording import Recorder
 from orders.reports import BalanceReport, FillReport, FundingReport, OrderReport, PositionReport, PrivateReport
+from orders.states import Standing, StandingChanged
 
-InboxItem = OrderChanged | BalanceChanged | PositionChanged | PositionCounted | AccountReady | AccountLost
+InboxItem = OrderChanged | BalanceChanged | PositionChanged | PositionCounted | StandingChanged | AccountReady | AccountLost
 LedgerReport = OrderReport | FillReport | BalanceReport | PositionReport | FundingReport
 
 
@@ -41,6 +42,7 @@ class Bookkeeper:
         self.report = report
         self._inboxes = inboxes
         self._told_positions: dict[Symbol, Decimal] = {}
+        self._told_standings: dict[tuple[str, Symbol], Standing] = {}
 
     def take(self, report: LedgerReport) -> None:
         """Take in what the exchange says."""
@@ -101,6 +103,15 @@ class Bookkeeper:
                 self._told_positions[symbol] = account.quantity
                 for inbox in self._inboxes.values():
                     inbox.send_nowait(PositionCounted(self.account, symbol, account.quantity))
+
+    def tell_standings(self, standing_of: Callable[[str, Symbol], Standing], symbols: Sequence[Symbol]) -> None:
+        """To each owner how its orders stand in each symbol, where that has changed since it was told."""
+        for owner, inbox in self._inboxes.items():
+            for symbol in symbols:
+                standing = standing_of(owner, symbol)
+                if self._told_standings.get((owner, symbol)) != standing:
+                    self._told_standings[owner, symbol] = standing
+                    inbox.send_nowait(StandingChanged(self.account, symbol, standing))
 
     def tell(self, event: BalanceChanged | PositionChanged | AccountReady | AccountLost) -> None:
         """To every owner's inbox and to the report."""

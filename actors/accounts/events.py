@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from market.symbol import Symbol
+from orders.order import Transport
 
 
 class AccountConnected(msgspec.Struct, frozen=True):
@@ -43,6 +44,15 @@ class OrderRefused(msgspec.Struct, frozen=True):
 
     account: str
     client_order_id: str
+    reason: str
+
+
+class QuotesPulled(msgspec.Struct, frozen=True):
+    """Live orders are being cancelled because of a trading state; `transport` is the way that their cancellations go."""
+
+    account: str
+    client_order_ids: tuple[str, ...]
+    transport: Transport
     reason: str
 
 

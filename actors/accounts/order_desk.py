@@ -18,7 +18,9 @@ from actors.accounts.codec import ProtocolError
 from actors.accounts.events import AccountTrouble, OrderRefused
 from actors.accounts.gate import GateClosed, OrderGate
 from actors.accounts.order_entry import OrderEntry
+from actors.accounts.permission import standing_refusal
 from actors.accounts.timing import AccountTiming
+from actors.accounts.trading_states import TradingStates
 from market.instrument import Instrument
 from market.symbol import Symbol
 from network.errors import NetworkError, RequestNotSent
@@ -28,6 +30,8 @@ from orders.life_cycle import OrderInput, OrderState
 from orders.order import Order, Transport
 from orders.recording import NotRecorded
 from orders.reports import OrderReport
+from orders.request import OrderRequest
+from orders.states import TradingState
 
 # How an operation may fail, whichever way it went.
 OPERATION_ERRORS = (GateClosed, NetworkError, ExchangeError, ProtocolError)
@@ -46,6 +50,7 @@ class OrderDesk:
         bookkeeper: Bookkeeper,
         entry: OrderEntry,
         gate: OrderGate,
+        states: TradingStates,
         limits: AccountLimits,
         timing: AccountTiming,
         rules: Mapping[Symbol, Instrument],
@@ -54,6 +59,7 @@ class OrderDesk:
         self._books = bookkeeper
         self._entry = entry
         self._gate = gate
+        self._states = states
         self._limits = limits
         self._timing = timing
         self._ask_now = ask_now
@@ -71,12 +77,13 @@ class OrderDesk:
             # Of an earlier run, whose clock was ahead of ours: the owner hears nothing of this id and goes on with the next.
             self._refuse(request.client_order_id, "an order of an earlier run has this client order id")
             return False
-        is_stale = now > command.expires_at
-        if is_stale:
+        for_now = True
+        if now > command.expires_at:
             reason: str | None = "the command was stale when it was read"
         elif self._gate.closed_reason is not None:
             reason = f"the gate is closed: {self._gate.closed_reason}"
-        else:
+        elif (reason := self._standing_refusal(request)) is None:
+            for_now = False
             reason = refusal(
                 request,
                 instrument=self._rules.get(request.symbol),
@@ -87,7 +94,7 @@ class OrderDesk:
             )
         self._books.publish(self._books.ledger.record_intent(request, now=now))
         if reason is not None:
-            self._end_unsent(request.client_order_id, reason, for_now=is_stale)
+            self._end_unsent(request.client_order_id, reason, for_now=for_now)
             return False
         self._in_flight.add(request.client_order_id)
         return True
@@ -136,6 +143,9 @@ class OrderDesk:
             raise GateClosed("cancelled before it was sent")
         if trio.current_time() > command.expires_at:
             raise GateClosed("it waited for the rate limit until it was stale")
+        forbidden = self._standing_refusal(command.request)
+        if forbidden is not None:
+            raise GateClosed(forbidden)
         now_milliseconds = self._entry.exchange_time_milliseconds()
         expires_at_milliseconds = None
         if self._entry.codec.capabilities.order_expiry:
@@ -198,6 +208,10 @@ class OrderDesk:
         if self._gate.closed_reason is not None:
             self._refuse(client_order_id, f"the gate is closed: {self._gate.closed_reason}")
             return None
+        forbidden = self._amendment_refusal(order, command)
+        if forbidden is not None:
+            self._refuse(client_order_id, forbidden)
+            return None
         self._books.happened(client_order_id, OrderInput.AMEND_ASKED)
         return order
 
@@ -223,6 +237,18 @@ class OrderDesk:
         """Nobody knows what became of what was asked about this order: the exchange is asked at once."""
         self._books.happened(client_order_id, OrderInput.ANSWER_LOST, reason)
         self._ask_now(client_order_id)
+
+    def _standing_refusal(self, request: OrderRequest) -> str | None:
+        standing = self._states.standing(account=self._books.account, owner=request.owner, symbol=request.symbol)
+        return standing_refusal(request, standing, self._books.ledger)
+
+    def _amendment_refusal(self, order: Order, command: AmendOrder) -> str | None:
+        request = order.request
+        standing = self._states.standing(account=self._books.account, owner=request.owner, symbol=request.symbol)
+        makes_larger = command.quantity is not None and command.quantity > (request.quantity or command.quantity)
+        if standing.state is TradingState.RUN or (standing.state is TradingState.REDUCE_ONLY and not makes_larger):
+            return None
+        return standing.words
 
     def _refuse(self, client_order_id: str, reason: str) -> None:
         self._books.report(OrderRefused(self._books.account, client_order_id, reason))

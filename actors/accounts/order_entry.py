@@ -111,15 +111,16 @@ class OrderEntry:
                 except ExchangeError as error:
                     if error.http_status >= 500:
                         permit.failed(str(error))
-                    else:
-                        permit.succeeded()
                     raise
-                # No verdict on a lost answer: a stream that dies says nothing of REST, and comes into doubt by itself.
-                permit.succeeded()
+                # No other verdict: a stream that works or dies says nothing of REST, without which no fate can be asked for.
                 return body
         except ExchangeError as error:
             await self._heed(error, prepared.group)
             raise
+
+    def way(self, symbol: Symbol) -> Transport:
+        """The way that an operation on this symbol would go now."""
+        return Transport.REST if self._stream_for(symbol) is None else Transport.WEBSOCKET
 
     def _stream_for(self, symbol: Symbol) -> StreamOrderEntry | None:
         entry = self.codec.order_entry

@@ -23,6 +23,7 @@ from actors.cycle.controller import Controller, Decision, DesiredOrder, RoundVie
 from actors.cycle.executor import plan, tag_for
 from actors.cycle.inbox import CycleInput
 from actors.cycle.memory import CycleMemory
+from actors.cycle.standing import permitted
 from market.clock import WallClock
 from market.events import BookChanged, BookLost, InstrumentListed, Side
 from market.instrument import Instrument, format_decimal
@@ -35,6 +36,7 @@ from orders.reconciliation import CycleFinished, CyclePhaseChanged, CycleReconci
 from orders.recording import Recorder
 from orders.request import OrderRequest
 from orders.rounds import RoundBegan
+from orders.states import StandingChanged, TradingState
 
 # A command that waited longer than this was decided on a market that is gone.
 COMMAND_LIFETIME_SECONDS = 2.0
@@ -132,8 +134,10 @@ class CycleActor:
         if memory.before is not None:
             return  # a crash came between: the round goes on
         self._enter("waiting for the market and the account")
-        while self._memory.instrument is None or self._memory.book is None or not self._memory.account_ready:
+        while not self._may_begin(self._memory):
             await self._wait_for_news(context)
+        if self._memory.instrument is None or self._memory.book is None:
+            raise RuntimeError("a round begins only when the market is known")
         self._check_quantity(self._memory.instrument, self._memory.book)
         before = await self._capture(context)
         available = before.available.get(self._symbol.quote, ZERO) * before.leverages.get(self._symbol, Decimal(1))
@@ -165,6 +169,14 @@ class CycleActor:
                 quote_quantity=self._quote_quantity,
             )
         )
+
+    def _may_begin(self, memory: CycleMemory) -> bool:
+        if memory.instrument is None or memory.book is None or not memory.account_ready:
+            return False
+        if memory.standing.state is not TradingState.RUN:
+            self._enter(f"waiting: {memory.standing.words}")
+            return False
+        return True
 
     def _check_quantity(self, instrument: Instrument, book: BookChanged) -> None:
         smallest = instrument.notional_min
@@ -203,7 +215,7 @@ class CycleActor:
             position_before=self._position_before(),
             position=self._memory.position,
         )
-        return self._controller.decide(view)
+        return permitted(self._controller.decide(view), self._memory.standing, view)
 
     def _position_before(self) -> Decimal:
         before = self._memory.before
@@ -329,6 +341,8 @@ class CycleActor:
                     self._learn_order(order)
                 case PositionCounted(_, symbol, quantity) if symbol == self._symbol:
                     self._memory.position = quantity
+                case StandingChanged(_, symbol, standing) if symbol == self._symbol:
+                    self._memory.standing = standing
                 case AccountReady():
                     self._memory.account_ready = True
                 case AccountLost():

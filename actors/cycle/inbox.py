@@ -6,8 +6,9 @@ from collections.abc import Hashable
 
 from market.events import BookChanged, BookLost, InstrumentListed, MarketEvent
 from orders.events import AccountLost, AccountReady, BalanceChanged, OrderChanged, PositionChanged, PositionCounted
+from orders.states import StandingChanged
 
-CycleInput = MarketEvent | OrderChanged | BalanceChanged | PositionChanged | PositionCounted | AccountReady | AccountLost
+CycleInput = MarketEvent | OrderChanged | BalanceChanged | PositionChanged | PositionCounted | StandingChanged | AccountReady | AccountLost
 
 
 def inbox_key(item: CycleInput) -> Hashable:
@@ -28,6 +29,8 @@ def inbox_key(item: CycleInput) -> Hashable:
             return ("position", item.account, item.position.symbol)
         case PositionCounted():
             return ("position counted", item.account, item.symbol)
+        case StandingChanged():
+            return ("standing", item.account, item.symbol)
         case AccountReady() | AccountLost():
             return ("account", item.account)
         case _:

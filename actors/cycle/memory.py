@@ -9,6 +9,7 @@ from market.instrument import Instrument
 from orders.commands import BalanceCapture
 from orders.order import ZERO, Order
 from orders.reconciliation import CycleReconciled
+from orders.states import Standing
 
 
 class CycleMemory:
@@ -25,6 +26,7 @@ class CycleMemory:
         self.instrument: Instrument | None = None
         self.book: BookChanged | None = None
         self.account_ready = False
+        self.standing = Standing()
         self.position: Decimal | None = None
         # By slot: the client order id that was sent to the account, which has not spoken of it yet, and until when it may.
         self.placing: dict[str, tuple[str, float]] = {}

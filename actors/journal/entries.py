@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -15,23 +14,6 @@ class EventTold(msgspec.Struct, frozen=True):
     name: str
     fields: Mapping[str, object]
     actor: str = ""
-
-
-class TradingState(enum.Enum):
-    """What a scope may do."""
-
-    RUN = "run"
-    PAUSED = "paused"
-    REDUCE_ONLY = "reduce_only"
-    HALTED = "halted"
-
-
-class StateEntered(msgspec.Struct, frozen=True):
-    """A scope (`global`, `account:NAME`, `cycle:NAME`) is in this state from now on, also after a restart."""
-
-    scope: str
-    state: TradingState
-    reason: str
 
 
 class HoldPlaced(msgspec.Struct, frozen=True):

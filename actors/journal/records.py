@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from actors.journal.entries import Entry, EventTold, HoldPlaced, StateEntered
+from actors.journal.entries import Entry, EventTold, HoldPlaced
 from actors.journal.rows import capture_text, text, text_or_none
 from orders import events as order_events
 from orders import reconciliation
@@ -30,6 +30,7 @@ from orders.order import ZERO, Order
 from orders.reconciliation import CycleReconciled
 from orders.reports import FillReport
 from orders.rounds import RoundBegan
+from orders.states import StateEntered
 
 Write = tuple[str, tuple[object, ...]]
 """A statement and its parameters."""
@@ -400,7 +401,8 @@ def _reconciled(event: CycleReconciled, at: int, writer: Writer) -> list[Write]:
 
 def _state(event: StateEntered, at: int, writer: Writer) -> list[Write]:
     sql = "INSERT OR REPLACE INTO states (scope, state, reason, at) VALUES (?, ?, ?, ?)"
-    return [(sql, (event.scope, event.state.value, event.reason, at))]
+    told = EventTold("state_entered", {"scope": event.scope, "state": event.state.value, "reason": event.reason}, event.scope)
+    return [(sql, (event.scope, event.state.value, event.reason, at)), *_told(told, at, writer)]
 
 
 def _hold(event: HoldPlaced, at: int, writer: Writer) -> list[Write]:

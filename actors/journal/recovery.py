@@ -13,7 +13,7 @@ from decimal import Decimal
 import msgspec
 from msgspec.structs import replace
 
-from actors.journal.entries import HoldPlaced, StateEntered, TradingState
+from actors.journal.entries import HoldPlaced
 from actors.journal.rows import Row, capture_from_text, fill_from_row, order_from_row, symbol_of, text
 from market.exact import EXACT
 from market.symbol import Symbol
@@ -24,6 +24,7 @@ from orders.ledger import FOREIGN_IDS_KEPT_MAX
 from orders.life_cycle import OrderState
 from orders.order import ZERO, Order, add_fill
 from orders.positions import PAYMENTS_KEPT_MAX
+from orders.states import StateEntered, TradingState
 
 Place = tuple[str, str]
 """An exchange and an account there."""

@@ -139,6 +139,20 @@ def _guardian_acted(fields: Fields) -> str:
     return f"{fields['cause']}: {where}: cancelled {cancelled}, {verdict}{trouble}; {when}"
 
 
+def _state(fields: Fields) -> str:
+    reason = f": {fields['reason']}" if fields["reason"] else ""
+    return f"{fields['scope']} is {fields['state']}{reason}"
+
+
+def _restraint_lifted(fields: Fields) -> str:
+    return f"{fields['scope']} is free again of: {fields['cause']}"
+
+
+def _quotes_pulled(fields: Fields) -> str:
+    pulled = cast(list[str], fields["client_order_ids"])
+    return f"{fields['account']} cancels {', '.join(pulled)} via {fields['transport']}, for {fields['reason']}"
+
+
 def _log(fields: Fields) -> str:
     actor = f"{fields['actor']}: " if fields["actor"] else ""
     return f"{fields['level']} {actor}{fields['message']}"
@@ -180,6 +194,11 @@ _PHRASES: dict[str, Callable[[Fields], str]] = {
     "cycle_reconciled": _cycle_reconciled,
     "order_filled": _order_filled,
     "guardian_acted": _guardian_acted,
+    "state_entered": _state,
+    "state_recovered": _state,
+    "restraint_placed": _state,
+    "restraint_lifted": _restraint_lifted,
+    "quotes_pulled": _quotes_pulled,
     "log": _log,
     "notice": _text,
     **dict.fromkeys(

@@ -21,6 +21,7 @@ from actors.accounts.order_desk import OrderDesk
 from actors.accounts.order_entry import OrderEntry
 from actors.accounts.stream_requests import StreamRequests
 from actors.accounts.timing import AccountTiming
+from actors.accounts.trading_states import TradingStates
 from market.clock import VirtualWallClock
 from market.instrument import Instrument
 from network.errors import NetworkError, RequestNotSent, ResponseLost
@@ -62,6 +63,7 @@ class Desk:
         self.books.bookkeeper.take(BalanceReport(asset="BTC", total=Decimal(10), available=Decimal(10)))
         self.http = ScriptedHttp()
         self.gate = OrderGate()
+        self.trading_states = TradingStates(on_change=lambda event: None)
         self.wall_clock = VirtualWallClock(epoch_milliseconds=0)
         self.session = real_session(self.http, wall_clock=self.wall_clock, orders_per_second=1)
         self.requests = StreamRequests()
@@ -70,6 +72,7 @@ class Desk:
             bookkeeper=self.books.bookkeeper,
             entry=OrderEntry(session=self.session, requests=self.requests),
             gate=self.gate,
+            states=self.trading_states,
             limits=AccountLimits(),
             timing=AccountTiming(order_expiry_seconds=3.0),
             rules={BTC: RULES},

@@ -15,7 +15,7 @@ from market.events import Side
 from market.instrument import Instrument
 from market.symbol import Symbol
 from orders import events as order_events
-from orders import reconciliation
+from orders import reconciliation, states
 from orders.life_cycle import OrderInput, OrderState
 from orders.order import Order, Transport
 from orders.reports import FillReport, FundingReport, MarginMode, OrderReport, PositionReport, ReportedStatus
@@ -204,6 +204,14 @@ EVENTS: tuple[object, ...] = (
     journal_events.JournalFailed("the journal var/journal.sqlite cannot be written: database or disk is full (SQLITE_FULL)", 2),
     account_events.LeverageSet("main", BTC, Decimal(5)),
     account_events.ClosingProgressed("main", "2 orders left"),
+    account_events.QuotesPulled(
+        "main", ("mm-btc-abc1", "mm-btc-abc2"), Transport.WEBSOCKET, "account:main is paused: gateio_spot 5 failures in a row"
+    ),
+    states.StateEntered("account:main", states.TradingState.REDUCE_ONLY, "lost 51 USDT today, max_daily_loss is 50"),
+    states.StateEntered("account:main", states.TradingState.RUN, ""),
+    states.StateRecovered("global", states.TradingState.HALTED, "asked to by mm-ctl: something smells"),
+    states.RestraintPlaced("account:main", "the exchange does not answer", states.TradingState.PAUSED, "5 failures in a row"),
+    states.RestraintLifted("account:main", "the exchange does not answer"),
     reconciliation.CycleStarted(account="main", cycle="btc", number=1, symbol=BTC, quote_quantity=Decimal(100)),
     reconciliation.CyclePhaseChanged(account="main", cycle="btc", number=1, phase="selling"),
     reconciled(),

@@ -24,7 +24,7 @@ from assembly.presenter.report import LogLine, RunReport
 from assembly.presenter.vocabulary import fields_of, tell
 from market import events as market_events
 from orders import events as order_events
-from orders import reconciliation
+from orders import reconciliation, states
 from supervision import events as supervision_events
 
 MODULES_OF_EVENTS = (
@@ -33,6 +33,7 @@ MODULES_OF_EVENTS = (
     account_events,
     order_events,
     reconciliation,
+    states,
     supervision_events,
     guardian_events,
     runtime_events,
@@ -50,6 +51,8 @@ def test_every_event_has_a_sample(module: ModuleType) -> None:
     assert _structs(module) - {type(event) for event in EVENTS} <= BASES | {
         order_events.OrderChanged,
         order_events.PositionCounted,
+        states.Standing,
+        states.StandingChanged,
         RunReport,
     }
 

@@ -30,7 +30,7 @@ from journal_samples import (
 from msgspec.structs import replace
 
 from actors.journal import entries
-from actors.journal.entries import EventTold, HoldPlaced, StateEntered, TradingState
+from actors.journal.entries import EventTold, HoldPlaced
 from actors.journal.records import ORDER_EVENTS, TOLD_IN_WORDS, UnknownEvent, has_table
 from actors.journal.rows import capture_from_text, order_from_row, symbol_of
 from actors.journal.store import JournalStore
@@ -58,6 +58,7 @@ from orders.life_cycle import OrderInput, OrderState
 from orders.order import Transport
 from orders.reports import FundingReport, MarginMode, OrderReport, PositionReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
+from orders.states import StateEntered, TradingState
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from journal_samples import (
 from msgspec.structs import replace
 
 from actors.journal import recovery as recovery_module
-from actors.journal.entries import EventTold, HoldPlaced, StateEntered, TradingState
+from actors.journal.entries import EventTold, HoldPlaced
 from actors.journal.recovery import OrderElsewhere, Recovery
 from actors.journal.store import JournalStore
 from market.symbol import Symbol
@@ -35,6 +35,7 @@ from orders.events import ForeignFillSeen, FundingPaid, OrderChanged, OrderEnded
 from orders.ledger import AccountLedger
 from orders.life_cycle import OrderState
 from orders.reports import FundingReport
+from orders.states import StateEntered, TradingState
 
 ETH = Symbol("ETH", "USDT")
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from actors.journal import schema
-from actors.journal.entries import TradingState
 from actors.journal.records import ORDER_EVENTS
 from orders.life_cycle import OrderState
 from orders.request import OrderType, TimeInForce
+from orders.states import TradingState
 
 PAGE = (Path(__file__).parents[2] / "docs" / "journal.md").read_text(encoding="utf-8")
 SECOND = ("ALTER TABLE runs ADD COLUMN mood TEXT", "UPDATE runs SET mood = 'calm'")
