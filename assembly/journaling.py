@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from actors.journal.port import open_journal_port
-from actors.journal.recovery import AccountRecovery, CycleRecovery
+from actors.journal.recovery import AccountRecovery, CycleRecovery, HoldFound
 from actors.journal.store import JournalStore
 from assembly.presenter.report import RunRecovered
 from assembly.recording import JournalRecorder
@@ -57,6 +57,11 @@ class RunJournal:
         return self._recovery.cycles.get((account, name))
 
     @property
+    def holds(self) -> Mapping[str, HoldFound]:
+        """What earlier runs were asked not to send, by scope; over or not."""
+        return self._recovery.holds
+
+    @property
     def known_until_milliseconds(self) -> int | None:
         """The wall time until which earlier runs certainly knew every trade; None if there was none."""
         last_run = self._recovery.last_run
@@ -93,10 +98,15 @@ class RunJournal:
         self.store.end_run(at_milliseconds=self._wall_clock.milliseconds(), how=how)
 
 
+def lasting_place(name: str, settings: ExchangeSettings) -> str:
+    """What the journal calls an exchange that is there before and after the run."""
+    if settings.mode is ExchangeMode.SIMULATED:
+        return f"{name} (simulated at {settings.rest_url})"
+    return name if settings.mode is ExchangeMode.LIVE else f"{name} ({settings.mode.value})"
+
+
 def _place(name: str, settings: ExchangeSettings, now_milliseconds: int) -> str:
     """What the journal calls an exchange. One that is simulated anew with each run has no past."""
     if settings.is_embedded:
         return f"{name} (simulated in the run of {now_milliseconds})"
-    if settings.mode is ExchangeMode.SIMULATED:
-        return f"{name} (simulated at {settings.rest_url})"
-    return name if settings.mode is ExchangeMode.LIVE else f"{name} ({settings.mode.value})"
+    return lasting_place(name, settings)

@@ -33,8 +33,9 @@ from market.instrument import Instrument
 from market.symbol import Symbol
 from network.breaker import CircuitBreaker
 from network.http import HttpClient, HttpResponse
-from network.rate_limit import RateLimit, RateLimiter
-from network.rest import ExchangeLimits, RestClient, RetryPolicy, retry_after_seconds, says_too_many
+from network.limits import ExchangeLimits, Hold, retry_after_seconds, says_too_many
+from network.rate_limit import RateLimiter
+from network.rest import RestClient, RetryPolicy
 from network.url import parse_url
 from orders.commands import AccountCommand
 from orders.errors import ErrorKind
@@ -53,9 +54,21 @@ Report = Callable[[object], None]
 
 
 class ExchangeParts:
-    """One exchange: where it is, and the limits that all its actors share. URLs of an embedded one are known once it runs."""
+    """One exchange: where it is, and the limits that all its actors share. URLs of an embedded one are known once it runs.
 
-    def __init__(self, name: str, settings: ExchangeSettings, *, wall_clock: WallClock, report: Report) -> None:
+    A `limiter` is given where it is shared with another exchange's actors; `on_hold` is told when this exchange asks to stop.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: ExchangeSettings,
+        *,
+        wall_clock: WallClock,
+        report: Report,
+        limiter: RateLimiter | None = None,
+        on_hold: Callable[[Hold], None] | None = None,
+    ) -> None:
         self.name = name
         self.settings = settings
         self.entry: ExchangeEntry = EXCHANGES[name]
@@ -70,10 +83,11 @@ class ExchangeParts:
             self.public_websocket_url = self.public_websocket_url or self.feed_codec.websocket_url(mode)
             self.private_websocket_url = self.private_websocket_url or self.account_codec.websocket_url(mode)
         self.limits = ExchangeLimits(
-            RateLimiter(self._rate_limits()),
+            limiter or RateLimiter(self.entry.rate_limits),
             CircuitBreaker(name, on_change=report),
             is_rate_limited=self._is_rate_limited,
             penalty_seconds=lambda response: self._penalty_seconds(response, wall_clock),
+            on_hold=on_hold,
         )
 
     async def serve(self, simulated: SimulatedExchange, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -93,9 +107,6 @@ class ExchangeParts:
         """A client of its own for whoever enters it. Codecs write whole paths, so only the URL's origin counts."""
         headers = self.entry.testnet_headers if self.settings.mode is ExchangeMode.TESTNET else ()
         return HttpClient(parse_url(self.rest_url).origin, headers=headers)
-
-    def _rate_limits(self) -> dict[str, RateLimit]:
-        return dict(self.feed_codec.rate_limits) | dict(self.account_codec.rate_limits)
 
     def _is_rate_limited(self, response: HttpResponse) -> bool:
         """Some exchanges say so with status 200."""

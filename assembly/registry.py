@@ -28,12 +28,14 @@ from exchanges.identity import ExchangeIdentity
 from exchanges.mexc_spot import MEXC_SPOT
 from exchanges.okx_spot import OKX_SPOT
 from exchanges.okx_swap import OKX_SWAP
+from network.rate_limit import RateLimit
 
 
 class ExchangeEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Our side of an exchange; each of its accounts has a codec of its own. Its simulated side is in `simulated.registry`.
 
-    `testnet_headers` go with every request to its testnet, signed or not.
+    `testnet_headers` go with every request to its testnet, signed or not. `counted_as` is who counts the requests, where that
+    exchange counts those to several of ours together: they share one rate budget, and its bans.
     """
 
     identity: ExchangeIdentity
@@ -42,6 +44,12 @@ class ExchangeEntry(msgspec.Struct, frozen=True, kw_only=True):
     credential_prefix: str
     has_testnet: bool = True
     testnet_headers: tuple[tuple[str, str], ...] = ()
+    counted_as: str | None = None
+
+    @property
+    def rate_limits(self) -> dict[str, RateLimit]:
+        """Of public and private requests, by group."""
+        return dict(self.feed_codec().rate_limits) | dict(self.account_codec().rate_limits)
 
     @property
     def known(self) -> KnownExchange:
@@ -83,6 +91,7 @@ EXCHANGES: dict[str, ExchangeEntry] = {
             account_codec=OkxSpotAccountCodec,
             credential_prefix="OKX",
             testnet_headers=(("x-simulated-trading", "1"),),
+            counted_as="okx",
         ),
         ExchangeEntry(
             identity=OKX_SWAP,
@@ -90,6 +99,7 @@ EXCHANGES: dict[str, ExchangeEntry] = {
             account_codec=OkxSwapAccountCodec,
             credential_prefix="OKX",
             testnet_headers=(("x-simulated-trading", "1"),),
+            counted_as="okx",
         ),
         ExchangeEntry(
             identity=MEXC_SPOT,

@@ -83,6 +83,7 @@ class Runtime:
             self._report(recovered)
         for entered in self.tree.states.declared().values():
             self._report(StateRecovered(entered.scope, entered.state, entered.reason))
+        self.tree.budgets.take_over()
         with localcontext(PRECISE):
             return await self._run()
 

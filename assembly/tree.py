@@ -31,13 +31,13 @@ from actors.journal.actor import JournalActor
 from assembly.journaling import RunJournal
 from assembly.parts import AccountParts, CycleParts, ExchangeParts, InstrumentsOnly, Report, Reporting, account_limits, random_source
 from assembly.presenter.report import ExitStatus
+from assembly.rate_budgets import RateBudgets
 from assembly.registry import STRATEGIES
 from assembly.settings import Settings
 from market.clock import WallClock
 from network.backoff import Backoff as NetworkBackoff
 from network.breaker import BreakerChanged, BreakerState
 from network.rest import RestClient
-from network.websocket import open_websocket
 from orders.commands import CloseOwner
 from orders.errors import ErrorKind, ExchangeError
 from orders.order import Order
@@ -101,10 +101,14 @@ class Tree:
         self.states = TradingStates(on_change=self._state_changed, recovered=None if journal is None else journal.states())
         used_exchanges = dict.fromkeys(settings.accounts[cycle.account].exchange for cycle in settings.cycles.values())
         used_accounts = dict.fromkeys(cycle.account for cycle in settings.cycles.values())
-        self.exchanges = {
-            name: ExchangeParts(name, settings.exchanges[name], wall_clock=wall_clock, report=self._report_exchange)
-            for name in used_exchanges
-        }
+        self.budgets = RateBudgets(
+            {name: settings.exchanges[name] for name in used_exchanges},
+            wall_clock=wall_clock,
+            journal=journal,
+            recorder=self._recorder,
+            report=self._report_exchange,
+        )
+        self.exchanges = self.budgets.exchanges
         self.cycles = {
             name: CycleParts(
                 name,
@@ -241,7 +245,7 @@ class Tree:
                     codec=parts.feed_codec,
                     rest=RestClient(http, parts.limits, rng=self._rng(f"feed:{parts.name}")),
                     open_stream=partial(
-                        open_websocket,
+                        parts.limits.open_websocket,
                         parts.public_websocket_url,
                         headers=parts.feed_codec.websocket_headers,
                         close_timeout_seconds=CLOSE_TIMEOUT_SECONDS,

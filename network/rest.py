@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from math import inf
 
 import msgspec
 import trio
 
 from network.backoff import Backoff
-from network.breaker import CircuitBreaker
 from network.errors import BreakerOpen, RateLimited, RequestNotSent, ResponseLost, ResponseTooLarge
 from network.http import HttpClient, HttpRequest, HttpResponse
-from network.rate_limit import RateLimiter
-
-_TOO_MANY_REQUESTS = 429
-_BANNED = 418
+from network.limits import ExchangeLimits
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,74 +32,6 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.attempts_max < 1:
             raise ValueError(f"a retry policy allows at least one attempt, not {self.attempts_max}")
-
-
-def retry_after_seconds(response: HttpResponse) -> float | None:
-    """The `Retry-After` header, as seconds or as a date measured against the answer's own `Date`; None where it says nothing."""
-    text = response.headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdecimal():
-        return float(text)
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - parsedate_to_datetime(response.headers.get("date", ""))).total_seconds())
-    except (TypeError, ValueError):
-        return None
-
-
-def says_too_many(response: HttpResponse) -> bool:
-    """Whether an answer's status says that its request was one too many."""
-    return response.status == _TOO_MANY_REQUESTS
-
-
-class ExchangeLimits:
-    """What all connections to one exchange share: its rate limiter, its circuit breaker, and how it says to stop, and for how long.
-
-    `is_rate_limited` knows an answer that says to stop, by its status or in the exchange's own words; `penalty_seconds` reads for how
-    long from it, or from a 418 (a ban); where it finds nothing, `penalty_seconds_default` and `ban_seconds_default` hold.
-    """
-
-    def __init__(
-        self,
-        limiter: RateLimiter,
-        breaker: CircuitBreaker,
-        *,
-        is_rate_limited: Callable[[HttpResponse], bool] = says_too_many,
-        penalty_seconds: Callable[[HttpResponse], float | None] = retry_after_seconds,
-        penalty_seconds_default: float = 1.0,
-        ban_seconds_default: float = 120.0,
-    ) -> None:
-        self.limiter = limiter
-        self.breaker = breaker
-        self.is_rate_limited = is_rate_limited
-        self._penalty_seconds = penalty_seconds
-        self._penalty_seconds_default = penalty_seconds_default
-        self._ban_seconds_default = ban_seconds_default
-
-    async def acquire(self, group: str, weight: int = 1, *, urgent: bool = False) -> None:
-        """Wait for leave to send a request of `group`, by whatever way it will go. The breaker has yet to `admit` it then.
-
-        Raises:
-            BreakerOpen: it would not be let through; no token is spent on it.
-            ValueError: as `RateLimiter.acquire`.
-        """
-        self.breaker.check(urgent=urgent)
-        await self.limiter.acquire(group, weight, urgent=urgent)
-
-    def slow_down(self, group: str) -> None:
-        """The exchange said, by another way than HTTP, that a request of `group` was one too many."""
-        self.limiter.penalise(group, trio.current_time() + self._penalty_seconds_default)
-
-    def note(self, response: HttpResponse, group: str) -> None:
-        """Heed an answer that says to stop: one request too many closes its group, a ban (418) everything."""
-        is_ban = response.status == _BANNED
-        if not is_ban and not self.is_rate_limited(response):
-            return
-        seconds = self._penalty_seconds(response)
-        if seconds is None:
-            seconds = self._ban_seconds_default if is_ban else self._penalty_seconds_default
-        until = trio.current_time() + seconds
-        self.limiter.penalise(None if is_ban else group, until)
-        if is_ban:
-            self.breaker.open_until(until, f"banned for {seconds:g} s (status {_BANNED})")
 
 
 class RestClient:

@@ -13,6 +13,9 @@ from simulated.faults import AnswerFault, Faults, Operation
 UNREADABLE = "<html>please wait</html>"
 """What no client expects, by REST or on a websocket."""
 
+TOO_MANY_REQUESTS = 429
+BANNED = 418
+
 
 async def answer_request(
     request: Request,
@@ -33,6 +36,8 @@ async def answer_request(
     except ClientDisconnect:
         return Response(status_code=400)  # half a request is none; nobody hears this
     await _sleep(faults.take_request_delay_seconds(operation))
+    if faults.is_banned():
+        return Response(status_code=BANNED, headers={"Retry-After": str(faults.banned_seconds_left())})
     planned = faults.take_answer(operation)
     fault, status = (None, 0) if planned is None else planned
     if faults.maintenance:
@@ -41,6 +46,8 @@ async def answer_request(
         response = failure(status)
     else:
         response = carry_out(body)
+    if response.status_code == TOO_MANY_REQUESTS and faults.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(faults.retry_after_seconds)
     await _sleep(delay_seconds + faults.take_answer_delay_seconds(operation))
     if fault is AnswerFault.LOST:
         await _until_client_leaves(request)

@@ -116,6 +116,16 @@ class VenueControl:
     def best_ask(self, symbol: Symbol) -> Decimal | None:
         return self.engine.books[symbol].asks.best
 
+    @property
+    def refused_for_rate(self) -> int:
+        """How many requests were answered with 429 because of `rate_limit_for`."""
+        return self.faults.refused_for_rate
+
+    @property
+    def came_while_banned(self) -> int:
+        """How many requests came, and how many websockets were to be opened, during a ban."""
+        return self.faults.came_while_banned
+
     def check_invariants(self) -> None:
         """Raises: InvariantBroken: money, orders or positions were made or lost inside the simulation."""
         check_invariants(self.engine)
@@ -150,9 +160,14 @@ class VenueControl:
         """Carry out the next `count` such requests (all, if None) at once and answer late."""
         self.faults.plan_answer_delay(operation, seconds, count)
 
-    def rate_limit_for(self, seconds: float) -> None:
-        """Answer every request with 429 for so long."""
+    def rate_limit_for(self, seconds: float, *, retry_after_seconds: int | None = None) -> None:
+        """Answer every request with 429 for so long, whatever it asks; with `Retry-After` where that is given."""
         self.faults.rate_limited_until = trio.current_time() + seconds
+        self.faults.retry_after_seconds = retry_after_seconds
+
+    def ban_for(self, seconds: float) -> None:
+        """Answer every request with 418, saying for how long, and open no websocket. Those that are open stay."""
+        self.faults.banned_until = trio.current_time() + seconds
 
     def start_maintenance(self) -> None:
         """Answer every request with 503 and refuse new websockets until `end_maintenance`."""

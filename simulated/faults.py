@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from math import ceil
 
 import msgspec
 import trio
@@ -47,6 +48,10 @@ class Faults:
     def __init__(self) -> None:
         self.maintenance = False
         self.rate_limited_until = -1.0
+        self.retry_after_seconds: int | None = None
+        self.banned_until = -1.0
+        self.refused_for_rate = 0
+        self.came_while_banned = 0
         self.private_delay_seconds = 0.0
         self.private_delay_jitter_seconds = 0.0
         self.private_to_drop = 0
@@ -62,7 +67,8 @@ class Faults:
     def clear(self) -> None:
         """End what lasts, forget what is planned."""
         self.maintenance = False
-        self.rate_limited_until = -1.0
+        self.rate_limited_until = self.banned_until = -1.0
+        self.retry_after_seconds = None
         self.private_delay_seconds = self.private_delay_jitter_seconds = 0.0
         self.private_to_drop = self.private_to_duplicate = self.private_to_swap = self.private_to_garble = 0
         self.new_orders_hidden_seconds = 0.0
@@ -95,7 +101,21 @@ class Faults:
         return _take_delay(self._answer_delays, operation)
 
     def is_rate_limited(self) -> bool:
-        return trio.current_time() < self.rate_limited_until
+        """Must this request be refused as one too many? To be asked once of each."""
+        if self.is_banned():
+            return True
+        is_limited = trio.current_time() < self.rate_limited_until
+        self.refused_for_rate += is_limited
+        return is_limited
+
+    def is_banned(self) -> bool:
+        """Must this request, or this opening of a websocket, be turned away unread? To be asked once of each."""
+        is_banned = self.banned_seconds_left() > 0
+        self.came_while_banned += is_banned
+        return is_banned
+
+    def banned_seconds_left(self) -> int:
+        return max(0, ceil(self.banned_until - trio.current_time()))
 
     def hides(self, created_at_milliseconds: int, now_milliseconds: int) -> bool:
         """Do queries not know yet an order that was made then?"""

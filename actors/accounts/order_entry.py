@@ -113,6 +113,7 @@ class OrderEntry:
                         permit.failed(str(error))
                     raise
                 # No other verdict: a stream that works or dies says nothing of REST, without which no fate can be asked for.
+                limits.accepted(prepared.group)
                 return body
         except ExchangeError as error:
             await self._heed(error, prepared.group)
@@ -130,7 +131,7 @@ class OrderEntry:
 
     async def _heed(self, error: ExchangeError, group: str) -> None:
         if error.kind is ErrorKind.RATE_LIMITED:
-            self._session.limits.slow_down(group)
+            self._session.limits.slow_down(group, str(error))
         elif error.kind is ErrorKind.CLOCK_SKEW:
             with suppress(NetworkError, ExchangeError, ProtocolError):  # it is this operation's refusal that counts
                 await self._session.measure_clock_offset()

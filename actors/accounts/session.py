@@ -17,7 +17,8 @@ from market.clock import WallClock
 from market.symbol import Symbol
 from network.errors import NetworkError
 from network.http import HttpRequest, HttpResponse
-from network.rest import ExchangeLimits, RestClient, RetryPolicy
+from network.limits import ExchangeLimits
+from network.rest import RestClient, RetryPolicy
 from orders.errors import ErrorKind, ExchangeError
 from orders.order import Order
 from orders.reports import BalanceReport, FillReport, FundingReport, OrderReport, PositionReport
@@ -128,7 +129,7 @@ class AccountSession:
         response = await self._rest.send(
             build, group=prepared.group, weight=prepared.weight, timeout_seconds=self._request_timeout_seconds, retry=None
         )
-        return self._codec.decode_batch(await self._placed(response))
+        return self._heeded(self._codec.decode_batch(await self._placed(response)), prepared)
 
     async def _placed(self, response: HttpResponse) -> bytes:
         """The answer to placements that were accepted."""
@@ -149,7 +150,8 @@ class AccountSession:
 
     async def cancel_batch(self, orders: Sequence[Order | OrderReport]) -> Sequence[BatchAnswer]:
         """As `AccountCodec.decode_batch` says."""
-        return self._codec.decode_batch(await self._send(self._codec.cancel_batch(orders), urgent=True))
+        prepared = self._codec.cancel_batch(orders)
+        return self._heeded(self._codec.decode_batch(await self._send(prepared, urgent=True)), prepared)
 
     async def set_dead_mans_switch(self, symbols: Sequence[Symbol], *, timeout_seconds: int) -> None:
         """(Re-)arm the switch, or disarm it with 0."""
@@ -162,7 +164,16 @@ class AccountSession:
 
     async def amend_batch(self, amendments: Sequence[Amendment]) -> Sequence[BatchAnswer]:
         """As `AccountCodec.decode_batch` says."""
-        return self._codec.decode_batch(await self._send(self._codec.amend_batch(amendments), repeat=False))
+        prepared = self._codec.amend_batch(amendments)
+        return self._heeded(self._codec.decode_batch(await self._send(prepared, repeat=False)), prepared)
+
+    def _heeded(self, answers: Sequence[BatchAnswer], prepared: PreparedRequest) -> Sequence[BatchAnswer]:
+        """A batch that was accepted as a whole may say of single orders that they were one too many."""
+        refusals = (answer[1] for answer in answers if isinstance(answer, tuple))
+        too_many = next((refusal for refusal in refusals if refusal.kind is ErrorKind.RATE_LIMITED), None)
+        if too_many is not None:
+            self.limits.slow_down(prepared.group, str(too_many))
+        return answers
 
     async def query_order(self, order: Order) -> OrderReport:
         return self._codec.decode_order(await self._send(self._codec.query_order(order), urgent=True))

@@ -11,7 +11,7 @@ from actors.accounts.codec import ProtocolError, StreamKeys
 from actors.accounts.credential import Credential
 from actors.accounts.session import AccountSession
 from network.errors import NetworkError
-from network.websocket import WebSocket, open_websocket
+from network.websocket import WebSocket
 from orders.errors import ErrorKind, ExchangeError
 from orders.reports import PrivateReport, StreamClosing, StreamConfirmed, StreamRefused, StreamReply
 
@@ -158,7 +158,7 @@ async def open_private_stream(
     """
     async with (
         _stream_address(url, session) as (address, key),
-        open_websocket(
+        session.limits.open_websocket(
             address,
             headers=session.codec.websocket_headers,
             connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,

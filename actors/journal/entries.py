@@ -17,7 +17,7 @@ class EventTold(msgspec.Struct, frozen=True):
 
 
 class HoldPlaced(msgspec.Struct, frozen=True):
-    """Nothing of a scope (an exchange, or a part of its limits) may be sent until then: a ban, or what a Retry-After asked for."""
+    """Nothing of a scope (an exchange, or `EXCHANGE/GROUP` of its limits) is sent until then: a ban, or what a Retry-After asked for."""
 
     scope: str
     until_milliseconds: int

@@ -13,7 +13,6 @@ from decimal import Decimal
 import msgspec
 from msgspec.structs import replace
 
-from actors.journal.entries import HoldPlaced
 from actors.journal.rows import Row, capture_from_text, fill_from_row, order_from_row, symbol_of, text
 from market.exact import EXACT
 from market.symbol import Symbol
@@ -87,6 +86,15 @@ class OrderElsewhere(msgspec.Struct, frozen=True):
     order: Order
 
 
+class HoldFound(msgspec.Struct, frozen=True):
+    """A `HoldPlaced` of an earlier run, and when it was placed. It may be over."""
+
+    scope: str
+    placed_at_milliseconds: int
+    until_milliseconds: int
+    reason: str
+
+
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     """All of it: accounts by their names, cycles by account and name, states and holds by their scopes."""
 
@@ -95,7 +103,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     cycles: dict[tuple[str, str], CycleRecovery]
     elsewhere: tuple[OrderElsewhere, ...]
     states: dict[str, StateEntered]
-    holds: dict[str, HoldPlaced]
+    holds: dict[str, HoldFound]
 
 
 def read_recovery(connection: sqlite3.Connection, *, installation: str, accounts: Mapping[str, str]) -> Recovery:
@@ -129,7 +137,10 @@ def read_recovery(connection: sqlite3.Connection, *, installation: str, accounts
             row["scope"]: StateEntered(row["scope"], TradingState(row["state"]), row["reason"])
             for row in connection.execute("SELECT * FROM states")
         },
-        holds={row["scope"]: HoldPlaced(row["scope"], row["until"], row["reason"]) for row in connection.execute("SELECT * FROM holds")},
+        holds={
+            row["scope"]: HoldFound(row["scope"], row["at"], row["until"], row["reason"])
+            for row in connection.execute("SELECT * FROM holds")
+        },
     )
 
 

@@ -8,7 +8,8 @@ from math import inf
 
 from actors.accounts.codec import AccountCodec
 from network.http import HttpClient, HttpRequest, HttpResponse
-from network.rest import ExchangeLimits, RestClient, RetryPolicy
+from network.limits import ExchangeLimits
+from network.rest import RestClient, RetryPolicy
 
 
 class ForbiddenRequest(Exception):

@@ -29,7 +29,6 @@ from market.instrument import Instrument
 from market.symbol import Symbol
 from network.errors import NetworkError
 from network.rest import RestClient
-from network.websocket import open_websocket
 
 CLOSE_TIMEOUT_SECONDS = 0.5
 CONNECT_PART = 0.75  # of the deadline, so that there is time to say why it failed
@@ -118,7 +117,7 @@ async def first_books(
             codec=parts.feed_codec,
             rest=rest,
             open_stream=partial(
-                open_websocket,
+                parts.limits.open_websocket,
                 parts.public_websocket_url,
                 headers=parts.feed_codec.websocket_headers,
                 connect_timeout_seconds=deadline_seconds * CONNECT_PART,

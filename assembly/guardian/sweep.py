@@ -33,8 +33,9 @@ from assembly.settings_checks import made_up_credential
 from market.clock import SystemWallClock, WallClock
 from network.breaker import CircuitBreaker
 from network.http import HttpClient, HttpResponse
+from network.limits import ExchangeLimits, retry_after_seconds, says_too_many
 from network.rate_limit import RateLimiter
-from network.rest import ExchangeLimits, RestClient, RetryPolicy, retry_after_seconds, says_too_many
+from network.rest import RestClient, RetryPolicy
 from network.url import parse_url
 from orders.errors import ErrorKind
 from supervision.errors import one_line

@@ -153,6 +153,13 @@ def _quotes_pulled(fields: Fields) -> str:
     return f"{fields['account']} cancels {', '.join(pulled)} via {fields['transport']}, for {fields['reason']}"
 
 
+def _hold(fields: Fields) -> str:
+    earlier = "; asked for before this run began" if "correction" in fields else ""
+    correction = f"; {fields['correction']}" if fields.get("correction") else ""
+    until = iso_time(cast(int, fields["until_milliseconds"]))
+    return f"{fields['scope']}: nothing is sent before {until}: {fields['reason']}{earlier}{correction}"
+
+
 def _log(fields: Fields) -> str:
     actor = f"{fields['actor']}: " if fields["actor"] else ""
     return f"{fields['level']} {actor}{fields['message']}"
@@ -199,6 +206,8 @@ _PHRASES: dict[str, Callable[[Fields], str]] = {
     "restraint_placed": _state,
     "restraint_lifted": _restraint_lifted,
     "quotes_pulled": _quotes_pulled,
+    "hold_placed": _hold,
+    "hold_taken_over": _hold,
     "log": _log,
     "notice": _text,
     **dict.fromkeys(

@@ -52,6 +52,18 @@ class RunRecovered(msgspec.Struct, frozen=True, kw_only=True):
     orders_elsewhere: tuple[str, ...]
 
 
+class HoldTakenOver(msgspec.Struct, frozen=True):
+    """An earlier run was asked to send nothing of `scope` before then, and this one keeps to it.
+
+    `correction` says why it is not the time that was written down, where it is not.
+    """
+
+    scope: str
+    until_milliseconds: int
+    reason: str
+    correction: str
+
+
 class RuntimeStopping(msgspec.Struct, frozen=True, kw_only=True):
     """The gate is closed: no new order can leave; open ones are being cancelled."""
 

@@ -17,6 +17,7 @@ import msgspec
 
 from actors.accounts import events as account_events
 from actors.feeds import reports as feed_reports
+from actors.journal import entries as journal_entries
 from actors.journal import events as journal_events
 from assembly.guardian import events as guardian_events
 from assembly.presenter import report as runtime_events
@@ -320,6 +321,7 @@ _TELLERS: dict[type, _Teller] = {
     account_events.LeverageSet: _named("leverage_set"),
     account_events.ClosingProgressed: _named("closing_progressed"),
     journal_events.JournalFailed: _named("journal_failed"),
+    journal_entries.HoldPlaced: _named("hold_placed"),
     reconciliation.CycleStarted: _named("cycle_started"),
     reconciliation.CyclePhaseChanged: _named("cycle_phase_changed"),
     reconciliation.CycleReconciled: _cycle_reconciled,
@@ -347,6 +349,7 @@ _TELLERS: dict[type, _Teller] = {
     guardian_events.GuardianActed: _named("guardian_acted"),
     runtime_events.RuntimeStarted: _named("started"),
     runtime_events.RunRecovered: _named("recovered"),
+    runtime_events.HoldTakenOver: _named("hold_taken_over"),
     runtime_events.RuntimeStopping: _named("stopping"),
     runtime_events.StopAwaited: _named("stop_awaited"),
     runtime_events.Notice: _named("notice"),

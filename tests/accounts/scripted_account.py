@@ -26,8 +26,9 @@ from market.events import Side
 from market.symbol import Symbol
 from network.breaker import CircuitBreaker
 from network.http import HttpClient, HttpRequest, HttpResponse
+from network.limits import ExchangeLimits
 from network.rate_limit import RateLimit, RateLimiter
-from network.rest import ExchangeLimits, RestClient, RetryPolicy
+from network.rest import RestClient, RetryPolicy
 from orders.errors import ErrorKind, ExchangeError
 from orders.ledger import AccountLedger
 from orders.order import Order

@@ -22,8 +22,9 @@ from market.clock import VirtualWallClock
 from network.breaker import CircuitBreaker
 from network.errors import ResponseLost
 from network.http import HttpClient, HttpResponse
+from network.limits import ExchangeLimits
 from network.rate_limit import RateLimiter
-from network.rest import ExchangeLimits, RestClient, RetryPolicy
+from network.rest import RestClient, RetryPolicy
 from orders.order import Order
 
 PER_PAGE = 100

@@ -8,6 +8,7 @@ from actors.accounts import events as account_events
 from actors.feeds import reports as feed_reports
 from actors.feeds.book_sync import LossKind
 from actors.journal import events as journal_events
+from actors.journal.entries import HoldPlaced
 from assembly.guardian import events as guardian_events
 from assembly.presenter import report as runtime_events
 from market import events as market_events
@@ -266,6 +267,11 @@ EVENTS: tuple[object, ...] = (
         orders_that_may_be_live=("mm-btc-abc0",),
         rounds_in_progress=("btc",),
         orders_elsewhere=(),
+    ),
+    HoldPlaced("gateio_spot/orders", TIME + 1_000, "too many requests, held for 1 s (status 429)"),
+    *(
+        runtime_events.HoldTakenOver("okx", TIME + 90_000, "banned for 120 s (status 418)", correction)
+        for correction in ("", "the clock has gone back since")
     ),
     runtime_events.RuntimeStopping(reason="SIGINT", deadline_seconds=10.0),
     runtime_events.StopAwaited(awaited=("account main: 1 order",), how_to_force="press Ctrl-C once more"),

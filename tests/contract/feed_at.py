@@ -21,8 +21,9 @@ from market.symbol import Symbol
 from network.breaker import CircuitBreaker
 from network.deterministic import run_deterministically
 from network.http import HttpClient
+from network.limits import ExchangeLimits
 from network.rate_limit import RateLimiter
-from network.rest import ExchangeLimits, RestClient
+from network.rest import RestClient
 from network.simulated_network import SimulatedNetwork
 from network.url import parse_url
 from network.websocket import open_websocket

@@ -26,8 +26,9 @@ from market.events import BookChanged, BookLost, MarketEvent
 from market.symbol import Symbol
 from network.breaker import CircuitBreaker
 from network.http import HttpClient
+from network.limits import ExchangeLimits
 from network.rate_limit import RateLimiter
-from network.rest import ExchangeLimits, RestClient
+from network.rest import RestClient
 from network.simulated_network import SimulatedNetwork
 from network.websocket import open_websocket
 from simulated.serving import Connections, serve_app

@@ -28,7 +28,7 @@ from msgspec.structs import replace
 
 from actors.journal import recovery as recovery_module
 from actors.journal.entries import EventTold, HoldPlaced
-from actors.journal.recovery import OrderElsewhere, Recovery
+from actors.journal.recovery import HoldFound, OrderElsewhere, Recovery
 from actors.journal.store import JournalStore
 from market.symbol import Symbol
 from orders.events import ForeignFillSeen, FundingPaid, OrderChanged, OrderEnded, OrderFilled, OrderPlaced, OrderSubmitted
@@ -259,7 +259,7 @@ def test_states_and_holds_survive(store) -> None:
     paused, hold = StateEntered("cycle:btc", TradingState.REDUCE_ONLY, "max position"), HoldPlaced("gateio_spot", TIME + 9, "HTTP 418")
     write(store, StateEntered("cycle:btc", TradingState.RUN, ""), paused, hold)
     found = recover(store)
-    assert (found.states, found.holds) == ({"cycle:btc": paused}, {"gateio_spot": hold})
+    assert (found.states, found.holds) == ({"cycle:btc": paused}, {"gateio_spot": HoldFound("gateio_spot", TIME, TIME + 9, "HTTP 418")})
 
 
 def test_last_run_tells_how_it_ended_and_when_it_was_last_heard_of(store) -> None:

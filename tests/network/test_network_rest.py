@@ -15,8 +15,9 @@ from starlette.responses import Response
 from network.breaker import BreakerState, CircuitBreaker
 from network.errors import BreakerOpen, RateLimited, RequestNotSent, ResponseLost, ResponseTooLarge
 from network.http import HttpClient, HttpRequest, HttpResponse
+from network.limits import ExchangeLimits, retry_after_seconds
 from network.rate_limit import RateLimit, RateLimiter
-from network.rest import ExchangeLimits, RestClient, RetryPolicy, retry_after_seconds
+from network.rest import RestClient, RetryPolicy
 from network.simulated_network import SimulatedNetwork
 
 RETRY = RetryPolicy(attempts_max=4, total_seconds=30, initial_seconds=0.5, factor=2, seconds_max=5, jitter=0)
@@ -280,7 +281,7 @@ async def test_request_that_goes_another_way_spends_no_token_while_the_breaker_i
 
 async def test_one_request_too_many_said_another_way_holds_its_group_for_the_default_time(autojump_clock: trio.abc.Clock) -> None:
     async with world(penalty_seconds_default=3.0) as w:
-        w.limits.slow_down("orders")
+        w.limits.slow_down("orders", "429")
         started = trio.current_time()
         await w.limits.acquire("cancels")
         assert trio.current_time() == started
