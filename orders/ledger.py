@@ -142,11 +142,19 @@ class AccountLedger:
         available = balance.available if balance is not None else ZERO
         for client_order_id in self._live_ids:
             order = self._orders[client_order_id]
-            if order.exchange_order_id is None or order.state is OrderState.UNKNOWN:
-                reserved_asset, reserved = reservation(order) if self.positions is None else margin(order, self.positions)
-                if reserved_asset == asset:
-                    available -= reserved
+            reserved_asset, reserved = self.reserved(order)
+            if reserved_asset != asset:
+                continue
+            available -= reserved
+            if order.exchange_order_id is not None and order.state is not OrderState.UNKNOWN:
+                # The exchange's figure counts the order as it was told of; beyond that, what an amendment may have added.
+                available += self.reserved(order, order.request)[1]
         return available
+
+    def reserved(self, order: Order, request: OrderRequest | None = None) -> tuple[str, Decimal]:
+        """The asset and the amount that an order may take from the available balance, as `request` says if that is given."""
+        order = replace(order, request=request or order.largest_request)
+        return reservation(order) if self.positions is None else margin(order, self.positions)
 
     # What earlier runs left
 
@@ -239,17 +247,33 @@ class AccountLedger:
             order = replace(order, cancel_wanted=True)
         elif happened is OrderInput.AMEND_ASKED and next_state(order.state, happened) is not None:
             order = replace(order, amended=True)
+        elif happened is OrderInput.AMEND_ENDED:
+            order = replace(order, price_asked=None, quantity_asked=None)
         elif happened is OrderInput.SAID_FORGOTTEN and not order.is_terminal:
             order = replace(order, end_is_concluded=True)
         elif for_now and next_state(order.state, happened) is OrderState.REJECTED:
             order = replace(order, refused_for_now=True)
         return self._advance(order, happened, now=now, reason=reason)
 
+    def record_amendment(self, client_order_id: str, *, price: Decimal | None, quantity: Decimal | None, now: float) -> list[LedgerEvent]:
+        """An amendment is about to leave: until its outcome is known, the order may be as it was or as it was to become.
+
+        Raises:
+            KeyError: no such order.
+        """
+        order = self._orders[client_order_id]
+        if next_state(order.state, OrderInput.AMEND_ASKED) is not None:
+            asked = (max(filter(None, pair), default=None) for pair in ((order.price_asked, price), (order.quantity_asked, quantity)))
+            price_asked, quantity_asked = asked
+            self._orders[client_order_id] = replace(order, price_asked=price_asked, quantity_asked=quantity_asked)
+        return self.record_input(client_order_id, OrderInput.AMEND_ASKED, now=now)
+
     def record_amended(self, client_order_id: str, *, price: Decimal | None, quantity: Decimal | None, now: float) -> list[LedgerEvent]:
         """The exchange confirmed an amendment: the request is now so."""
         order = self._orders[client_order_id]
         request = replace(order.request, price=price or order.request.price, quantity=quantity or order.request.quantity)
-        return self._advance(replace(order, request=request), OrderInput.AMEND_ENDED, now=now)
+        order = replace(order, request=request, price_asked=None, quantity_asked=None)
+        return self._advance(order, OrderInput.AMEND_ENDED, now=now)
 
     # What the exchange says
 

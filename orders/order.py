@@ -6,6 +6,7 @@ import enum
 from decimal import Decimal
 
 import msgspec
+from msgspec.structs import replace
 
 from market.events import Side
 from market.exact import EXACT, exact_product, exact_sum
@@ -29,7 +30,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     `filled_quantity` and `filled_quote` are the exchange's cumulative word or the sum of the fills known, whichever
     is larger: they never shrink. `fills` holds each trade once. `created_at` and `changed_at` are monotonic seconds;
     `said_at_milliseconds` is the exchange's time of its newest report. `amended` says that an amendment was asked for:
-    price and quantity of `request` are then the exchange's newest word, and its end is not concluded from fills.
+    price and quantity of `request` are then the exchange's newest word, and its end is not concluded from fills. `price_asked` and
+    `quantity_asked` are the most that amendments of unknown outcome have asked for (`largest_request`).
     `expires_at_milliseconds` is the exchange's time after which it must refuse the placement (None where it has no
     such thing); `sent` says whether the placement may have left this machine, `transport` by which way (None of an order of
     an earlier run). `refused_for_now` says of a rejected order that the reason was the moment (connection, rate limit,
@@ -50,6 +52,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     end_is_concluded: bool = False
     cancel_wanted: bool = False
     amended: bool = False
+    price_asked: Decimal | None = None
+    quantity_asked: Decimal | None = None
     created_at: float = 0.0
     changed_at: float = 0.0
     sent_at_milliseconds: int = 0
@@ -80,6 +84,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         if self.request.quantity is None:
             return None
         return self.request.quantity - self.filled_quantity
+
+    @property
+    def largest_request(self) -> OrderRequest:
+        """As large and as dear as the request may be at the exchange, whatever became of amendments whose outcome is not known."""
+        request = self.request
+        if self.price_asked is not None and request.price is not None and self.price_asked > request.price:
+            request = replace(request, price=self.price_asked)
+        if self.quantity_asked is not None and request.quantity is not None and self.quantity_asked > request.quantity:
+            request = replace(request, quantity=self.quantity_asked)
+        return request
 
     @property
     def average_price(self) -> Decimal | None:

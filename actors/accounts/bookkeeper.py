@@ -75,6 +75,9 @@ class Bookkeeper:
         now = trio.current_time()
         self.publish(self.ledger.record_input(client_order_id, happened, now=now, reason=reason, for_now=for_now))
 
+    def amending(self, client_order_id: str, *, price: Decimal | None, quantity: Decimal | None) -> None:
+        self.publish(self.ledger.record_amendment(client_order_id, price=price, quantity=quantity, now=trio.current_time()))
+
     def amended(self, client_order_id: str, *, price: Decimal | None, quantity: Decimal | None) -> None:
         self.publish(self.ledger.record_amended(client_order_id, price=price, quantity=quantity, now=trio.current_time()))
 

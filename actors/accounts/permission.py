@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from market.events import Side
 from market.symbol import Symbol
+from orders.exposure import quantity_to_fill
 from orders.ledger import AccountLedger
 from orders.order import ZERO, Order
 from orders.positions import PositionBooks
@@ -34,7 +35,7 @@ def reduces(request: OrderRequest, ledger: AccountLedger) -> bool:
     if request.reduce_only:
         return True
     others = [order for order in _counting(ledger, request.symbol, request.side) if order.client_order_id != request.client_order_id]
-    pending = sum((_may_still_fill(order) for order in others), ZERO)
+    pending = sum((quantity_to_fill(order) for order in others), ZERO)
     return request.quantity is not None and pending + request.quantity <= _reducible(ledger.positions, request.symbol, request.side)
 
 
@@ -53,7 +54,7 @@ def orders_to_pull(ledger: AccountLedger, standing_of: Callable[[str, Symbol], S
                 stays = True
             else:
                 side = (request.symbol, request.side)
-                would_fill = kept.get(side, ZERO) + _may_still_fill(order)
+                would_fill = kept.get(side, ZERO) + quantity_to_fill(order)
                 stays = would_fill <= _reducible(ledger.positions, *side)
                 if stays:
                     kept[side] = would_fill
@@ -65,16 +66,12 @@ def orders_to_pull(ledger: AccountLedger, standing_of: Callable[[str, Symbol], S
 
 
 def _counting(ledger: AccountLedger, symbol: Symbol, side: Side) -> list[Order]:
-    """Live orders on one side that the exchange would not cut down to the position."""
+    """Orders on one side that may still fill, or whose fills are not all known, but for those that are cut down to the position."""
     return [
         order
-        for order in ledger.live_orders()
+        for order in (*ledger.live_orders(), *ledger.unsettled_orders())
         if order.request.symbol == symbol and order.request.side is side and not order.request.reduce_only
     ]
-
-
-def _may_still_fill(order: Order) -> Decimal:
-    return order.remaining_quantity or ZERO
 
 
 def _reducible(positions: PositionBooks, symbol: Symbol, side: Side) -> Decimal:
