@@ -31,7 +31,7 @@ HOLD_SECONDS_MAX = 3 * 86_400.0
 """The longest ban that any exchange documents. What asks for more is a mistake, theirs or of a clock."""
 WEBSOCKETS = "websockets"
 """The group of the requests that open websockets. They take no tokens, but may be held."""
-_PENALTY_GROWS_TO_SECONDS = 60.0
+_PENALTY_GROWS_TO_SECONDS = 10.0  # a cancel may wait for it
 _BAN_GROWS_TO_SECONDS = 3600.0
 
 

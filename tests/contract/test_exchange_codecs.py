@@ -9,11 +9,13 @@ import contextlib
 from decimal import Decimal
 
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 from learned import learned_codecs
+from trio.testing import MockClock
 
-from actors.accounts.codec import AccountCodec
+from actors.accounts.codec import AccountCodec, Amendment, PreparedRequest
 from actors.accounts.codec import ProtocolError as AccountProtocolError
 from actors.accounts.credential import Credential
 from actors.feeds.codec import ProtocolError as FeedProtocolError
@@ -21,6 +23,7 @@ from assembly.registry import EXCHANGES
 from market.events import Side
 from market.symbol import Symbol
 from network.http import HttpRequest, HttpResponse
+from network.rate_limit import RateLimiter
 from orders.errors import ErrorKind
 from orders.identity import ClientOrderIds
 from orders.order import Order
@@ -65,7 +68,7 @@ def report() -> OrderReport:
     )
 
 
-def prepared_requests(codec: AccountCodec) -> list[object]:
+def prepared_requests(codec: AccountCodec) -> list[PreparedRequest]:
     """Every request that the codec prepares."""
     return [
         codec.server_time(),
@@ -86,7 +89,17 @@ def prepared_requests(codec: AccountCodec) -> list[object]:
     ]
 
 
-def position_requests(codec: AccountCodec) -> list[object]:
+def batch_requests(codec: AccountCodec) -> list[PreparedRequest]:
+    """What places or amends several orders at once."""
+    capabilities = codec.capabilities
+    return [
+        *([codec.place_batch([request(), request()], expires_at_milliseconds=None)] if capabilities.place_batch_max > 1 else []),
+        *([codec.amend(order(), price=Decimal(2), quantity=None)] if capabilities.amend else []),
+        *([codec.amend_batch([Amendment(order=order(), price=Decimal(2), quantity=None)] * 2)] if capabilities.amend_batch_max > 1 else []),
+    ]
+
+
+def position_requests(codec: AccountCodec) -> list[PreparedRequest]:
     positions = codec.positions
     if positions is None:
         return []
@@ -133,8 +146,27 @@ def test_every_request_counts_against_a_limit_that_exists(name: str) -> None:
     """T8"""
     feed, account = learned_codecs(name)
     groups = set(feed.rate_limits) | set(account.rate_limits)
-    assert {prepared.group for prepared in prepared_requests(account)} <= groups  # type: ignore[attr-defined]
+    assert {prepared.group for prepared in prepared_requests(account)} <= groups
     assert {feed.instruments_request().group, feed.snapshot_request(BTC_USDT).group} <= groups
+
+
+@every_exchange
+def test_cancel_finds_its_place_however_much_is_placed_amended_and_asked(name: str) -> None:
+    """T8"""
+    _, codec = learned_codecs(name)
+    others = [one for one in prepared_requests(codec) if one.method != "DELETE" and "cancel" not in one.path]
+    cancels = [codec.cancel(order()), codec.cancel_reported(report())]
+    if codec.capabilities.cancel_batch_max > 1:
+        cancels.append(codec.cancel_batch([order(), order()]))
+
+    async def exhaust() -> list[str]:
+        limits = RateLimiter(EXCHANGES[name].rate_limits)
+        for prepared in (*others, *batch_requests(codec)):
+            while limits.try_acquire_nowait(prepared.group, prepared.weight):
+                pass
+        return [one.group for one in cancels if not limits.try_acquire_nowait(one.group, one.weight, urgent=True)]
+
+    assert trio.run(exhaust, clock=MockClock()) == []
 
 
 @every_exchange
@@ -142,7 +174,7 @@ def test_signed_request_names_the_key_and_never_holds_the_secret(name: str) -> N
     """R3, R6"""
     _, codec = learned_codecs(name)
     for prepared in prepared_requests(codec)[1:]:
-        signed: HttpRequest = codec.sign(prepared, CREDENTIAL, timestamp_milliseconds=NOW_MILLISECONDS)  # type: ignore[arg-type]
+        signed: HttpRequest = codec.sign(prepared, CREDENTIAL, timestamp_milliseconds=NOW_MILLISECONDS)
         wire = f"{signed.path}?{signed.query} {signed.headers} {signed.body!r}"
         assert CREDENTIAL.key in wire
         assert CREDENTIAL.secret not in wire
