@@ -18,7 +18,7 @@ from actors.accounts.codec import ProtocolError
 from actors.accounts.events import AccountTrouble, DeadMansSwitchArmed, DeadMansSwitchDisarmed
 from actors.accounts.session import AccountSession
 from market.symbol import Symbol
-from network.errors import NetworkError
+from network.errors import BreakerOpen, NetworkError
 from orders.capabilities import Capabilities
 from orders.errors import ErrorKind, ExchangeError
 
@@ -99,12 +99,15 @@ class DeadMansSwitch:
     async def _renew_for_sure(self, session: AccountSession) -> None:
         self._may_be_armed = True
         while True:
+            try_again_at = trio.current_time()
             try:
                 await session.set_dead_mans_switch(self._symbols, timeout_seconds=self._timeout_seconds)
             except (NetworkError, ExchangeError, ProtocolError) as error:
                 if isinstance(error, ExchangeError) and error.kind is ErrorKind.AUTHENTICATION:
                     raise
                 self._report(AccountTrouble(self._account, "renewing the dead-man's switch", str(error)))
+                if isinstance(error, BreakerOpen):
+                    try_again_at = error.retry_at_monotonic  # we are banned: it passes a breaker that is open for anything else
             else:
                 return
-            await trio.sleep(RETRY_PAUSE_SECONDS)
+            await trio.sleep_until(max(try_again_at, trio.current_time() + RETRY_PAUSE_SECONDS))

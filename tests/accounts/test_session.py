@@ -10,10 +10,11 @@ from urllib.parse import parse_qs
 
 import msgspec
 import pytest
+import trio
 from gateio_futures_codec import sample
 from scripted_account import BTC, ScriptedHttp, order_answer, sell
 
-from actors.accounts.codec import AccountCodec
+from actors.accounts.codec import AccountCodec, Amendment
 from actors.accounts.credential import Credential
 from actors.accounts.gateio_futures import GateioFuturesAccountCodec
 from actors.accounts.gateio_spot import GateioSpotAccountCodec
@@ -29,6 +30,7 @@ from orders.order import Order
 
 PER_PAGE = 100
 ORDER = Order(request=sell("mm-btc-000000001"), exchange_order_id="77", sent=True)
+OTHER = Order(request=sell("mm-btc-000000002"), exchange_order_id="78", sent=True)
 LOST = ResponseLost("scripted")
 
 
@@ -91,6 +93,32 @@ async def test_what_may_be_carried_out_twice_is_asked_again_after_a_lost_answer(
     asked.http.answers = [LOST, LOST, order_answer("mm-btc-000000001")]
     await operation(asked.session)
     assert len(asked.http.sent) == 3
+
+
+async def place_batch(session: AccountSession) -> None:
+    requests = (ORDER.request, OTHER.request)
+    await session.place_batch(requests, leaving=lambda: (requests, None))
+
+
+async def cancel_batch(session: AccountSession) -> None:
+    await session.cancel_batch((ORDER, OTHER))
+
+
+async def amend_batch(session: AccountSession) -> None:
+    await session.amend_batch([Amendment(order=order, price=Decimal(101)) for order in (ORDER, OTHER)])
+
+
+@pytest.mark.parametrize(("operation", "group"), [(place_batch, "orders"), (amend_batch, "orders"), (cancel_batch, "cancels")])
+async def test_order_of_a_batch_that_was_one_too_many_holds_the_batch_s_group(
+    autojump_clock: object, operation: Callable[[AccountSession], Awaitable[None]], group: str
+) -> None:
+    for label, held in (("TOO_MANY_REQUESTS", True), ("ORDER_NOT_FOUND", False)):
+        asked = Asked()
+        refused = {"id": "78", "currency_pair": "BTC_USDT", "text": "t-mm-btc-000000002", "succeeded": False, "label": label, "message": ""}
+        accepted = msgspec.json.decode(order_answer("mm-btc-000000001").body) | {"succeeded": True}
+        asked.http.answers = [HttpResponse(status=200, headers={}, body=msgspec.json.encode([accepted, refused]))]
+        await operation(asked.session)
+        assert (asked.session.limits.held_until(group) > trio.current_time()) is held, label
 
 
 def page(size: int) -> HttpResponse:

@@ -9,6 +9,7 @@ import trio
 from test_following_the_market import NO_TAKERS, placed_sell
 from world import BTC_USDT, HOST, World, run_world, scenario
 
+from actors.accounts.events import AccountTrouble
 from actors.journal.entries import HoldPlaced
 from assembly.presenter.report import ExitStatus, HoldTakenOver
 from orders.events import AccountReady
@@ -84,6 +85,8 @@ async def test_ban_holds_back_everything_until_it_is_over_and_then_the_run_goes_
     world.exchange.disconnect_all()  # both streams want to be opened again
     await trio.sleep_until(world.exchange.faults.banned_until)
     assert world.exchange.came_while_banned == came
+    renewals = world.seen(AccountTrouble, lambda trouble: "switch" in trouble.doing)
+    assert len(renewals) < 3, "what cannot be renewed before a certain time is tried again then, not all the while"
     await sell_out(world)
 
 
