@@ -53,13 +53,14 @@ def exposure(ledger: AccountLedger, symbol: Symbol, touch: Touch | None, *, besi
     """The exposure in `symbol`; None if it cannot be valued, because there is no `touch` and something is held or at market.
 
     What is held is valued at the middle, an order at its own price, a market order at the touch. The order `besides` is left
-    out. Of contracts, what is held is the position, and reduce-only orders add nothing. Of assets it is what was bought and not
-    sold since the start, in whatever symbol of the same base, and a sell makes nothing larger: nobody can sell what he does not have.
+    out. Of contracts, what is held is the position, and reduce-only orders add nothing but fills that are not known yet. Of assets it
+    is what was bought and not sold since the start, in whatever symbol of the same base, and a sell makes nothing larger: nobody can
+    sell what he does not have.
     """
     orders = [order for order in (*ledger.live_orders(), *ledger.unsettled_orders()) if order.client_order_id != besides]
     if ledger.positions is not None:
         held = ledger.positions.account_of(symbol).quantity
-        counting = [order for order in orders if order.request.symbol == symbol and not order.request.reduce_only]
+        counting = [order for order in orders if order.request.symbol == symbol]
     else:
         held = max(ZERO, ledger.fill_changes_since_start().get(symbol.base, ZERO))
         counting = [order for order in orders if order.request.symbol.base == symbol.base and order.request.side is Side.BUY]
@@ -73,9 +74,12 @@ def exposure(ledger: AccountLedger, symbol: Symbol, touch: Touch | None, *, besi
 
 
 def quantity_to_fill(order: Order) -> Decimal:
-    """Base units that may come on top of the known fills; of a market buy by quote quantity, what it has certainly bought."""
+    """Base units that may make the position larger, on top of the known fills.
+
+    Of a market buy by quote quantity and of a reduce-only order that is what they have certainly filled.
+    """
     known = exact_sum(fill.quantity for fill in order.fills)
-    quantity = order.largest_request.quantity
+    quantity = None if order.request.reduce_only else order.largest_request.quantity
     most = order.filled_quantity if order.is_terminal or quantity is None else max(quantity, order.filled_quantity)
     return max(ZERO, most - known)
 

@@ -16,9 +16,9 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from market.events import Side
 from market.exact import EXACT, exact_product, exact_sum
 from market.symbol import Symbol
+from orders.amendments import amendment_asked, amendment_confirmed, amendment_refused, amendments_shown
 from orders.earlier import CountedEarlier, TradeKey
 from orders.events import (
     BalanceChanged,
@@ -41,6 +41,7 @@ from orders.order import ZERO, Order, Transport, add_fill
 from orders.positions import PositionBooks
 from orders.reports import BalanceReport, FillReport, FundingReport, OrderReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
+from orders.reservations import margin, reservation
 
 # About a kilobyte each; late fills come within minutes, and a day of quoting ends more orders than anyone reads.
 ENDED_ORDERS_KEPT_MAX = 2_000
@@ -241,14 +242,15 @@ class AccountLedger:
             KeyError: no such order.
         """
         order = self._orders[client_order_id]
-        if happened is OrderInput.NEVER_SENT and order.exchange_order_id is not None:
+        denies_it_ever_was = happened in (OrderInput.NEVER_SENT, OrderInput.SAID_NEVER_ACCEPTED)
+        if denies_it_ever_was and order.exchange_order_id is not None:
             return [OrderChanged(self.account, order), ImpossibleTransition(self.account, order, happened)]
         if happened is OrderInput.CANCEL_ASKED:
             order = replace(order, cancel_wanted=True)
         elif happened is OrderInput.AMEND_ASKED and next_state(order.state, happened) is not None:
             order = replace(order, amended=True)
         elif happened is OrderInput.AMEND_ENDED:
-            order = replace(order, price_asked=None, quantity_asked=None)
+            order = amendment_refused(order)
         elif happened is OrderInput.SAID_FORGOTTEN and not order.is_terminal:
             order = replace(order, end_is_concluded=True)
         elif for_now and next_state(order.state, happened) is OrderState.REJECTED:
@@ -263,16 +265,12 @@ class AccountLedger:
         """
         order = self._orders[client_order_id]
         if next_state(order.state, OrderInput.AMEND_ASKED) is not None:
-            asked = (max(filter(None, pair), default=None) for pair in ((order.price_asked, price), (order.quantity_asked, quantity)))
-            price_asked, quantity_asked = asked
-            self._orders[client_order_id] = replace(order, price_asked=price_asked, quantity_asked=quantity_asked)
+            self._orders[client_order_id] = amendment_asked(order, price, quantity)
         return self.record_input(client_order_id, OrderInput.AMEND_ASKED, now=now)
 
     def record_amended(self, client_order_id: str, *, price: Decimal | None, quantity: Decimal | None, now: float) -> list[LedgerEvent]:
         """The exchange confirmed an amendment: the request is now so."""
-        order = self._orders[client_order_id]
-        request = replace(order.request, price=price or order.request.price, quantity=quantity or order.request.quantity)
-        order = replace(order, request=request, price_asked=None, quantity_asked=None)
+        order = amendment_confirmed(self._orders[client_order_id], price, quantity)
         return self._advance(order, OrderInput.AMEND_ENDED, now=now)
 
     # What the exchange says
@@ -290,7 +288,7 @@ class AccountLedger:
             self._client_id_by_exchange_id[report.symbol, report.exchange_order_id] = order.client_order_id
         if order.amended and report.exchange_time_milliseconds >= order.said_at_milliseconds:
             price, quantity = report.price or order.request.price, report.quantity or order.request.quantity
-            order = replace(order, request=replace(order.request, price=price, quantity=quantity))
+            order = amendments_shown(replace(order, request=replace(order.request, price=price, quantity=quantity)))
         filled_quantity = max(order.filled_quantity, report.filled_quantity)
         order = replace(
             order,
@@ -467,25 +465,6 @@ class AccountLedger:
         add_fill(self._fill_changes, fill)
         if self.positions is not None:
             self.positions.count_fill(fill)
-
-
-def reservation(order: Order) -> tuple[str, Decimal]:
-    """The asset and the amount that an order still holds or may still take from the available balance."""
-    request = order.request
-    if request.side is Side.SELL:
-        return request.symbol.base, max(ZERO, (request.quantity or ZERO) - order.filled_quantity)
-    if request.quote_quantity is not None:
-        return request.symbol.quote, max(ZERO, request.quote_quantity - order.filled_quote)
-    remaining = max(ZERO, (request.quantity or ZERO) - order.filled_quantity)
-    return request.symbol.quote, remaining * (request.price or ZERO)
-
-
-def margin(order: Order, positions: PositionBooks) -> tuple[str, Decimal]:
-    """As `reservation`, of an order for a contract: what may be set aside for it, whichever side it is on."""
-    request = order.request
-    remaining = ZERO if request.reduce_only else max(ZERO, (request.quantity or ZERO) - order.filled_quantity)
-    # A market order states no price: what it needs is looked at when it is placed, and taken by the exchange at once.
-    return request.symbol.quote, remaining * (request.price or ZERO) / positions.leverage(request.symbol)
 
 
 def _filled_quote(fills: tuple[FillReport, ...], filled_quantity: Decimal, stated: Decimal) -> Decimal:

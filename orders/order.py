@@ -24,14 +24,26 @@ class Transport(enum.Enum):
     REST = "rest"
 
 
+class UnseenAmendment(msgspec.Struct, frozen=True, kw_only=True):
+    """An amendment that was asked for, confirmed or not; what is None stays as it is.
+
+    `quantity_before` is, once it is confirmed, the most that the order may have filled until then: more than it was amended to.
+    """
+
+    price: Decimal | None
+    quantity: Decimal | None
+    is_confirmed: bool = False
+    quantity_before: Decimal | None = None
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot of one order.
 
     `filled_quantity` and `filled_quote` are the exchange's cumulative word or the sum of the fills known, whichever
     is larger: they never shrink. `fills` holds each trade once. `created_at` and `changed_at` are monotonic seconds;
     `said_at_milliseconds` is the exchange's time of its newest report. `amended` says that an amendment was asked for:
-    price and quantity of `request` are then the exchange's newest word, and its end is not concluded from fills. `price_asked` and
-    `quantity_asked` are the most that amendments of unknown outcome have asked for (`largest_request`).
+    price and quantity of `request` are then the exchange's newest word, and its end is not concluded from fills;
+    `unseen_amendments` are those that may be in force there although no report has shown them (`largest_request`).
     `expires_at_milliseconds` is the exchange's time after which it must refuse the placement (None where it has no
     such thing); `sent` says whether the placement may have left this machine, `transport` by which way (None of an order of
     an earlier run). `refused_for_now` says of a rejected order that the reason was the moment (connection, rate limit,
@@ -52,8 +64,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     end_is_concluded: bool = False
     cancel_wanted: bool = False
     amended: bool = False
-    price_asked: Decimal | None = None
-    quantity_asked: Decimal | None = None
+    unseen_amendments: tuple[UnseenAmendment, ...] = ()
     created_at: float = 0.0
     changed_at: float = 0.0
     sent_at_milliseconds: int = 0
@@ -87,13 +98,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def largest_request(self) -> OrderRequest:
-        """As large and as dear as the request may be at the exchange, whatever became of amendments whose outcome is not known."""
-        request = self.request
-        if self.price_asked is not None and request.price is not None and self.price_asked > request.price:
-            request = replace(request, price=self.price_asked)
-        if self.quantity_asked is not None and request.quantity is not None and self.quantity_asked > request.quantity:
-            request = replace(request, quantity=self.quantity_asked)
-        return request
+        """As large and as dear as the request may be at the exchange, whatever became of amendments that no report has shown."""
+        request, amendments = self.request, self.unseen_amendments
+        if not amendments:
+            return request
+        sizes = (size for amendment in amendments for size in (amendment.quantity, amendment.quantity_before))
+        price, quantity = (
+            None if said is None else max(said, *(value for value in (said, *amended) if value is not None))
+            for said, amended in ((request.price, (amendment.price for amendment in amendments)), (request.quantity, sizes))
+        )
+        return replace(request, price=price, quantity=quantity)
 
     @property
     def average_price(self) -> Decimal | None:

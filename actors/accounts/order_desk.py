@@ -212,7 +212,7 @@ class OrderDesk:
         if forbidden is not None:
             self._refuse(client_order_id, forbidden)
             return None
-        self._books.happened(client_order_id, OrderInput.AMEND_ASKED)
+        self._books.amending(client_order_id, price=command.price, quantity=command.quantity)
         return order
 
     def amended(self, command: AmendOrder, report: OrderReport | None) -> None:

@@ -5,7 +5,8 @@ of finished orders and of open orders (some exchanges find an order by client id
 them says is the answer. Only when none of them knows the order, and the time is past at which the exchange could still
 have accepted it, it is concluded that it never was accepted; until then it stays as it is. An early "not found" is
 therefore never the end of an order, not even of one that the exchange has acknowledged: its lists may lag behind its
-matching engine. The time is the exchange's own, asked for anew: our idea of its clock may be what is wrong.
+matching engine. The time is the exchange's own, asked for anew: our idea of its clock may be what is wrong. Whatever was
+heard of the order while the lists were asked for is newer than they are, and then nothing is concluded from them.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ async def resolve(order: Order, *, session: AccountSession, ledger: AccountLedge
         for report in reports:
             if report.client_order_id == order.client_order_id:
                 return ledger.apply_order_report(report, now=trio.current_time())
-    if asked_at_milliseconds <= absence_believed_at_milliseconds(order):
+    if asked_at_milliseconds <= absence_believed_at_milliseconds(order) or ledger.order(order.client_order_id) != order:
         return []
     if order.exchange_order_id is not None:
         return await _conclude_ended(order, session, ledger)
@@ -70,9 +71,11 @@ async def _conclude_ended(order: Order, session: AccountSession, ledger: Account
 
     Exchanges forget a cancelled order without fills after a while (Gate.io does), so this is what a long outage meets.
     """
-    events = await fetch_missing_fills(order, session=session, ledger=ledger)
+    fills = await session.fills(order.request.symbol, exchange_order_id=order.exchange_order_id)
+    was_heard_of_meanwhile = ledger.order(order.client_order_id) != order
+    events = [event for fill in fills for event in ledger.apply_fill(fill, now=trio.current_time())]
     known = ledger.order(order.client_order_id)
-    if known is not None and not known.is_terminal:
+    if known is not None and not known.is_terminal and not was_heard_of_meanwhile:
         events += ledger.record_input(
             order.client_order_id,
             OrderInput.SAID_FORGOTTEN,

@@ -171,6 +171,23 @@ async def test_order_never_accepted_is_refused_for_now_so_that_it_may_be_tried_a
     assert books.order(ID).refused_for_now
 
 
+@pytest.mark.parametrize("asked_last", ["finished_orders", "fills"])
+async def test_nothing_is_concluded_from_lists_that_are_older_than_what_was_heard_meanwhile(
+    autojump_clock, books, exchange, asked_last
+) -> None:
+    """An early end of an order that is live would free its place, and a second one would be put there."""
+
+    async def stream_is_quicker(method: str) -> None:
+        if method == asked_last:
+            books.hear(said(ID, "77", filled="0.4"))
+            books.bookkeeper.happened(ID, OrderInput.CANCEL_ASKED)
+
+    sent_order(books, acknowledged=asked_last == "fills")
+    exchange.before = stream_is_quicker
+    assert await ask(books, exchange) is OrderState.PENDING_CANCEL
+    assert not books.seen(ImpossibleTransition)
+
+
 # What an acknowledged order did before it vanished
 
 

@@ -150,7 +150,7 @@ def test_order_whose_cancellation_was_asked_for_counts_until_its_end_and_its_unk
     assert found(ledger) == Exposure(held=Decimal(40))
 
 
-def test_amendment_counts_from_the_moment_it_leaves_until_its_refusal_is_certain() -> None:
+def test_amendment_counts_from_the_moment_it_leaves_and_one_that_was_lost_to_the_end() -> None:
     ledger = book()
     ledger.record_intent(limit(1), now=0.0)
     ledger.apply_order_report(said(1, ReportedStatus.OPEN), now=1.0)
@@ -162,17 +162,41 @@ def test_amendment_counts_from_the_moment_it_leaves_until_its_refusal_is_certain
     ledger.record_amendment("mm-a-1", price=None, quantity=Decimal(2), now=5.0)
     assert found(ledger).long == 330
     ledger.record_input("mm-a-1", OrderInput.AMEND_ENDED, now=6.0)
-    assert found(ledger).long == 100
+    assert found(ledger).long == 330, "the one that was lost may still be on its way"
 
 
-def test_confirmed_amendment_counts_as_the_request_and_one_that_makes_it_smaller_only_then() -> None:
+def test_amendment_that_makes_an_order_smaller_counts_only_once_a_report_shows_it() -> None:
     ledger = book()
     ledger.record_intent(limit(1), now=0.0)
     ledger.apply_order_report(said(1, ReportedStatus.OPEN), now=1.0)
     ledger.record_amendment("mm-a-1", price=Decimal(90), quantity=Decimal("0.5"), now=2.0)
     assert found(ledger).long == 100
     ledger.record_amended("mm-a-1", price=Decimal(90), quantity=Decimal("0.5"), now=3.0)
+    assert found(ledger).long == 90, "it may have filled more before"
+    ledger.apply_order_report(replace(said(1, ReportedStatus.OPEN, quantity="0.5"), price=Decimal(90)), now=4.0)
     assert found(ledger).long == 45
+
+
+def test_refused_amendment_counts_no_more() -> None:
+    ledger = book()
+    ledger.record_intent(limit(1), now=0.0)
+    ledger.apply_order_report(said(1, ReportedStatus.OPEN), now=1.0)
+    ledger.record_amendment("mm-a-1", price=Decimal(110), quantity=Decimal(3), now=2.0)
+    ledger.record_input("mm-a-1", OrderInput.AMEND_ENDED, now=3.0)
+    assert found(ledger).long == 100
+
+
+def test_what_a_reduce_only_order_has_filled_counts_until_its_trades_are_told() -> None:
+    """The position that it has made smaller is still counted whole: other orders would seem to have that much more room."""
+    ledger = book(positions=True)
+    ledger.record_intent(limit(1, side=Side.SELL), now=0.0)
+    ledger.apply_order_report(said(1, ReportedStatus.FILLED, filled="1", side=Side.SELL), now=1.0)
+    ledger.apply_fill(trade(1, "1", side=Side.SELL), now=1.0)
+    ledger.record_intent(limit(2, reduce_only=True), now=2.0)
+    ledger.record_intent(limit(3), now=2.0)
+    assert found(ledger).long == 0
+    ledger.apply_order_report(said(2, ReportedStatus.FILLED, filled="1"), now=3.0)
+    assert found(ledger).long == 100
 
 
 def test_funds_of_an_amendment_on_its_way_are_not_spent_twice() -> None:

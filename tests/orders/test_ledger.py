@@ -22,10 +22,11 @@ from orders.events import (
     OrderPlaced,
     OrderSubmitted,
 )
-from orders.ledger import AccountLedger, reservation
+from orders.ledger import AccountLedger
 from orders.life_cycle import OrderInput, OrderState
 from orders.reports import BalanceReport, FillReport, OrderReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
+from orders.reservations import reservation
 
 BTC = Symbol("BTC", "USDT")
 ETH = Symbol("ETH", "USDT")
@@ -307,6 +308,50 @@ def test_amendment_whose_answer_was_lost_is_learned_from_the_exchange(resting) -
     assert resting.order(ID).request.quantity == 9
     resting.apply_order_report(REPORT, now=6.0)  # an older one
     assert resting.order(ID).request.quantity == 9
+
+
+def test_amendment_under_way_holds_the_most_that_it_may_have_made_of_the_order(resting) -> None:
+    resting.record_amendment(ID, price=Decimal(90), quantity=Decimal(5), now=3.0)
+    assert resting.order(ID).largest_request == replace(resting.order(ID).request, quantity=Decimal(5))
+
+
+def test_refused_amendment_holds_nothing_any_more(resting) -> None:
+    resting.record_amendment(ID, price=None, quantity=Decimal(5), now=3.0)
+    resting.record_input(ID, OrderInput.AMEND_ENDED, now=4.0)
+    assert resting.order(ID).largest_request.quantity == 3
+
+
+def test_amendment_that_may_still_arrive_is_held_beside_a_later_one_that_was_refused(resting) -> None:
+    resting.record_amendment(ID, price=None, quantity=Decimal(5), now=3.0)
+    resting.record_input(ID, OrderInput.ANSWER_LOST, now=4.0)
+    resting.apply_order_report(said(ReportedStatus.OPEN, exchange_time_milliseconds=2000), now=5.0)
+    resting.record_amendment(ID, price=None, quantity=Decimal(4), now=6.0)
+    resting.record_input(ID, OrderInput.AMEND_ENDED, now=7.0)
+    assert resting.order(ID).largest_request.quantity == 5
+
+
+def test_confirmed_amendment_is_held_against_an_older_report_until_a_newer_one_shows_it(resting) -> None:
+    resting.record_amendment(ID, price=None, quantity=Decimal(5), now=3.0)
+    resting.record_amended(ID, price=None, quantity=Decimal(5), now=4.0)
+    resting.apply_order_report(said(ReportedStatus.OPEN, exchange_time_milliseconds=2000), now=5.0)
+    assert (resting.order(ID).request.quantity, resting.order(ID).largest_request.quantity) == (3, 5)
+    resting.apply_order_report(said(ReportedStatus.OPEN, quantity=Decimal(5), exchange_time_milliseconds=3000), now=6.0)
+    assert resting.order(ID).unseen_amendments == ()
+
+
+def test_order_amended_to_less_may_have_filled_more_before_until_a_report_shows_it(resting) -> None:
+    resting.record_amendment(ID, price=None, quantity=Decimal(1), now=3.0)
+    resting.record_amended(ID, price=None, quantity=Decimal(1), now=4.0)
+    assert (resting.order(ID).request.quantity, resting.order(ID).largest_request.quantity) == (1, 3)
+    resting.apply_order_report(said(ReportedStatus.OPEN, quantity=Decimal(1), exchange_time_milliseconds=2000), now=5.0)
+    assert resting.order(ID).largest_request.quantity == 1
+
+
+def test_order_that_the_exchange_has_spoken_of_was_not_never_accepted(resting) -> None:
+    """It was unknown for a lost cancellation: it can have ended, but not have never been."""
+    resting.record_input(ID, OrderInput.ANSWER_LOST, now=3.0)
+    assert kinds(resting.record_input(ID, OrderInput.SAID_NEVER_ACCEPTED, now=4.0)) == [OrderChanged, ImpossibleTransition]
+    assert resting.order(ID).state is OrderState.UNKNOWN
 
 
 def test_fills_up_to_the_old_quantity_do_not_end_an_order_that_was_amended(resting) -> None:

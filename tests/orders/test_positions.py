@@ -13,11 +13,12 @@ from market.events import Side
 from market.symbol import Symbol
 from orders import positions
 from orders.events import FundingPaid, PositionChanged, PositionDiffers
-from orders.ledger import AccountLedger, margin
+from orders.ledger import AccountLedger
 from orders.order import Order
 from orders.positions import PositionAccount, PositionBooks
 from orders.reports import FillReport, FundingReport, MarginMode, PositionReport
 from orders.request import OrderRequest, OrderType, TimeInForce
+from orders.reservations import margin
 
 BTC = Symbol("BTC", "USDT")
 ETH = Symbol("ETH", "USDT")
