@@ -22,7 +22,7 @@ from market.clock import WallClock
 from market.instrument import Instrument, TradingStatus
 from market.symbol import Symbol
 from network.backoff import Backoff
-from network.errors import ConnectionFailed, NetworkError
+from network.errors import BreakerOpen, ConnectionFailed, NetworkError
 
 _PROGRESS_SECONDS = 1.0
 
@@ -194,7 +194,11 @@ class _Feed:
                 return await self._load_instruments(self._require)
             except (NetworkError, RequestRefused, ProtocolError) as error:
                 self._report(InstrumentsFailed(self._exchange, str(error)))
-                await self._pause(backoff.next_delay_seconds())
+                delay_seconds = backoff.next_delay_seconds()
+                if isinstance(error, BreakerOpen):
+                    delay_seconds = max(delay_seconds, error.retry_at_monotonic - trio.current_time())
+                    backoff.reset()  # nothing was asked: when it may be, that is a first time
+                await self._pause(delay_seconds)
         return await self._load_instruments(self._require)
 
     async def reload_instruments(self) -> None:

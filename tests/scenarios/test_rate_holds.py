@@ -73,6 +73,7 @@ async def test_ban_is_kept_to_by_the_run_that_is_started_in_the_middle_of_it(wor
     assert 0 <= hold.until_milliseconds - world.wall_clock.milliseconds() - milliseconds_banned(world) < 1000, "as long as was asked"
     await trio.sleep_until(world.exchange.faults.banned_until)
     assert world.exchange.came_while_banned == came, "not one request, and no websocket"
+    await world.wait_for(AccountReady, count=2, within_seconds=3)
     await sell_out(world)
 
 
