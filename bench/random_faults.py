@@ -1,6 +1,6 @@
 """Run worlds of random faults: ``python bench/random_faults.py FIRST:LAST``, or one of them with its story: ``… SEED``.
 
-What they are is told in tests/scenarios/swarm.py. Every 20th seed is run twice and must leave the same trace. Exit status:
+What they are is told in soak/swarm.py. Every 20th seed is run twice and must leave the same trace. Exit status:
 0 if nothing was violated, otherwise 1.
 """
 
@@ -14,11 +14,9 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 
-from harness import ROOT, print_machine, print_table
+from harness import print_machine, print_table
 
-sys.path.insert(0, str(ROOT / "tests" / "scenarios"))
-
-from swarm import Outcome, draw_plan, run_seed
+from soak.swarm import Outcome, draw_plan, run_seed
 
 REPEAT_EVERY = 20
 PROGRESS_SECONDS = 10.0

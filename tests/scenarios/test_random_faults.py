@@ -7,8 +7,9 @@ A failing seed is replayed, with its plan and its story, by ``python bench/rando
 from __future__ import annotations
 
 import pytest
-from strikes import KINDS, PRIVATE_LINE_KINDS
-from swarm import draw_plan, run_seed
+
+from soak.strikes import KINDS, PRIVATE_LINE_KINDS
+from soak.swarm import draw_plan, run_seed
 
 SEEDS = range(1, 61)
 REPEATED_SEEDS = (3, 29, 58)

@@ -21,6 +21,7 @@ CATCHES_EVERYTHING: dict[tuple[str, str], str] = {
     ): "what a third-party reader raises over the other side's bytes ends that one connection",
     ("assembly/guardian/sweep.py", "_sweep"): "the last one awake tries again, whatever the defect, for ten minutes",
     ("assembly/program.py", "_show"): "a picture that cannot be drawn must not stop trading",
+    ("soak/swarm.py", "run_seed"): "whatever goes wrong in a world is what this looks for",
     ("supervision/incarnation.py", "_run_start"): "a supervisor is who catches whatever a child raises",
     ("supervision/incarnation.py", "_clean_up"): "whatever a cleanup raises is an event and must not stop the other cleanups",
     ("supervision/run.py", "report"): "a broken listener is counted and must not break supervision",

@@ -31,11 +31,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulated": {"market", "orders", "exchanges", "network"},
 }
 COMPOSER = "assembly"  # imports all of them
+SIMULATOR = "soak"  # imports all of them and the composer
 
 FORBIDDEN_PAIRS = [
     (importer, imported)
-    for importer, allowed in MAY_IMPORT.items()
-    for imported in [*MAY_IMPORT, COMPOSER]
+    for importer, allowed in {**MAY_IMPORT, COMPOSER: set(MAY_IMPORT)}.items()
+    for imported in [*MAY_IMPORT, COMPOSER, SIMULATOR]
     if imported != importer and imported not in allowed
 ]
 
@@ -60,7 +61,7 @@ def forbids(contract: dict[str, Any], importer: str, imported: str) -> bool:
 
 
 def test_every_package_is_on_the_map_and_known_to_the_linter() -> None:
-    assert packages_on_disk() == {*MAY_IMPORT, COMPOSER}
+    assert packages_on_disk() == {*MAY_IMPORT, COMPOSER, SIMULATOR}
     assert set(ROOT_PACKAGES) == {package.partition(".")[0] for package in packages_on_disk()}
 
 

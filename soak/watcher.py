@@ -10,7 +10,6 @@ from collections import Counter
 from decimal import Decimal
 
 import trio
-from world import BTC_USDT, World
 
 from actors.cycle.actor import COMMAND_LIFETIME_SECONDS
 from assembly.presenter.report import ExitStatus
@@ -22,6 +21,7 @@ from orders.order import ZERO
 from orders.reconciliation import CycleReconciled
 from simulated.engine.events import EngineEvent, OrderChange, OrderChanged, TradeMade
 from simulated.engine.order import Order
+from soak.world import BTC_USDT, World
 
 LOOK_SECONDS = 0.05
 OURS = "t-mm-"

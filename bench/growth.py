@@ -1,4 +1,4 @@
-"""The program for a day or more of virtual time: ``python bench/soak.py [HOURS]``. What it holds must not grow.
+"""The program for a day or more of virtual time: ``python bench/growth.py [HOURS]``. What it holds must not grow.
 
 One cycle that goes on until it is stopped, on a simulated exchange with a calm market, and now and then a broken
 connection or a crash. Every hour the tasks, the program's objects and the remembered orders are counted. Exit status: 0 if they stayed
@@ -16,15 +16,12 @@ from decimal import Decimal
 
 import msgspec
 import trio
-from harness import ROOT, print_machine, print_table
-
-sys.path.insert(0, str(ROOT / "tests" / "scenarios"))
-
-from world import HOST, World, run_world
+from harness import print_machine, print_table
 
 from actors.cycle.sell_on_top import SellOnTopParameters
 from assembly.presenter.report import ExitStatus
 from simulated.settings import AccountSettings, MarketSettings, SimulationSettings
+from soak.world import HOST, World, run_world
 
 GROWTH_MAX = 1.1
 HOUR_SECONDS = 3600.0

@@ -10,11 +10,11 @@ from types import MappingProxyType
 
 import msgspec
 import trio
-from private_line import PRIVATE_HOST
-from world import BTC_USDT, HOST, World
 
 from network.faults import Direction, InstalledFault
 from simulated.faults import Operation
+from soak.private_line import PRIVATE_HOST
+from soak.world import BTC_USDT, HOST, World
 
 DIRECTIONS: tuple[Direction, ...] = ("to", "from", "both")
 ORDER_OPERATIONS = (Operation.PLACE, Operation.CANCEL, Operation.QUERY)

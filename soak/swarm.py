@@ -13,10 +13,6 @@ from decimal import Decimal
 
 import msgspec
 import trio
-from private_line import open_private_line
-from strikes import KINDS, PRIVATE_LINE_KINDS, Strike
-from watcher import Watcher
-from world import HOST, World, run_world
 
 from actors.accounts.events import AccountDisconnected
 from actors.cycle.sell_on_top import SellOnTopParameters
@@ -34,6 +30,11 @@ from orders.events import (
 )
 from orders.reconciliation import CycleReconciled, CycleStarted
 from simulated.settings import AccountSettings, MarketSettings, SimulationSettings
+from soak.private_line import open_private_line
+from soak.strikes import KINDS, PRIVATE_LINE_KINDS, Strike
+from soak.watcher import Watcher
+from soak.world import HOST, World, run_world
+from supervision.errors import leaf_errors
 from supervision.events import ChildRestarting, CleanupStarted
 
 CONVERGENCE_SECONDS_MAX = 400.0
@@ -115,7 +116,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     unknown: int = 0
     restarts: int = 0
     status: str = ""
-    strikes: Counter[str] = msgspec.field(default_factory=Counter)
+    strikes: Counter[str] = msgspec.field(default_factory=Counter[str])
     trace: str = ""
     violation: str = ""
 
@@ -315,6 +316,4 @@ async def _next_run_sweeps(world: World) -> None:
 
 
 def _in_one_text(error: BaseException) -> str:
-    if isinstance(error, BaseExceptionGroup):
-        return "; ".join(_in_one_text(one) for one in error.exceptions)
-    return f"{type(error).__name__}: {error}"
+    return "; ".join(f"{type(leaf).__name__}: {leaf}" for leaf in leaf_errors(error))
