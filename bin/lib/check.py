@@ -26,6 +26,8 @@ LINTERS = {
     "types (pyright)": ["-m", "pyright", "--pythonpath", sys.executable],
 }
 PYTEST = ["-m", "pytest", *(["-v"] if os.environ.get("CI") else [])]  # a log that ends in a hang then names the test
+# Many tests wait: for real switches and guardians to strike, for processes. A worker takes whole files, whose tests may share a server.
+IN_PARALLEL = ["-n", "auto", "--dist", "loadfile"]
 
 EXIT_MEANINGS = {4: "no such test, or a wrong argument", 5: "no test was collected"}  # of pytest, where a user would wonder
 
@@ -41,7 +43,7 @@ def main(arguments: list[str]) -> int:
         pytest_arguments = ["--help" if argument == "--pytest-help" else argument for argument in arguments]
         inside = Path.cwd().is_relative_to(ROOT)  # paths of tests are then meant from where the user stands
         return run([*PYTEST, *pytest_arguments], Path.cwd() if inside else ROOT)
-    return check({**LINTERS, "tests (pytest)": PYTEST})
+    return check({**LINTERS, "tests (pytest)": [*PYTEST, *IN_PARALLEL]})
 
 
 def check(sections: dict[str, list[str]]) -> int:
