@@ -145,7 +145,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="mm-sim",
         description="Serve a simulated exchange: its real REST and websocket protocol, a matching engine and a lively market. "
         "Prints its URLs, a test credential and how to point ccxt at it.",
-        epilog="GET /sim/state on the same port shows open orders, balances and trade counts of every account, without a key.",
+        epilog="GET /sim/state on the same port shows open orders, balances and trade counts of every account, without "
+        "a key; with ?history_of=ACCOUNT all orders and trades of one as well.",
     )
     parser.add_argument("--exchange", choices=NAMES, default=NAMES[0], help="the exchange to simulate (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")

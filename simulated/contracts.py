@@ -70,12 +70,13 @@ class ContractVenue(Venue):
         """Mark and index prices are multiples of this."""
         return self.engine.instruments[symbol].price_tick.scaleb(-_MARK_DECIMALS_MORE)
 
-    def state(self) -> dict[str, Any]:
-        state = super().state()
+    def state(self, *, history_of: str | None = None) -> dict[str, Any]:
+        state = super().state(history_of=history_of)
         for name, account in state["accounts"].items():
             account["positions"] = [
                 {
                     "market": self.wire(position.symbol),
+                    "symbol": str(position.symbol),
                     "quantity": plain(position.quantity),
                     "cost": plain(position.cost),
                     "leverage": plain(position.leverage),

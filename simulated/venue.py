@@ -16,6 +16,7 @@ from simulated.engine.events import EngineEvent, TradeMade
 from simulated.engine.margin import MarginSettings
 from simulated.engine.matching import MatchingEngine
 from simulated.engine.order import Order, SelfTrade
+from simulated.history import history
 from simulated.house import open_house
 from simulated.numbers import plain
 from simulated.settings import AccountSettings, MarketSettings, SimulationSettings
@@ -94,8 +95,11 @@ class Venue(ABC):
         """The exchange's wall time in milliseconds."""
         return self.clock.milliseconds()
 
-    def state(self) -> dict[str, Any]:
-        """The facts of `GET /sim/state`: what an outside test compares its own view with."""
+    def state(self, *, history_of: str | None = None) -> dict[str, Any]:
+        """The facts of `GET /sim/state`: what an outside test compares its own view with.
+
+        The account `history_of`, if there is one of that name, comes with its orders and trades: `?history_of=main`.
+        """
         accounts = {
             name: {
                 "open_orders": [self.encode_order(order) for order in self.engine.accounts[name].open_orders.values()],
@@ -108,6 +112,8 @@ class Venue(ABC):
             }
             for name in self.account_settings
         }
+        if history_of in accounts:
+            accounts[history_of] |= history(self.engine, history_of)
         markets = {
             wire: {
                 "best_bid": levels(self.engine.books[symbol].bids.levels(1)),

@@ -54,7 +54,7 @@ class RestSide:
         await trio.lowlevel.checkpoint()
         if request.client is not None and not is_loopback(request.client.host):
             return _answer(GateError("NOT_FOUND", "only served to this machine").body(), 404, {})
-        return _answer(self._venue.state(), 200, {})
+        return _answer(self._venue.state(history_of=request.query_params.get("history_of")), 200, {})
 
     def _serve(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         async def serve(request: Request) -> Response:

@@ -57,7 +57,7 @@ class RestSide:
         await trio.lowlevel.checkpoint()
         if request.client is not None and not is_loopback(request.client.host):
             return _answer({"code": 404, "msg": "only served to this machine"}, 404)
-        return _answer(self._venue.state())
+        return _answer(self._venue.state(history_of=request.query_params.get("history_of")))
 
     def _serve(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         async def serve(request: Request) -> Response:

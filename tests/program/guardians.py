@@ -24,14 +24,16 @@ from tests.program.processes import PATIENCE_SECONDS, ROOT, Exchange, Output, gu
 _runtime_processes = itertools.count(10_000_000)  # no process has such an id
 
 
-def settings_at(name: str, exchange: Exchange, folder: Path, *, runtime: str = "") -> Path:
-    """A settings file for any market of `mm-sim`, without a dead-man's switch."""
-    path = settings(folder, exchange=exchange, runtime=runtime)
+def settings_at(
+    name: str, exchange: Exchange, folder: Path, *, runtime: str = "", dead_mans_switch_seconds: int = 0, cycle_table: str = ""
+) -> Path:
+    """A settings file for any market of `mm-sim`, without a dead-man's switch unless it is asked for."""
+    path = settings(folder, exchange=exchange, runtime=runtime, cycle_table=cycle_table)
     text = path.read_text().replace("gateio_spot", name)
     if "private_websocket_url" in exchange.facts:  # the private stream is elsewhere
         private = f'private_websocket_url = "{exchange.facts["private_websocket_url"]}"\n'
         text = text.replace("websocket_url =", f"{private}websocket_url =", 1)
-    path.write_text(text.replace(f'exchange = "{name}"\n', f'exchange = "{name}"\ndead_mans_switch_seconds = 0\n'))
+    path.write_text(text.replace(f'exchange = "{name}"\n', f'exchange = "{name}"\ndead_mans_switch_seconds = {dead_mans_switch_seconds}\n'))
     return path
 
 

@@ -246,9 +246,10 @@ class Exchange(Process):
         super().__init__("simulated.command", "--json", "--port", "0", *options)
         self.facts: dict[str, Any] = json.loads(self.wait_for('"serving"'))
 
-    def state(self) -> dict[str, Any]:
-        """What the exchange itself says of its accounts and markets."""
-        with urlopen(self.facts["state_url"], timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - a process of this test
+    def state(self, *, history_of: str = "") -> dict[str, Any]:
+        """What the exchange itself says of its accounts and markets; of one account with all its orders and trades."""
+        url = f"{self.facts['state_url']}?history_of={history_of}"
+        with urlopen(url, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - a process of this test
             return json.load(answer)
 
     def our_open_orders(self) -> list[str]:
