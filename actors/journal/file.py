@@ -215,6 +215,9 @@ def _size(path: Path) -> int:
 def _prepare(connection: sqlite3.Connection, path: Path, synchronous: Synchronous) -> None:
     look_over(connection, path)
     connection.execute(f"PRAGMA page_size = {schema.PAGE_BYTES}")  # of a new file; a journal keeps what it has
+    # While a file is made it has a rollback journal, whose deletion must reach the disk: after a power loss it would come back,
+    # and be rolled back over what the log has brought into the file since.
+    connection.execute("PRAGMA synchronous = EXTRA")
     schema.migrate(connection)
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
