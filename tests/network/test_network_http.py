@@ -79,7 +79,9 @@ async def test_compressed_response_is_unpacked(autojump_clock: trio.abc.Clock) -
         assert (await client.send(get(), timeout_seconds=5)).body == b"tick " * 100
 
 
-@pytest.mark.parametrize(("encoding", "content"), [("gzip", b"not gzip"), ("gzip", gzip.compress(b"cut short", mtime=0)[:-3]), ("br", b"br")])
+@pytest.mark.parametrize(
+    ("encoding", "content"), [("gzip", b"not gzip"), ("gzip", gzip.compress(b"cut short", mtime=0)[:-3]), ("br", b"br")]
+)
 async def test_body_that_does_not_unpack_is_response_lost(autojump_clock: trio.abc.Clock, encoding: str, content: bytes) -> None:
     async with simulated_exchange() as (_, exchange), HttpClient(URL) as client:
         exchange.responses.append(Response(content, headers={"content-encoding": encoding}))
