@@ -10,12 +10,12 @@ import os
 import sys
 
 from assembly.descriptors import fill_closed_descriptors
-from assembly.signals import StopSignals
+from assembly.signals import ProcessSignals
 
 
 def main() -> None:
     """Run the program and leave with its exit status (see `--help`)."""
-    signals = StopSignals()
+    signals = ProcessSignals()
     signals.install()
     fill_closed_descriptors()
     from assembly.program import run_program  # the heavy imports

@@ -73,6 +73,10 @@ class RunJournal:
         """The trading states that earlier runs left, by scope."""
         return self._recovery.states
 
+    def state_since_milliseconds(self, scope: str) -> int:
+        """When a scope entered the state that earlier runs left it in."""
+        return self._recovery.states_since_milliseconds[scope]
+
     def recovered(self) -> RunRecovered | None:
         """What this run goes on with, for people; None if there was no run before it."""
         recovery = self._recovery

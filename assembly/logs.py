@@ -21,8 +21,9 @@ import trio
 from loguru import logger
 
 from assembly.output import DescriptorSink, Pump, RotatingFileSink, Sink
-from assembly.presenter.phrases import iso_time, printable
+from assembly.presenter.phrases import printable
 from assembly.presenter.report import LogLine
+from assembly.presenter.times import iso_time
 from assembly.presenter.vocabulary import tell
 from market.events import BookChanged
 from supervision.errors import one_line

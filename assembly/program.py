@@ -6,7 +6,7 @@ import contextlib
 import os
 import random
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,12 +15,16 @@ from loguru import logger
 
 from actors.journal.errors import JournalError
 from actors.journal.store import JournalStore
-from assembly.arguments import ArgumentsError, OutputForm, parse_arguments
+from assembly.arguments import Arguments, ArgumentsError, parse_arguments
+from assembly.control.listening import ControlSocket
+from assembly.control.place import ControlUnavailable
+from assembly.control.protocol import Command
 from assembly.decoding import SettingsError
 from assembly.guardian.guard import Guard
 from assembly.guardian.planning import guard_plan
 from assembly.logs import LogFile, Logs, start_logging
 from assembly.output import DescriptorSink
+from assembly.presenter.lifting import HowToLift
 from assembly.presenter.presenter import Presenter, open_presenter
 from assembly.presenter.report import ExitStatus, Notice, RunReport, RuntimeStarted
 from assembly.redaction import redactor
@@ -28,7 +32,7 @@ from assembly.registry import EXCHANGES, STRATEGIES
 from assembly.runtime import Runtime
 from assembly.settings import Settings, live_permissions
 from assembly.settings_loading import load_settings
-from assembly.signals import STANDARD_ERROR, StopSignals
+from assembly.signals import PAUSE_SIGNAL, STANDARD_ERROR, STATE_SIGNALS, ProcessSignals
 from assembly.version import version
 from market.clock import SystemWallClock
 from supervision.child import DeathKind
@@ -39,7 +43,7 @@ SIGNALS_TO_FORCE = 3
 DECISION_SECONDS_MIN = 1.0
 
 
-def run_program(arguments: Sequence[str], environment: Mapping[str, str], signals: StopSignals) -> ExitStatus:
+def run_program(arguments: Sequence[str], environment: Mapping[str, str], signals: ProcessSignals) -> ExitStatus:
     """Run as the command line says; returns the exit status. Nothing is sent before everything was checked."""
     try:
         parsed = parse_arguments(arguments)
@@ -62,7 +66,14 @@ def run_program(arguments: Sequence[str], environment: Mapping[str, str], signal
             os.write(STANDARD_ERROR, f"{error}\n".encode(errors="replace"))
         return ExitStatus.USAGE
     with journal or contextlib.nullcontext():
-        return trio.run(partial(_run, settings, parsed.output_form, environment, signals, journal))
+        try:
+            control, no_control = _open_control(settings)
+        except ControlUnavailable as error:
+            with contextlib.suppress(OSError):
+                os.write(STANDARD_ERROR, f"{error}\n".encode(errors="replace"))
+            return ExitStatus.USAGE
+        with control or contextlib.nullcontext():
+            return trio.run(partial(_run, settings, parsed, environment, signals, journal, control, no_control))
 
 
 def _open_journal(settings: Settings) -> JournalStore | None:
@@ -73,12 +84,35 @@ def _open_journal(settings: Settings) -> JournalStore | None:
     return JournalStore(settings.journal.path, synchronous=settings.journal.synchronous, redact=redact)
 
 
+def _open_control(settings: Settings) -> tuple[ControlSocket | None, str | None]:
+    """The control socket, and else what a person must be told. A run whose exchanges end with it may go on without one.
+
+    Raises:
+        ControlUnavailable: there can be none, and this run must not begin without: it could not be halted.
+    """
+    if not settings.runtime.control_socket:
+        return None, None
+    try:
+        return ControlSocket(Path(settings.runtime.control_socket)), None
+    except ControlUnavailable as error:
+        if not all(exchange.is_embedded for exchange in settings.exchanges.values()):
+            raise
+        return None, f"bin/mm-ctl cannot reach this run, which goes on: {error}"
+
+
 async def _run(
-    settings: Settings, form: OutputForm, environment: Mapping[str, str], signals: StopSignals, journal: JournalStore | None
+    settings: Settings,
+    arguments: Arguments,
+    environment: Mapping[str, str],
+    signals: ProcessSignals,
+    journal: JournalStore | None,
+    control: ControlSocket | None,
+    no_control: str | None,
 ) -> ExitStatus:
     wall_clock = SystemWallClock()
     seed = settings.runtime.seed if settings.runtime.seed is not None else random.SystemRandom().getrandbits(32)
     redact = redactor(settings.credentials.values())
+    lifting = HowToLift(settings_path=str(arguments.settings_path), has_control=control is not None, process=os.getpid())
 
     def report(event: object) -> None:
         now_milliseconds = wall_clock.milliseconds()
@@ -86,9 +120,19 @@ async def _run(
         logs.note(now_milliseconds, event)
         presenter.event(now_milliseconds, event)
 
-    runtime = Runtime(settings, wall_clock=wall_clock, seed=seed, report=report, journal=journal, redact=redact)
+    runtime = Runtime(
+        settings,
+        wall_clock=wall_clock,
+        seed=seed,
+        report=report,
+        journal=journal,
+        redact=redact,
+        control=control,
+        lifting=lifting,
+        settings_path=str(arguments.settings_path.resolve()),
+    )
     presenter = open_presenter(
-        form,
+        arguments.output_form,
         sink=DescriptorSink(STANDARD_OUTPUT),
         is_terminal=os.isatty(STANDARD_OUTPUT),
         environment=environment,
@@ -98,6 +142,7 @@ async def _run(
         actors=runtime.tree.root.snapshot,
         book_max_age_seconds_by_exchange={name: parts.settings.book_max_age_seconds for name, parts in runtime.tree.exchanges.items()},
         cycles_wanted={name: cycle.cycles for name, cycle in settings.cycles.items()},
+        lifting=lifting,
     )
     logs = start_logging(
         level=settings.runtime.log_level,
@@ -115,11 +160,20 @@ async def _run(
     async with trio.open_nursery() as nursery:
         stopper = _Stopper(runtime, presenter, logs, nursery)
         token = trio.lowlevel.current_trio_token()
-        with signals.listen(lambda number: token.run_sync_soon(stopper.take, number)):
+
+        def take(number: signal.Signals) -> None:
+            if number in STATE_SIGNALS:
+                _change_state(runtime, report, number)
+            else:
+                stopper.take(number)
+
+        with signals.listen(lambda number: token.run_sync_soon(take, number)):
             await nursery.start(_show, presenter)
             await nursery.start(logs.run)
             for line in live_permissions(settings):
                 report(Notice(line))
+            if no_control is not None:
+                report(Notice(no_control))
             report(RuntimeStarted(version=version(), installation=settings.runtime.installation, exchanges=runtime.modes()))
             await nursery.start(guard.run)
             ended = await runtime.run()
@@ -128,6 +182,14 @@ async def _run(
     if status is not ExitStatus.MAY_BE_LIVE:
         await guard.say_goodbye()  # otherwise it goes on where this run has ended
     return status
+
+
+def _change_state(runtime: Runtime, report: Callable[[object], None], number: signal.Signals) -> None:
+    """Pause everything, or go on: what mm-ctl does, for whom it is out of reach."""
+    command = Command.PAUSE if number is PAUSE_SIGNAL else Command.RESUME
+    said = runtime.desk.enter(command, by=number.name)
+    if said is not None:
+        report(Notice(f"{number.name}: {said}"))
 
 
 async def _show(presenter: Presenter, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

@@ -10,20 +10,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import localcontext
+from functools import partial
 
 import trio
 
 from actors.accounts.timing import AccountTiming
 from actors.journal.errors import JournalBroken
 from actors.journal.store import JournalStore
+from assembly.control.desk import ControlDesk
+from assembly.control.listening import ControlSocket
+from assembly.control.picture import RunPicture
+from assembly.control.server import ControlServer
 from assembly.journaling import RunJournal
 from assembly.parts import AccountParts
-from assembly.presenter.report import ExitStatus, RunReport, RuntimeStopping, StopAwaited
+from assembly.presenter.lifting import DEFAULT, HowToLift
+from assembly.presenter.report import ExitStatus, RunReport, RuntimeStopping, StateLeft, StopAwaited
 from assembly.settings import Settings
 from assembly.tree import CLOSE_TIMEOUT_SECONDS, Tree
 from market.clock import WallClock
 from market.exact import PRECISE
+from orders.recording import NoRecorder
 from orders.states import StateRecovered
+from supervision.child import ChildContext
 from supervision.errors import SupervisionError, one_line
 from supervision.events import SupervisorStopping
 
@@ -37,7 +45,8 @@ class Runtime:
     """One run. `report` takes every event, synchronously, and never blocks.
 
     With a `journal`, what happens is written there, and what earlier runs left in it is taken over; `redact` takes secrets out
-    of what is written. Whoever opened it closes it after the run.
+    of what is written and answered. With a `control` socket the run can be spoken to (`assembly/control`); `lifting` words what
+    a person types, and `settings_path` is the settings file's real path. Whoever opened journal and socket closes them after the run.
     """
 
     def __init__(
@@ -50,8 +59,14 @@ class Runtime:
         journal: JournalStore | None = None,
         redact: Callable[[str], str] = str,
         timing: AccountTiming | None = None,
+        control: ControlSocket | None = None,
+        lifting: HowToLift = DEFAULT,
+        settings_path: str = "",
     ) -> None:
         self._settings = settings
+        self._redact = redact
+        self._control = control
+        self._lifting = lifting
         self._wall_clock = wall_clock
         self._outer_report = report
         self._status = ExitStatus.CLEAN
@@ -70,6 +85,24 @@ class Runtime:
             journal=self._journal,
             report=self._report,
             fail=self._fail,
+            control=None if control is None else self._serve_control,
+        )
+        self._picture = RunPicture(
+            self.tree,
+            installation=settings.runtime.installation,
+            settings_path=settings_path,
+            keeps_states=journal is not None,
+            wall_clock=wall_clock,
+        )
+        self.desk = ControlDesk(
+            states=self.tree.states,
+            accounts=self.tree.accounts,
+            cycles=settings.cycles,
+            picture=self._picture,
+            recorder=NoRecorder() if self._journal is None else self._journal.recorder,
+            settings_path=settings_path,
+            keeps_states=journal is not None,
+            is_stopping=lambda: self._is_stopping,
         )
 
     async def run(self) -> RunReport:
@@ -81,11 +114,23 @@ class Runtime:
         recovered = None if self._journal is None else self._journal.recovered()
         if recovered is not None:
             self._report(recovered)
-        for entered in self.tree.states.declared().values():
-            self._report(StateRecovered(entered.scope, entered.state, entered.reason))
+        if self._journal is not None:
+            self._tell_recovered_states(self._journal)
         self.tree.budgets.take_over()
         with localcontext(PRECISE):
             return await self._run()
+
+    def _tell_recovered_states(self, journal: RunJournal) -> None:
+        left = journal.states()
+        for scope, entered in self.tree.states.declared().items():
+            if entered == left.get(scope):  # and not changed since by a signal that came early
+                self._report(StateRecovered(scope, entered.state, entered.reason, journal.state_since_milliseconds(scope)))
+
+    async def _serve_control(self, context: ChildContext) -> None:
+        if self._control is None:
+            raise RuntimeError("a run without a control socket has no server")
+        carry_out = partial(self.desk.carry_out, by="mm-ctl")
+        await ControlServer(self._control.listener, carry_out=carry_out, redact=self._redact).run(context)
 
     async def _run(self) -> RunReport:
         async with trio.open_nursery() as nursery:
@@ -136,6 +181,11 @@ class Runtime:
             reason="the stop was forced" if forced else self._reason,
             seconds=trio.current_time() - self._started_at,
             orders=orders,
+            states=tuple(
+                StateLeft(entered.scope, entered.state, entered.reason, self._lifting.command(entered.scope, entered.state))
+                for entered in self.tree.states.declared().values()
+            ),
+            states_are_kept=self._journal is not None,
         )
 
     def modes(self) -> dict[str, str]:
@@ -145,7 +195,9 @@ class Runtime:
     async def _stop_when_asked(self) -> None:
         await self._stop_requested.wait()
         deadline_seconds = self._settings.runtime.stop_deadline_seconds
-        self._outer_report(RuntimeStopping(reason=self._reason, deadline_seconds=deadline_seconds))
+        stopping = RuntimeStopping(reason=self._reason, deadline_seconds=deadline_seconds)
+        self._picture.note(stopping)
+        self._outer_report(stopping)
         deadline = trio.current_time() + deadline_seconds
         for parts in self.tree.accounts.values():
             parts.closer.end_before(deadline - len(self.tree.exchanges) * CONNECTION_STOP_SECONDS)
@@ -173,6 +225,7 @@ class Runtime:
         # Whatever makes the root stop, gates come first.
         if isinstance(event, SupervisorStopping) and event.supervisor == self.tree.root.name:
             self._close_gates(event.reason)
+        self._picture.note(event)
         self._outer_report(event)
         if self._journal is not None:
             self._journal.recorder.note(event)

@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from actors.accounts.credential import Credential
 from actors.journal.file import Synchronous
+from assembly.control.place import CONTROL_SOCKET
 from market.symbol import Symbol
 from orders.reports import MarginMode
 from simulated.settings import SimulationSettings
@@ -50,6 +51,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     guardian: bool = True
     guardian_silence_seconds: Annotated[float, Meta(ge=0, le=3600)] = 20.0
     guardian_folder: str = "var/guardian"
+    control_socket: str = CONTROL_SOCKET
     run_for_seconds: SecondsAboveZero | None = None
     log_level: LogLevel = "INFO"
     log_file: str | None = None

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.accounts.credential import Credential
+from assembly.control.place import control_path
 from assembly.decoding import SettingsError, decode, nearest
 from assembly.settings import (
     AccountSettings,
@@ -143,6 +144,7 @@ def _override_runtime(runtime: RuntimeSettings, overrides: Overrides, environmen
         log_level=log_level,
         log_file=str(folder / runtime.log_file) if runtime.log_file else None,
         guardian_folder=str(folder / runtime.guardian_folder),
+        control_socket=str(control_path(folder, runtime.control_socket) or ""),
         run_for_seconds=runtime.run_for_seconds if overrides.run_for_seconds is None else overrides.run_for_seconds,
     )
 

@@ -61,11 +61,12 @@ class StateEntered(msgspec.Struct, frozen=True):
 
 
 class StateRecovered(msgspec.Struct, frozen=True):
-    """A scope goes on in the state that an earlier run left it in."""
+    """A scope goes on in the state that an earlier run left it in; it has been in it since that wall time."""
 
     scope: str
     state: TradingState
     reason: str
+    since_milliseconds: int
 
 
 class RestraintPlaced(msgspec.Struct, frozen=True):

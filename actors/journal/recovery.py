@@ -96,13 +96,14 @@ class HoldFound(msgspec.Struct, frozen=True):
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it: accounts by their names, cycles by account and name, states and holds by their scopes."""
+    """All of it: accounts by their names, cycles by account and name, states, their wall times, and holds by their scopes."""
 
     last_run: RunRecord | None
     accounts: dict[str, AccountRecovery]
     cycles: dict[tuple[str, str], CycleRecovery]
     elsewhere: tuple[OrderElsewhere, ...]
     states: dict[str, StateEntered]
+    states_since_milliseconds: dict[str, int]
     holds: dict[str, HoldFound]
 
 
@@ -137,6 +138,7 @@ def read_recovery(connection: sqlite3.Connection, *, installation: str, accounts
             row["scope"]: StateEntered(row["scope"], TradingState(row["state"]), row["reason"])
             for row in connection.execute("SELECT * FROM states")
         },
+        states_since_milliseconds={row["scope"]: row["at"] for row in connection.execute("SELECT scope, at FROM states")},
         holds={
             row["scope"]: HoldFound(row["scope"], row["at"], row["until"], row["reason"])
             for row in connection.execute("SELECT * FROM holds")

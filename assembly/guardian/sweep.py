@@ -26,7 +26,7 @@ from assembly.guardian.plan import Cause, GuardedAccount, Plan
 from assembly.guardian.records import AccountRecord, Record, write_record
 from assembly.guardian.sweeping import GIVE_UP_SECONDS, Sweep, is_to_be_cancelled
 from assembly.logs import LogFile, start_logging
-from assembly.presenter.phrases import iso_time
+from assembly.presenter.times import iso_time
 from assembly.redaction import redactor
 from assembly.registry import EXCHANGES
 from assembly.settings_checks import made_up_credential

@@ -22,7 +22,8 @@ import time
 
 TICK_SECONDS = 1.0
 SWEEP_TICK_SECONDS = 0.1
-IGNORED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # they ask the runtime to stop, and this one outlives that stop
+# They ask the runtime to stop, which this one outlives, or to pause.
+IGNORED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 SWEEPER = "assembly.guardian.sweep"
 # How a sweep that did what it could exits (see there); any other way is a crash, and it is started again.
 FINAL_STATUSES = (0, 3, 4)

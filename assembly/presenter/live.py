@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from assembly.output import Outlet, Sink
+from assembly.presenter.lifting import DEFAULT, HowToLift
 from assembly.presenter.live_state import LiveState
 from assembly.presenter.live_view import Line, Surroundings, draw
 from assembly.presenter.report import RunReport
@@ -48,6 +49,7 @@ class LivePresenter:
         actors: Callable[[], Snapshot | None],
         book_max_age_seconds_by_exchange: Mapping[str, float],
         cycles_wanted: Mapping[str, int],
+        lifting: HowToLift = DEFAULT,
         title: str,
         finish_deadline_seconds: float,
         size: Callable[[], os.terminal_size] = terminal_size,
@@ -58,6 +60,7 @@ class LivePresenter:
         self._actors = actors
         self._book_max_age_seconds_by_exchange = book_max_age_seconds_by_exchange
         self._cycles_wanted = cycles_wanted
+        self._lifting = lifting
         self._title = title
         self._finish_deadline_seconds = finish_deadline_seconds
         self._size = size
@@ -135,6 +138,7 @@ class LivePresenter:
             actors=self._actors(),
             book_max_age_seconds_by_exchange=self._book_max_age_seconds_by_exchange,
             cycles_wanted=self._cycles_wanted,
+            lifting=self._lifting,
         )
 
     def _take_drawing(self) -> str:

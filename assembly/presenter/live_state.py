@@ -19,6 +19,7 @@ from orders import events as order_events
 from orders.order import Order
 from orders.reconciliation import CycleFinished, CyclePhaseChanged, CycleReconciled, CycleStarted
 from orders.reports import PositionReport
+from orders.states import RestraintLifted, RestraintPlaced, StateEntered, StateRecovered, TradingState
 
 FILLS_KEPT = 8
 NEWS_KEPT = 20
@@ -35,6 +36,16 @@ class CycleProgress(msgspec.Struct):
     phase: str = ""
     reconciled: int = 0
     disagreed: int = 0
+
+
+class ShownState(msgspec.Struct, frozen=True):
+    """A scope that is not in `run`. `since_milliseconds` is a wall time; with a `cause` it ends by itself."""
+
+    scope: str
+    state: TradingState
+    reason: str
+    since_milliseconds: int
+    cause: str = ""
 
 
 class NewsLine(msgspec.Struct, frozen=True):
@@ -62,6 +73,8 @@ class LiveState:
         self.memory = CycleMemory()
         self.news: deque[NewsLine] = deque(maxlen=NEWS_KEPT)
         self.stopping: str = ""
+        self.states: dict[tuple[str, str], ShownState] = {}
+        """By scope and cause; what was declared has none."""
 
     def fold(self, time_milliseconds: int, event: object) -> None:
         """Take in an event."""
@@ -158,6 +171,25 @@ def _cycle_finished(state: LiveState, _: int, event: CycleFinished) -> None:
     progress.phase = f"finished{': ' + event.reason if event.reason else ''}"
 
 
+def _state_entered(state: LiveState, time: int, event: StateEntered) -> None:
+    if event.state is TradingState.RUN:
+        state.states.pop((event.scope, ""), None)
+    else:
+        state.states[event.scope, ""] = ShownState(event.scope, event.state, event.reason, time)
+
+
+def _state_recovered(state: LiveState, _: int, event: StateRecovered) -> None:
+    state.states[event.scope, ""] = ShownState(event.scope, event.state, event.reason, event.since_milliseconds)
+
+
+def _restraint_placed(state: LiveState, time: int, event: RestraintPlaced) -> None:
+    state.states[event.scope, event.cause] = ShownState(event.scope, event.state, event.reason, time, event.cause)
+
+
+def _restraint_lifted(state: LiveState, _: int, event: RestraintLifted) -> None:
+    state.states.pop((event.scope, event.cause), None)
+
+
 def _log(state: LiveState, time: int, event: LogLine) -> None:
     actor = f"{event.actor}: " if event.actor else ""
     state.say(time, event.level, f"{actor}{event.message}")
@@ -194,6 +226,10 @@ _CHANGES: dict[type, Callable[[LiveState, int, Any], None]] = {
     CyclePhaseChanged: _cycle_phase_changed,
     CycleReconciled: _cycle_reconciled,
     CycleFinished: _cycle_finished,
+    StateEntered: _state_entered,
+    StateRecovered: _state_recovered,
+    RestraintPlaced: _restraint_placed,
+    RestraintLifted: _restraint_lifted,
     LogLine: _log,
     Notice: _notice,
     RuntimeStopping: _stopping,

@@ -8,21 +8,25 @@ from decimal import Decimal
 
 import msgspec
 
+from assembly.presenter.lifting import DEFAULT, HowToLift
 from assembly.presenter.live_state import LiveState
 from assembly.presenter.phrases import time_of_day
 from assembly.presenter.tables import columns, shorten
+from assembly.presenter.times import moment
 from market.instrument import decimal_from_book, format_decimal
 from orders.life_cycle import OrderState
 from orders.order import ZERO, Order
+from orders.states import TradingState
 from supervision.snapshot import ChildState, Snapshot
 
 TWO_COLUMNS_WIDTH = 120
 TYPED_WIDTH = 6  # three Ctrl-C, as a terminal shows them
 ORDERS_SHOWN_MAX = 6
+STATES_SHOWN_MAX = 4
 
 Line = list[tuple[str, str]]  # text and its Rich style
 
-TITLE, GOOD, BAD, DIM, PLAIN = "bold cyan", "green", "bold red", "dim", ""
+TITLE, GOOD, WARNED, BAD, DIM, PLAIN = "bold cyan", "green", "yellow", "bold red", "dim", ""
 _STYLE_BY_LEVEL = {"WARNING": "yellow", "ERROR": BAD, "CRITICAL": BAD, "DEBUG": DIM, "TRACE": DIM}
 
 
@@ -35,6 +39,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     actors: Snapshot | None
     book_max_age_seconds_by_exchange: Mapping[str, float]
     cycles_wanted: Mapping[str, int]
+    lifting: HowToLift = DEFAULT
 
 
 def draw(state: LiveState, around: Surroundings, *, width: int, height: int) -> list[Line]:
@@ -65,6 +70,26 @@ def _header(state: LiveState, around: Surroundings, width: int) -> list[Line]:
     lines: list[Line] = [[(f"{shorten(around.title, room):<{room}}  ", "bold"), (running, DIM)]]
     # Whole: how a stop can be forced stands at its end.
     lines += [[(line, BAD)] for line in textwrap.wrap(state.clean(state.stopping), max(1, width))]
+    return [*lines, *_states(state, around, width)]
+
+
+def _states(state: LiveState, around: Surroundings, width: int) -> list[Line]:
+    """What is not traded as usual, whole: whoever looks must see at once why nothing happens, and what to type."""
+    lines: list[Line] = []
+    shown = sorted(state.states.values(), key=lambda found: -found.state.strictness)
+    for found in shown[:STATES_SHOWN_MAX]:
+        since = f"{moment(found.since_milliseconds)} UTC"
+        what = state.clean(f"{found.state.value.upper()}: {found.scope}, since {since}, {found.reason or 'without a reason'}")
+        style = WARNED if found.state is TradingState.REDUCE_ONLY else BAD
+        lines += [[(line, style)] for line in textwrap.wrap(what, max(1, width), subsequent_indent="  ")]
+        if found.cause:
+            how = f"  ends by itself when this is over: {found.cause}"
+            lines.append([(shorten(state.clean(how), width), DIM)])
+        else:
+            # Not broken: it is copied from here. What is too long for the terminal stands in the statement at the end too.
+            lines.append([("  lift it with: ", DIM), (around.lifting.command(found.scope, found.state), "bold")])
+    if len(shown) > STATES_SHOWN_MAX:
+        lines.append([(f"and {len(shown) - STATES_SHOWN_MAX} more scopes: bin/mm-ctl … status", BAD)])
     return lines
 
 

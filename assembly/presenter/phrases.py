@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+from assembly.presenter.times import iso_time
 from assembly.presenter.vocabulary import Fields, Told
 
 NAME_WIDTH = 22
 
 _NOTHING: tuple[object, ...] = (None, "")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MILLISECONDS = 86_400_000
 # What an exchange says may hold anything; nothing of it may steer a terminal or begin a new line.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
@@ -32,11 +31,6 @@ def time_of_day(time_milliseconds: int) -> str:
     seconds, milliseconds = divmod(time_milliseconds % _DAY_MILLISECONDS, 1000)
     minutes, second = divmod(seconds, 60)
     return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}.{milliseconds:03}"
-
-
-def iso_time(time_milliseconds: int) -> str:
-    """``2026-11-20T12:00:01.123Z``."""
-    return (_EPOCH + timedelta(milliseconds=time_milliseconds)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def printable(text: str) -> str:
@@ -140,8 +134,12 @@ def _guardian_acted(fields: Fields) -> str:
 
 
 def _state(fields: Fields) -> str:
+    state = str(fields["state"])
+    since = f" since {iso_time(cast(int, fields['since_milliseconds']))}" if "since_milliseconds" in fields else ""
     reason = f": {fields['reason']}" if fields["reason"] else ""
-    return f"{fields['scope']} is {fields['state']}{reason}"
+    # Loud where nothing, or not everything, is placed: it must be found in a page of other lines.
+    lifting = f"; LIFT IT WITH: {fields['lifted_by']}" if "lifted_by" in fields else ""
+    return f"{fields['scope']} is {state if state == 'run' else state.upper()}{since}{reason}{lifting}"
 
 
 def _restraint_lifted(fields: Fields) -> str:

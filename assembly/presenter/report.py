@@ -7,6 +7,7 @@ import enum
 import msgspec
 
 from orders.order import Order
+from orders.states import TradingState
 
 
 class ExitStatus(enum.IntEnum):
@@ -92,11 +93,25 @@ class LogLine(msgspec.Struct, frozen=True):
     message: str
 
 
+class StateLeft(msgspec.Struct, frozen=True):
+    """A scope that a run has left in another state than `run`, and what a person types to lift it."""
+
+    scope: str
+    state: TradingState
+    reason: str
+    lifted_by: str
+
+
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run ended: `orders` are all that are remembered, by account, oldest first."""
+    """How a run ended: `orders` are all that are remembered, by account, oldest first.
+
+    `states` are those in force at the end; `states_are_kept` says that the next run goes on in them.
+    """
 
     time_milliseconds: int
     exit_status: ExitStatus
     reason: str
     seconds: float
     orders: dict[str, tuple[Order, ...]]
+    states: tuple[StateLeft, ...] = ()
+    states_are_kept: bool = True

@@ -36,6 +36,8 @@ def closing_text(report: RunReport, cycles: CycleMemory, *, width: int | None, c
     if cycles.profit_by_cycle:
         profits = ", ".join(f"{cycle} {_signed(profit)} {quote}" for cycle, (profit, quote) in cycles.profit_by_cycle.items())
         lines += ["", f"profit: {profits}"]
+    if report.states:
+        lines += ["", *_states_left(report, width=width, color=color)]
     lines += ["", *_verdict(report, width=width, color=color)]
     return "".join(f"{line}\n" for line in lines)
 
@@ -132,6 +134,17 @@ def _order_cells(account: str, order: Order) -> tuple[str, ...]:
 def _counts(orders: Sequence[Order]) -> str:
     counts = {state: sum(order.state is state for order in orders) for state in OrderState}
     return ", ".join(f"{count} {state.value}" for state, count in counts.items() if count) or "none"
+
+
+def _states_left(report: RunReport, *, width: int | None, color: bool) -> list[str]:
+    kept = "the next run begins with it" if report.states_are_kept else "this run has no journal, and the next one knows nothing of it"
+    lines: list[str] = []
+    for left in report.states:
+        text = printable(f"{left.state.value.upper()}: {left.scope}, {left.reason or 'without a reason'}; {kept}")
+        lines += [_loud(line, color) for line in _wrapped(text, width, indent="  ")]
+        if report.states_are_kept:
+            lines.append(f"  lift it, once it runs, with: {left.lifted_by}")
+    return lines
 
 
 def _verdict(report: RunReport, *, width: int | None, color: bool) -> list[str]:

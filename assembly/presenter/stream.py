@@ -10,13 +10,16 @@ import trio
 
 from assembly.output import Pump, Sink
 from assembly.presenter.cycle_memory import CycleMemory, Event
-from assembly.presenter.phrases import iso_time, line
+from assembly.presenter.lifting import DEFAULT, HowToLift
+from assembly.presenter.phrases import line
 from assembly.presenter.report import RunReport
 from assembly.presenter.statement import closing_text
+from assembly.presenter.times import iso_time
 from assembly.presenter.vocabulary import Fields, Told, statement_fields, tell
 from market.events import BookChanged
 from market.symbol import Symbol
 from orders.reconciliation import CycleReconciled
+from orders.states import StateEntered, StateRecovered, TradingState
 
 BOOK_TOP_INTERVAL_MILLISECONDS = 1000
 
@@ -59,6 +62,9 @@ class JsonRenderer:
             for order in orders
         ]
         may_be_live = [order.client_order_id for orders in report.orders.values() for order in orders if not order.is_terminal]
+        states: list[object] = [
+            {"scope": left.scope, "state": left.state.value, "reason": left.reason, "lifted_by": left.lifted_by} for left in report.states
+        ]
         stopped: Fields = {
             "exit_status": report.exit_status.value,
             "meaning": report.exit_status.meaning,
@@ -67,6 +73,8 @@ class JsonRenderer:
             "cycles_reconciled": memory.count,
             "orders": sum(len(orders) for orders in report.orders.values()),
             "may_be_live": may_be_live,
+            "states": states,
+            "states_are_kept": report.states_are_kept,
         }
         return "".join(lines) + self.event(now, Told("stopped", stopped))
 
@@ -88,7 +96,9 @@ class StreamPresenter:
         on_output_lost: Callable[[str], None],
         finish_deadline_seconds: float,
         capacity: int = 4096,
+        lifting: HowToLift = DEFAULT,
     ) -> None:
+        self._lifting = lifting
         self._renderer = renderer
         self._tells_quiet = tells_quiet
         self._redact = redact
@@ -130,9 +140,16 @@ class StreamPresenter:
         if dropped:
             lines.append(self._renderer.event(items[0][0], Told("output_dropped", {"count": dropped})))
         for time, event in items:
-            told = tell(event)
+            told = self._tell(event)
             if told is not None and (self._tells_quiet or not told.quiet):
                 lines.append(self._renderer.event(time, told))
             if type(event) is CycleReconciled:
                 self._cycles.mark_told(event)
         return self._redact("".join(lines))
+
+    def _tell(self, event: object) -> Told | None:
+        """As `tell`, and of a state that somebody has to lift how that is done in this run."""
+        told = tell(event)
+        if told is not None and isinstance(event, StateEntered | StateRecovered) and event.state is not TradingState.RUN:
+            return Told(told.name, {**told.fields, "lifted_by": self._lifting.command(event.scope, event.state)})
+        return told

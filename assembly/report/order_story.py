@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from actors.journal.reading import OrderEvent, OrderHistory
-from assembly.presenter.phrases import iso_time, order_phrase, printable
+from assembly.presenter.phrases import order_phrase, printable
 from assembly.presenter.tables import columns
+from assembly.presenter.times import iso_time
 from assembly.presenter.vocabulary import Fields, order_fees, order_fields
 from market.instrument import format_decimal
 from orders.order import Order

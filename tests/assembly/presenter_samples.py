@@ -210,7 +210,7 @@ EVENTS: tuple[object, ...] = (
     ),
     states.StateEntered("account:main", states.TradingState.REDUCE_ONLY, "lost 51 USDT today, max_daily_loss is 50"),
     states.StateEntered("account:main", states.TradingState.RUN, ""),
-    states.StateRecovered("global", states.TradingState.HALTED, "asked to by mm-ctl: something smells"),
+    states.StateRecovered("global", states.TradingState.HALTED, "by mm-ctl: something smells", TIME - 3_600_000),
     states.RestraintPlaced("account:main", "the exchange does not answer", states.TradingState.PAUSED, "5 failures in a row"),
     states.RestraintLifted("account:main", "the exchange does not answer"),
     reconciliation.CycleStarted(account="main", cycle="btc", number=1, symbol=BTC, quote_quantity=Decimal(100)),

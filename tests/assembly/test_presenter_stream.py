@@ -175,6 +175,8 @@ async def test_json_run_ends_with_a_statement_of_each_order_and_stopped() -> Non
         "cycles_reconciled": 0,
         "orders": 3,
         "may_be_live": ["mm-btc-abc2", "mm-btc-abc1"],
+        "states": [],
+        "states_are_kept": True,
     }
 
 

@@ -19,8 +19,9 @@ from actors.accounts import events as account_events
 from actors.feeds import reports as feed_reports
 from assembly.guardian import events as guardian_events
 from assembly.presenter import report as runtime_events
-from assembly.presenter.phrases import iso_time, line, time_of_day
-from assembly.presenter.report import LogLine, RunReport
+from assembly.presenter.phrases import line, time_of_day
+from assembly.presenter.report import LogLine, RunReport, StateLeft
+from assembly.presenter.times import iso_time
 from assembly.presenter.vocabulary import fields_of, tell
 from market import events as market_events
 from orders import events as order_events
@@ -54,6 +55,7 @@ def test_every_event_has_a_sample(module: ModuleType) -> None:
         states.Standing,
         states.StandingChanged,
         RunReport,
+        StateLeft,
     }
 
 
