@@ -12,6 +12,7 @@ from assembly.recording import JournalRecorder
 from assembly.settings import ExchangeMode, ExchangeSettings, Settings
 from assembly.version import version
 from market.clock import WallClock
+from orders.losses import DayBaseline
 from orders.states import StateEntered
 
 # Some seconds of the busiest market; a queue that is full for longer means that the disk does not keep up.
@@ -76,6 +77,10 @@ class RunJournal:
     def state_since_milliseconds(self, scope: str) -> int:
         """When a scope entered the state that earlier runs left it in."""
         return self._recovery.states_since_milliseconds[scope]
+
+    def baselines(self) -> tuple[DayBaseline, ...]:
+        """What earlier runs counted daily losses from."""
+        return self._recovery.baselines
 
     def recovered(self) -> RunRecovered | None:
         """What this run goes on with, for people; None if there was no run before it."""

@@ -13,12 +13,13 @@ import trio
 from msgspec.structs import replace
 
 from actors.accounts.bookkeeper import Bookkeeper
-from actors.accounts.checks import AccountLimits
 from actors.accounts.closing import AccountCloser
 from actors.accounts.codec import AccountCodec
 from actors.accounts.credential import Credential
 from actors.accounts.dead_mans_switch import DeadMansSwitch
 from actors.accounts.gate import OrderGate
+from actors.accounts.limited import LimitedAccount
+from actors.accounts.prices import BookNews, open_prices
 from actors.accounts.session import AccountSession, ClockOffset
 from actors.channels.bounded import open_bounded
 from actors.channels.latest import LatestReceiver, LatestSender, open_latest
@@ -26,9 +27,9 @@ from actors.cycle.inbox import CycleInput, inbox_key
 from actors.cycle.memory import CycleMemory
 from actors.journal.recovery import AccountRecovery, CycleRecovery
 from assembly.registry import EXCHANGES, ExchangeEntry
-from assembly.settings import AccountSettings, CycleSettings, ExchangeMode, ExchangeSettings, LimitSettings
+from assembly.settings import AccountSettings, CycleSettings, ExchangeMode, ExchangeSettings
 from market.clock import WallClock
-from market.events import InstrumentListed, MarketEvent
+from market.events import BookChanged, BookLost, InstrumentListed, MarketEvent
 from market.instrument import Instrument
 from market.symbol import Symbol
 from network.breaker import CircuitBreaker
@@ -200,6 +201,8 @@ class AccountParts:
         self.rules: dict[Symbol, Instrument] = {}
         self.commands_sender, self.commands = open_bounded[AccountCommand](COMMANDS_CAPACITY)
         self.instruments_sender, self.instruments = open_latest(_instrument_key, INSTRUMENTS_MAX)
+        self.books_sender, prices = open_prices(INSTRUMENTS_MAX, book_age_seconds_max=exchange.settings.book_max_age_seconds)
+        self.limited = LimitedAccount(self.ledger, prices, symbols)
         self._wall_clock = wall_clock
         self._offset = ClockOffset()
         self._rng = rng
@@ -234,15 +237,18 @@ def account_codec(entry: ExchangeEntry, settings: AccountSettings) -> AccountCod
     return codec
 
 
-class InstrumentsOnly:
-    """A feed's subscriber that passes on instruments alone: the one public fact that crosses into the private domain."""
+class FactsForAccount:
+    """A feed's subscriber that passes on what crosses into the private domain: books, to check orders by, and instruments."""
 
-    def __init__(self, sender: LatestSender[InstrumentListed]) -> None:
-        self._sender = sender
+    def __init__(self, *, books: LatestSender[BookNews], instruments: LatestSender[InstrumentListed]) -> None:
+        self._books = books
+        self._instruments = instruments
 
     def send_nowait(self, event: MarketEvent) -> None:
-        if isinstance(event, InstrumentListed):
-            self._sender.send_nowait(event)
+        if isinstance(event, BookChanged | BookLost):
+            self._books.send_nowait(event)
+        elif isinstance(event, InstrumentListed):
+            self._instruments.send_nowait(event)
 
 
 class Reporting:
@@ -254,15 +260,6 @@ class Reporting:
 
 def _instrument_key(listed: InstrumentListed) -> Symbol:
     return listed.instrument.symbol
-
-
-def account_limits(settings: LimitSettings) -> AccountLimits:
-    return AccountLimits(
-        max_order_notional=settings.max_order_notional,
-        max_position_notional=settings.max_position_notional,
-        max_open_orders=settings.max_open_orders,
-        max_price_deviation=settings.max_price_deviation,
-    )
 
 
 def random_source(seed: int | str, name: str) -> random.Random:

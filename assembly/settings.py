@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from actors.accounts.credential import Credential
+from actors.accounts.limits import OnBreach, OnDailyLoss
 from actors.journal.file import Synchronous
 from assembly.control.place import CONTROL_SOCKET
 from market.symbol import Symbol
@@ -88,12 +89,29 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account may do at most; notionals in quote units, None for no limit (never so when live)."""
+    """What an account may do at most; notionals and losses in quote units, None for no limit (of notionals never so when live)."""
 
     max_order_notional: DecimalAboveZero | None = None
     max_position_notional: DecimalAboveZero | None = None
     max_open_orders: Annotated[int, Meta(ge=1)] = 20
+    max_orders_per_second: Annotated[int, Meta(ge=1)] = 50
+    max_daily_loss: DecimalAboveZero | None = None
     max_price_deviation: DecimalAboveZero = Decimal("0.05")
+    on_breach: OnBreach = OnBreach.REFUSE
+    on_daily_loss: OnDailyLoss = OnDailyLoss.HALT
+
+
+class GlobalLimitSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What all accounts of the program may do together at most: the keys of an account, without limits unless they are written."""
+
+    max_order_notional: DecimalAboveZero | None = None
+    max_position_notional: DecimalAboveZero | None = None
+    max_open_orders: Annotated[int, Meta(ge=1)] | None = None
+    max_orders_per_second: Annotated[int, Meta(ge=1)] | None = None
+    max_daily_loss: DecimalAboveZero | None = None
+    max_price_deviation: DecimalAboveZero | None = None
+    on_breach: OnBreach = OnBreach.REFUSE
+    on_daily_loss: OnDailyLoss = OnDailyLoss.HALT
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +146,7 @@ class FileSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     runtime: RuntimeSettings = RuntimeSettings()
     journal: JournalSettings = JournalSettings()
+    limits: GlobalLimitSettings = GlobalLimitSettings()
     exchanges: dict[str, ExchangeSettings] = {}
     accounts: dict[str, AccountSettings] = {}
     cycles: dict[str, CycleSettings] = {}
@@ -177,6 +196,16 @@ def live_permissions(settings: Settings) -> tuple[str, ...]:
             )
             lines.append(
                 f"LIVE: account {name} trades with real money on {account.exchange}: orders up to {limits.max_order_notional:f}, "
-                f"position up to {limits.max_position_notional:f} (quote units), {limits.max_open_orders} open orders at most; {trades}"
+                f"position up to {limits.max_position_notional:f} (quote units), {limits.max_open_orders} open orders at most, "
+                f"{_daily_loss(limits, settings.limits)}; {trades}"
             )
     return tuple(lines)
+
+
+def _daily_loss(limits: LimitSettings, program: GlobalLimitSettings) -> str:
+    said = [
+        f"{limited.max_daily_loss:f} {whose}"
+        for limited, whose in ((limits, "of the account"), (program, "of the program"))
+        if limited.max_daily_loss is not None
+    ]
+    return f"losses a day up to {' and '.join(said)}" if said else "no limit on losses (max_daily_loss)"

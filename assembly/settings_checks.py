@@ -19,8 +19,10 @@ from assembly.settings import (
     ExchangeMode,
     ExchangeSettings,
     FileSettings,
+    GlobalLimitSettings,
     JournalSettings,
     KnownExchange,
+    LimitSettings,
     LogLevel,
     Overrides,
     RuntimeSettings,
@@ -79,11 +81,20 @@ def check_settings(
         _check_contracts(name, account, known_exchanges[account.exchange])
         _check_account_mode(name, account, exchanges[account.exchange], installation_is_explicit=installation_is_explicit)
     for name, cycle in cycles.items():
-        _check_quantity(name, cycle, accounts[cycle.account])
+        _check_quantity(name, cycle, accounts[cycle.account].limits, f"accounts.{cycle.account}.limits")
+        _check_quantity(name, cycle, found.limits, "limits")
         _check_listed(name, cycle.symbol, accounts[cycle.account].exchange, exchanges)
     exchanges = {name: _open_accounts(name, exchange, accounts, credentials) for name, exchange in exchanges.items()}
     journal = _place_journal(found.journal, exchanges, folder)
-    return Settings(runtime=runtime, journal=journal, exchanges=exchanges, accounts=accounts, cycles=cycles, credentials=credentials)
+    return Settings(
+        runtime=runtime,
+        journal=journal,
+        limits=found.limits,
+        exchanges=exchanges,
+        accounts=accounts,
+        cycles=cycles,
+        credentials=credentials,
+    )
 
 
 # What the file says
@@ -253,19 +264,17 @@ def _check_account_mode(name: str, account: AccountSettings, exchange: ExchangeS
             )
 
 
-def _check_quantity(name: str, cycle: CycleSettings, account: AccountSettings) -> None:
+def _check_quantity(name: str, cycle: CycleSettings, limits: LimitSettings | GlobalLimitSettings, path: str) -> None:
     if cycle.quantity.adjusted() >= QUANTITY_DIGITS_MAX:
         raise SettingsError(f"cycles.{name}.quantity has more than {QUANTITY_DIGITS_MAX} digits before the point")
     if cycle.quantity != round(cycle.quantity, QUANTITY_DECIMALS_MAX):
         raise SettingsError(f"cycles.{name}.quantity has more than {QUANTITY_DECIMALS_MAX} decimals, which no exchange takes")
     for limit, most in (
-        ("max_order_notional", account.limits.max_order_notional),
-        ("max_position_notional", account.limits.max_position_notional),
+        ("max_order_notional", limits.max_order_notional),
+        ("max_position_notional", limits.max_position_notional),
     ):
         if most is not None and cycle.quantity > most:
-            raise SettingsError(
-                f"cycles.{name}.quantity is {cycle.quantity:f}, more than accounts.{cycle.account}.limits.{limit} = {most:f}"
-            )
+            raise SettingsError(f"cycles.{name}.quantity is {cycle.quantity:f}, more than {path}.{limit} = {most:f}")
 
 
 def _check_listed(name: str, symbol: Symbol, exchange_name: str, exchanges: Mapping[str, ExchangeSettings]) -> None:

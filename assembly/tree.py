@@ -30,7 +30,8 @@ from actors.feeds.publisher import FeedSubscriber
 from actors.feeds.settings import FeedSettings
 from actors.journal.actor import JournalActor
 from assembly.journaling import RunJournal
-from assembly.parts import AccountParts, CycleParts, ExchangeParts, InstrumentsOnly, Report, Reporting, account_limits, random_source
+from assembly.limiting import limits_of_run
+from assembly.parts import AccountParts, CycleParts, ExchangeParts, FactsForAccount, Report, Reporting, random_source
 from assembly.presenter.report import ExitStatus
 from assembly.rate_budgets import RateBudgets
 from assembly.registry import STRATEGIES
@@ -124,6 +125,14 @@ class Tree:
             for name, cycle in settings.cycles.items()
         }
         self.accounts = {name: self._account_parts(name) for name in used_accounts}
+        self._limits = limits_of_run(
+            settings,
+            {name: parts.limited for name, parts in self.accounts.items()},
+            states=self.states,
+            wall_clock=wall_clock,
+            recorder=self._recorder,
+            recovered=() if journal is None else journal.baselines(),
+        )
         self.root = self._root()
 
     def _account_parts(self, name: str) -> AccountParts:
@@ -242,7 +251,10 @@ class Tree:
                 for cycle in cycles
             ),
             *(
-                FeedSubscriber(name=f"account:{account.name}", sender=InstrumentsOnly(account.instruments_sender))
+                FeedSubscriber(
+                    name=f"account:{account.name}",
+                    sender=FactsForAccount(books=account.books_sender, instruments=account.instruments_sender),
+                )
                 for account in self.accounts.values()
                 if account.exchange is parts
             ),
@@ -297,7 +309,7 @@ class Tree:
                     inboxes=parts.inboxes,
                     recorder=parts.recorder,
                     known_until_milliseconds=parts.known_until_milliseconds,
-                    limits=account_limits(parts.settings.limits),
+                    limits=self._limits[parts.name],
                     timing=self._timing,
                     backoff=NetworkBackoff(0.25, 2.0, 20.0, 0.5, self._rng(f"account:{parts.name}:{context.incarnation}")),
                     report=self._report,

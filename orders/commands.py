@@ -30,11 +30,10 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Place one order.
 
     `expires_at` (monotonic) is the time after which the command is stale and must be refused: the market it was
-    decided on is gone. `reference_price` is the price that the owner decided on, for the limits on notionals.
+    decided on is gone.
     """
 
     request: OrderRequest
-    reference_price: Decimal
     expires_at: float
 
 
@@ -108,7 +107,6 @@ class ClosePosition(msgspec.Struct, frozen=True, kw_only=True):
     client_order_id: str
     owner: str
     symbol: Symbol
-    reference_price: Decimal
     expires_at: float
     tag: str = "close"
 

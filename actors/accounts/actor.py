@@ -18,7 +18,6 @@ import trio
 
 from actors.accounts.batch_desk import BatchDesk
 from actors.accounts.bookkeeper import Bookkeeper, Inbox
-from actors.accounts.checks import AccountLimits
 from actors.accounts.closing import close_orders
 from actors.accounts.codec import ProtocolError
 from actors.accounts.credential import Credential
@@ -35,6 +34,7 @@ from actors.accounts.events import (
 )
 from actors.accounts.gate import OrderGate
 from actors.accounts.inquiry import ASKING_ERRORS, InquiryDesk
+from actors.accounts.limits import AccountLimits
 from actors.accounts.order_desk import OrderDesk
 from actors.accounts.order_entry import OrderEntry
 from actors.accounts.permission import orders_to_pull
@@ -75,6 +75,7 @@ RETRY_PAUSE_SECONDS = 0.25
 RETRY_PAUSE_SECONDS_MAX = 5.0
 # Trades are asked for anew from so long before the last question: one may be listed late.
 FILLS_OVERLAP_MILLISECONDS = 10_000
+LOSS_SECONDS = 1.0
 REFUSALS_MAX = 3  # of the private stream in a row, with the clocks compared in between
 
 
@@ -132,6 +133,7 @@ class AccountActor:
         self._switch = switch
         self._gate = gate
         self._states = states
+        self._limits = limits
         self._timing = timing
         self._backoff = backoff
         self._report = report
@@ -178,11 +180,13 @@ class AccountActor:
                 await self._measure_clock()
                 await nursery.start(self._keep_listening)
                 await self._switch.arm(self._session)
+                self._limits.account.has_compared = True
                 context.started()
                 self._books.tell_standings(self._standing, self._symbols)
                 self._tell_ready()
                 nursery.start_soon(self._heed_states)
                 nursery.start_soon(self._probe_exchange)
+                nursery.start_soon(self._watch_losses)
                 nursery.start_soon(self._carry_out_commands, nursery)
                 nursery.start_soon(self._inquiry.watch, context.progress)
                 nursery.start_soon(self._reconcile_periodically)
@@ -456,6 +460,12 @@ class AccountActor:
         async with trio.open_nursery() as nursery:
             for order in orders:
                 nursery.start_soon(self._desk.cancel, order)
+
+    async def _watch_losses(self) -> None:
+        """What is held loses without anybody trading."""
+        while self._limits.has_daily_loss:
+            self._limits.look_at_losses()
+            await trio.sleep(LOSS_SECONDS)
 
     async def _probe_exchange(self) -> None:
         """Once the circuit breaker lets a request through, make one: quotes were pulled, and nobody else may have anything to ask."""

@@ -2,56 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
-import msgspec
+from msgspec.structs import replace
 
+from actors.accounts.limits import AccountLimits, Refusal, readable
+from actors.accounts.permission import reduces
 from market.events import Side
 from market.instrument import Instrument, TradingStatus, format_decimal
+from market.symbol import Symbol
+from market.touch import Touch
 from orders.capabilities import Capabilities
+from orders.exposure import request_notional
 from orders.ledger import AccountLedger
 from orders.order import ZERO, Order
 from orders.positions import PositionBooks
 from orders.request import OrderRequest, OrderType, TimeInForce
 
 
-class AccountLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of one account. Notionals are in quote units; None means no limit.
-
-    `max_price_deviation` is the price collar: how far a limit price may be on the losing side of the reference price (above
-    it for a buy, below it for a sell), as a fraction of it.
-    """
-
-    max_order_notional: Decimal | None = None
-    max_position_notional: Decimal | None = None
-    max_open_orders: int = 20
-    max_price_deviation: Decimal = Decimal("0.05")
-
-
 def refusal(
     request: OrderRequest,
     *,
-    instrument: Instrument | None,
+    rules: Mapping[Symbol, Instrument],
     capabilities: Capabilities,
-    ledger: AccountLedger,
     limits: AccountLimits,
-    reference_price: Decimal,
-) -> str | None:
-    """Why this order must not be sent, in words for a person; None if it may.
+    now: float,
+    replaces: Order | None = None,
+) -> Refusal | None:
+    """Why this order must not be sent, or an order that is open not be amended so (`replaces`); None if it may.
 
-    `reference_price` values what the request itself states no price for.
+    What has no price of its own is valued by the account's own book. Without one, only what makes a position smaller may leave.
     """
+    account = limits.account
+    touch = account.prices.touch(request.symbol, now=now)
+    if touch is None and not reduces(request, account.ledger):
+        return Refusal(reason=f"there is no price to check it by: {account.prices.why_none(request.symbol, now=now)}", for_now=True)
+    instrument = rules.get(request.symbol)
     if instrument is None:
-        return f"the rules of {request.symbol} are not known yet"
-    return (
-        rules_refusal(request, instrument, capabilities, reference_price)
-        or limits_refusal(request, ledger, limits, reference_price)
-        or funds_refusal(request, ledger, reference_price)
-    )
+        return Refusal(reason=f"the rules of {request.symbol} are not known yet")
+    against_rules = rules_refusal(request, instrument, capabilities, touch)
+    if against_rules is not None:
+        return Refusal(reason=against_rules)
+    beyond_limits = limits.refusal(request, touch, now=now, replaces=replaces)
+    if beyond_limits is not None:
+        return beyond_limits
+    beyond_funds = funds_refusal(request, account.ledger, touch, replaces=replaces)
+    return None if beyond_funds is None else Refusal(reason=beyond_funds)
 
 
-def rules_refusal(request: OrderRequest, instrument: Instrument, capabilities: Capabilities, reference_price: Decimal) -> str | None:
-    """As `refusal`, of the exchange's rules alone."""
+def rules_refusal(request: OrderRequest, instrument: Instrument, capabilities: Capabilities, touch: Touch | None) -> str | None:
+    """As `refusal`, of the exchange's rules alone. Without a `touch`, a market order's notional is left to the exchange."""
     closed_side = {TradingStatus.BUY_ONLY: Side.SELL, TradingStatus.SELL_ONLY: Side.BUY}.get(instrument.status)
     if instrument.status is TradingStatus.CLOSED or closed_side is request.side:
         return f"{request.symbol} is {instrument.status.value} at {instrument.exchange}"
@@ -75,7 +76,9 @@ def rules_refusal(request: OrderRequest, instrument: Instrument, capabilities: C
             return f"quantity {format_decimal(request.quantity)} is below the minimum {format_decimal(instrument.quantity_min)}"
         if instrument.quantity_max is not None and request.quantity > instrument.quantity_max:
             return f"quantity {format_decimal(request.quantity)} is above the maximum {format_decimal(instrument.quantity_max)}"
-    notional = _notional(request, reference_price)
+    notional = request_notional(request, touch)
+    if notional is None:
+        return None
     if notional < instrument.notional_min:
         return f"notional {format_decimal(notional)} is below the minimum {format_decimal(instrument.notional_min)} {request.symbol.quote}"
     if instrument.notional_max is not None and notional > instrument.notional_max:
@@ -83,95 +86,39 @@ def rules_refusal(request: OrderRequest, instrument: Instrument, capabilities: C
     return None
 
 
-def limits_refusal(request: OrderRequest, ledger: AccountLedger, limits: AccountLimits, reference_price: Decimal) -> str | None:
-    """As `refusal`, of our own limits alone."""
-    notional = _notional(request, reference_price)
-    live = ledger.live_orders()
-    if request.price is not None:
-        collar = reference_price * limits.max_price_deviation
-        if request.price > reference_price + collar if request.side is Side.BUY else request.price < reference_price - collar:
-            return (
-                f"price {format_decimal(request.price)} is more than {limits.max_price_deviation:%} on the losing side of "
-                f"{format_decimal(reference_price)} (max_price_deviation)"
-            )
-    if limits.max_order_notional is not None and notional > limits.max_order_notional:
-        return f"notional {format_decimal(notional)} is above max_order_notional {format_decimal(limits.max_order_notional)}"
-    if len(live) >= limits.max_open_orders:
-        return f"{len(live)} orders are live, max_open_orders is {limits.max_open_orders}"
-    if limits.max_position_notional is not None and ledger.positions is not None:
-        return _position_refusal(request, ledger, ledger.positions, live, limits.max_position_notional, reference_price)
-    if limits.max_position_notional is not None and request.side is Side.BUY:
-        # What was bought since the start, plus every buy that may still fill, at the price of now.
-        position = max(ZERO, ledger.fill_changes_since_start().get(request.symbol.base, ZERO)) * reference_price
-        pending = sum(
-            (_notional(order.request, reference_price) - order.filled_quote for order in live if _buys(order.request, request.symbol.base)),
-            ZERO,
-        )
-        exposure = position + pending + notional
-        if exposure > limits.max_position_notional:
-            return f"position would be {format_decimal(exposure)}, max_position_notional is {format_decimal(limits.max_position_notional)}"
-    return None
-
-
-def _position_refusal(
-    request: OrderRequest,
-    ledger: AccountLedger,
-    positions: PositionBooks,
-    live: list[Order],
-    notional_max: Decimal,
-    reference_price: Decimal,
-) -> str | None:
-    """Of contracts: the position if this order and every other on its side filled, and none on the other side."""
-    if request.reduce_only:
-        return None
-    same_side = [order for order in live if order.request.symbol == request.symbol and order.request.side is request.side]
-    pending = sum((order.remaining_quantity or ZERO for order in same_side if not order.request.reduce_only), ZERO)
-    held = positions.account_of(request.symbol).quantity
-    towards = held if request.side is Side.BUY else -held
-    exposure = (towards + pending + (request.quantity or ZERO)) * reference_price
-    if exposure > notional_max:
-        return f"position would be {_readable(exposure)}, max_position_notional is {format_decimal(notional_max)}"
-    return None
-
-
-def funds_refusal(request: OrderRequest, ledger: AccountLedger, reference_price: Decimal) -> str | None:
-    """As `refusal`, of what the account holds alone."""
+def funds_refusal(request: OrderRequest, ledger: AccountLedger, touch: Touch | None, *, replaces: Order | None = None) -> str | None:
+    """As `refusal`, of what the account holds alone. An amendment needs what it adds to what its order has set aside."""
     if ledger.positions is not None:
-        return _margin_refusal(request, ledger, ledger.positions, reference_price)
-    if request.side is Side.SELL:
-        asset, needed = request.symbol.base, request.quantity or ZERO
-    else:
-        asset = request.symbol.quote
-        needed = request.notional if request.notional is not None else ZERO
+        return _margin_refusal(request, ledger, ledger.positions, touch, replaces)
+    asset, needed = (request.symbol.quote, request.notional) if request.side is Side.BUY else (request.symbol.base, request.quantity)
+    needed = needed or ZERO
+    if replaces is not None:
+        needed = ledger.reserved(replaces, request)[1] - ledger.reserved(replaces, replaces.request)[1]
     spendable = ledger.spendable(asset)
-    if needed > spendable:
+    if needed > 0 and needed > spendable:
         return f"insufficient balance: {format_decimal(needed)} {asset} needed, {format_decimal(max(ZERO, spendable))} available"
     return None
 
 
-def _margin_refusal(request: OrderRequest, ledger: AccountLedger, positions: PositionBooks, reference_price: Decimal) -> str | None:
+def _margin_refusal(
+    request: OrderRequest, ledger: AccountLedger, positions: PositionBooks, touch: Touch | None, replaces: Order | None
+) -> str | None:
     """Only what makes a position larger needs margin."""
     if request.reduce_only:
         return None
-    held = positions.account_of(request.symbol).quantity
-    quantity = request.quantity or ZERO
-    after = held + quantity if request.side is Side.BUY else held - quantity
-    asset, added = request.symbol.quote, max(ZERO, abs(after) - abs(held))
-    needed = added * (request.price or reference_price) / positions.leverage(request.symbol)
+    asset, needed = request.symbol.quote, _margin_needed(request, positions, touch)
+    if replaces is not None:
+        rest = replace(request, quantity=max(ZERO, (request.quantity or ZERO) - replaces.filled_quantity) or request.quantity)
+        needed = _margin_needed(rest, positions, touch) - ledger.reserved(replaces, replaces.request)[1]
     spendable = ledger.spendable(asset)
-    if needed > spendable:
-        return f"insufficient margin: {_readable(needed)} {asset} needed, {_readable(max(ZERO, spendable))} available"
+    if needed > 0 and needed > spendable:
+        return f"insufficient margin: {readable(needed)} {asset} needed, {readable(max(ZERO, spendable))} available"
     return None
 
 
-def _readable(amount: Decimal) -> str:
-    """At most eight decimals: a quotient by a leverage may have as many as there is room for."""
-    return format_decimal(round(amount, 8).normalize() if amount else ZERO)
-
-
-def _buys(request: OrderRequest, base: str) -> bool:
-    return request.side is Side.BUY and request.symbol.base == base
-
-
-def _notional(request: OrderRequest, reference_price: Decimal) -> Decimal:
-    return request.notional if request.notional is not None else (request.quantity or ZERO) * reference_price
+def _margin_needed(request: OrderRequest, positions: PositionBooks, touch: Touch | None) -> Decimal:
+    held = positions.account_of(request.symbol).quantity
+    quantity = request.quantity or ZERO
+    after = held + quantity if request.side is Side.BUY else held - quantity
+    price = request.price if request.price is not None else touch.taken_by(request.side) if touch is not None else ZERO
+    return max(ZERO, abs(after) - abs(held)) * price / positions.leverage(request.symbol)

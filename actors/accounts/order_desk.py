@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import trio
+from msgspec.structs import replace
 
 from actors.accounts.bookkeeper import Bookkeeper
-from actors.accounts.checks import AccountLimits, refusal
+from actors.accounts.checks import refusal
 from actors.accounts.codec import ProtocolError
 from actors.accounts.events import AccountTrouble, OrderRefused
 from actors.accounts.gate import GateClosed, OrderGate
+from actors.accounts.limits import AccountLimits, Refusal
 from actors.accounts.order_entry import OrderEntry
 from actors.accounts.permission import standing_refusal
 from actors.accounts.timing import AccountTiming
@@ -77,25 +79,20 @@ class OrderDesk:
             # Of an earlier run, whose clock was ahead of ours: the owner hears nothing of this id and goes on with the next.
             self._refuse(request.client_order_id, "an order of an earlier run has this client order id")
             return False
-        for_now = True
+        self._limits.look_at_losses()
         if now > command.expires_at:
-            reason: str | None = "the command was stale when it was read"
+            refused: Refusal | None = Refusal(reason="the command was stale when it was read", for_now=True)
         elif self._gate.closed_reason is not None:
-            reason = f"the gate is closed: {self._gate.closed_reason}"
-        elif (reason := self._standing_refusal(request)) is None:
-            for_now = False
-            reason = refusal(
-                request,
-                instrument=self._rules.get(request.symbol),
-                capabilities=self._entry.codec.capabilities,
-                ledger=self._books.ledger,
-                limits=self._limits,
-                reference_price=command.reference_price,
-            )
+            refused = Refusal(reason=f"the gate is closed: {self._gate.closed_reason}", for_now=True)
+        elif (forbidden := self._standing_refusal(request)) is not None:
+            refused = Refusal(reason=forbidden, for_now=True)
+        else:
+            refused = self._checked(request)
         self._books.publish(self._books.ledger.record_intent(request, now=now))
-        if reason is not None:
-            self._end_unsent(request.client_order_id, reason, for_now=for_now)
+        if refused is not None:
+            self._end_unsent(request.client_order_id, refused.reason, for_now=refused.for_now)
             return False
+        self._limits.accepted(now=now)
         self._in_flight.add(request.client_order_id)
         return True
 
@@ -208,10 +205,12 @@ class OrderDesk:
         if self._gate.closed_reason is not None:
             self._refuse(client_order_id, f"the gate is closed: {self._gate.closed_reason}")
             return None
+        self._limits.look_at_losses()
         forbidden = self._amendment_refusal(order, command)
         if forbidden is not None:
             self._refuse(client_order_id, forbidden)
             return None
+        self._limits.accepted(now=trio.current_time())
         self._books.amending(client_order_id, price=command.price, quantity=command.quantity)
         return order
 
@@ -246,9 +245,26 @@ class OrderDesk:
         request = order.request
         standing = self._states.standing(account=self._books.account, owner=request.owner, symbol=request.symbol)
         makes_larger = command.quantity is not None and command.quantity > (request.quantity or command.quantity)
-        if standing.state is TradingState.RUN or (standing.state is TradingState.REDUCE_ONLY and not makes_larger):
-            return None
-        return standing.words
+        if standing.state is not TradingState.RUN and (standing.state is not TradingState.REDUCE_ONLY or makes_larger):
+            return standing.words
+        try:
+            amended = replace(
+                request,
+                price=request.price if command.price is None else command.price,
+                quantity=request.quantity if command.quantity is None else command.quantity,
+            )
+        except ValueError as error:
+            return str(error)
+        refused = self._checked(amended, replaces=order)
+        return None if refused is None else refused.reason
+
+    def _checked(self, request: OrderRequest, *, replaces: Order | None = None) -> Refusal | None:
+        """Why an order, or an amendment of one, is refused; what its refusal does to a trading state has been done."""
+        capabilities, now = self._entry.codec.capabilities, trio.current_time()
+        refused = refusal(request, rules=self._rules, capabilities=capabilities, limits=self._limits, now=now, replaces=replaces)
+        if refused is not None and refused.state is not None:
+            self._states.tighten(refused.scope, refused.state, refused.reason)
+        return refused
 
     def _refuse(self, client_order_id: str, reason: str) -> None:
         self._books.report(OrderRefused(self._books.account, client_order_id, reason))

@@ -165,4 +165,4 @@ class PositionDesk:
             reduce_only=True,
             tag=command.tag,
         )
-        return PlaceOrder(request=request, reference_price=command.reference_price, expires_at=max(command.expires_at, trio.current_time()))
+        return PlaceOrder(request=request, expires_at=max(command.expires_at, trio.current_time()))

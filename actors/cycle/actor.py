@@ -247,7 +247,7 @@ class CycleActor:
             tag=tag_for(self._memory.round_number, desired.slot),
         )
         expires_at = trio.current_time() + COMMAND_LIFETIME_SECONDS
-        await self._commands.send(PlaceOrder(request=request, reference_price=desired.reference_price, expires_at=expires_at))
+        await self._commands.send(PlaceOrder(request=request, expires_at=expires_at))
         # Only now: a cancelled send has sent nothing, and what the account says of the order is read after this.
         self._memory.placing[desired.slot] = (request.client_order_id, expires_at)
 

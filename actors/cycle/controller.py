@@ -36,15 +36,13 @@ class RoundView(msgspec.Struct, frozen=True, kw_only=True):
 class DesiredOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An order that should be live now. A slot holds at most one live order at any time.
 
-    `quantity` is what should still be unfilled. `reference_price` is the market's own price that the decision rests on: the
-    account's limits value the order by it, and measure its price against it.
+    `quantity` is what should still be unfilled.
     """
 
     slot: str
     side: Side
     type: OrderType
     time_in_force: TimeInForce
-    reference_price: Decimal
     quantity: Decimal | None = None
     quote_quantity: Decimal | None = None
     price: Decimal | None = None
@@ -101,11 +99,6 @@ def asks_of_others(book: BookChanged, own_sells: Iterable[Order]) -> tuple[Level
         if left > quantity * 1e-9:  # a float's error is not a competitor
             others.append((price, left))
     return tuple(others)
-
-
-def middle_price(book: BookChanged) -> Decimal:
-    """Half way between best bid and best ask."""
-    return (book_price(book.best_bid) + book_price(book.best_ask)) / 2
 
 
 def book_price(level: Level) -> Decimal:

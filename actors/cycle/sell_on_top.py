@@ -14,7 +14,7 @@ from itertools import takewhile
 
 import msgspec
 
-from actors.cycle.controller import Decision, DesiredOrder, RoundFailed, RoundView, asks_of_others, book_price, middle_price
+from actors.cycle.controller import Decision, DesiredOrder, RoundFailed, RoundView, asks_of_others, book_price
 from market.events import BookChanged, Side
 from orders.life_cycle import OrderState
 from orders.order import ZERO, Order
@@ -87,7 +87,6 @@ class SellOnTop:
             time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
             quantity=quantity,  # contracts are counted, and nobody takes an amount of money for them
             quote_quantity=view.quote_quantity if quantity is None else None,
-            reference_price=price,
         )
         return Decision(phase="buying", desired=(buy,))
 
@@ -121,7 +120,6 @@ class SellOnTop:
             time_in_force=TimeInForce.POST_ONLY,
             quantity=quantity,
             price=price,
-            reference_price=middle_price(view.book),
             # Selling what this round bought never makes a short position, unless there was one before.
             reduce_only=view.instrument.is_contract and view.position_before >= 0,
         )

@@ -26,6 +26,7 @@ from orders.events import (
     PositionChanged,
     PositionDiffers,
 )
+from orders.losses import DayBaseline
 from orders.order import ZERO, Order
 from orders.reconciliation import CycleReconciled
 from orders.reports import FillReport
@@ -405,6 +406,14 @@ def _state(event: StateEntered, at: int, writer: Writer) -> list[Write]:
     return [(sql, (event.scope, event.state.value, event.reason, at)), *_told(told, at, writer)]
 
 
+def _baseline(event: DayBaseline, at: int, writer: Writer) -> list[Write]:
+    sql = """
+    INSERT OR REPLACE INTO loss_baselines (scope, exchange, account, asset, day, amount, is_struck, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    """
+    where = (event.scope, writer.exchange_of(event.account), event.account, event.asset)
+    return [(sql, (*where, event.day, text(event.value), event.is_struck, at))]
+
+
 def _hold(event: HoldPlaced, at: int, writer: Writer) -> list[Write]:
     sql = "INSERT OR REPLACE INTO holds (scope, until, reason, at) VALUES (?, ?, ?, ?)"
     return [(sql, (event.scope, event.until_milliseconds, event.reason, at))]
@@ -425,6 +434,7 @@ _WRITERS: dict[type, Callable[[Any, int, Writer], list[Write]]] = {
     RoundBegan: _round_began,
     CycleReconciled: _reconciled,
     StateEntered: _state,
+    DayBaseline: _baseline,
     HoldPlaced: _hold,
     EventTold: _told,
 }

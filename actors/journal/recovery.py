@@ -21,6 +21,7 @@ from orders.earlier import CountedEarlier, PaymentKey, TradeKey
 from orders.identity import installation_prefix
 from orders.ledger import FOREIGN_IDS_KEPT_MAX
 from orders.life_cycle import OrderState
+from orders.losses import DayBaseline
 from orders.order import ZERO, Order, add_fill
 from orders.positions import PAYMENTS_KEPT_MAX
 from orders.states import StateEntered, TradingState
@@ -105,6 +106,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     states: dict[str, StateEntered]
     states_since_milliseconds: dict[str, int]
     holds: dict[str, HoldFound]
+    baselines: tuple[DayBaseline, ...]
 
 
 def read_recovery(connection: sqlite3.Connection, *, installation: str, accounts: Mapping[str, str]) -> Recovery:
@@ -139,6 +141,7 @@ def read_recovery(connection: sqlite3.Connection, *, installation: str, accounts
             for row in connection.execute("SELECT * FROM states")
         },
         states_since_milliseconds={row["scope"]: row["at"] for row in connection.execute("SELECT scope, at FROM states")},
+        baselines=tuple(baseline for place in places.values() for baseline in _baselines(connection, place)),
         holds={
             row["scope"]: HoldFound(row["scope"], row["at"], row["until"], row["reason"])
             for row in connection.execute("SELECT * FROM holds")
@@ -260,6 +263,22 @@ def _newest_payments(connection: sqlite3.Connection, place: Place) -> list[Payme
     sql = "SELECT symbol, payment_id FROM funding WHERE +exchange = ? AND +account = ? ORDER BY id DESC LIMIT ?"
     rows = connection.execute(sql, (*place, PAYMENTS_KEPT_MAX)).fetchall()
     return [(symbol_of(row["symbol"]), row["payment_id"]) for row in reversed(rows)]
+
+
+def _baselines(connection: sqlite3.Connection, place: Place) -> list[DayBaseline]:
+    """What an account's daily losses, its own and its part of the program's, were counted from last."""
+    sql = "SELECT * FROM loss_baselines WHERE exchange = ? AND account = ? ORDER BY scope, asset"
+    return [
+        DayBaseline(
+            scope=row["scope"],
+            account=row["account"],
+            asset=row["asset"],
+            day=row["day"],
+            value=Decimal(row["amount"]),
+            is_struck=bool(row["is_struck"]),
+        )
+        for row in connection.execute(sql, place)
+    ]
 
 
 def _newest_rounds(connection: sqlite3.Connection, place: Place) -> list[Row]:

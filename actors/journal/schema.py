@@ -236,8 +236,24 @@ _FIRST: tuple[str, ...] = (
     """,
 )
 
+_LOSS_BASELINES: tuple[str, ...] = (
+    """
+    CREATE TABLE loss_baselines (
+        scope TEXT NOT NULL,
+        exchange TEXT NOT NULL,
+        account TEXT NOT NULL,
+        asset TEXT NOT NULL,
+        day TEXT NOT NULL,
+        amount TEXT NOT NULL,
+        is_struck INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (scope, exchange, account, asset)
+    ) WITHOUT ROWID
+    """,
+)
+
 Migration = Sequence[str]
-MIGRATIONS: tuple[Migration, ...] = (_FIRST,)
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LOSS_BASELINES)
 """The migration at index n leads from version n to n + 1; a new file begins at version 0."""
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -250,14 +250,12 @@ class ExchangeLook:
             self._note(account, quantity, skip(f"{cycle.strategy} would wait"))
             self._note(account, funds, skip(f"{cycle.strategy} would wait"))
             return
-        request, reference_price = found
         finding = judge_quantity(
-            request,
-            reference_price,
+            found,
             instrument=instrument,
             book=book,
             capabilities=self._parts.account_codec.capabilities,
-            account=self._accounts[account],
+            settings=self._settings,
             ledger=ledger or self._new_ledger(account),
         )
         self._note(account, quantity, finding)
@@ -266,7 +264,7 @@ class ExchangeLook:
             return
         of_account = [other for other in self._cycles.values() if other.account == account and other.symbol.quote == cycle.symbol.quote]
         needed_by_all = sum((other.quantity for other in of_account), Decimal(0))
-        self._note(account, funds, judge_funds(request, ledger, reference_price=reference_price, needed_by_all=needed_by_all))
+        self._note(account, funds, judge_funds(found, ledger, book=book, needed_by_all=needed_by_all))
 
     def _new_ledger(self, account: str) -> AccountLedger:
         has_positions = self._parts.account_codec.positions is not None

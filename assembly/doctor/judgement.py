@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from actors.accounts.checks import funds_refusal, limits_refusal, rules_refusal
+from actors.accounts.checks import funds_refusal, rules_refusal
 from actors.accounts.clock_window import ClockWindow
 from actors.accounts.codec import PositionMode
 from actors.accounts.permissions import KeyPermissions
 from actors.cycle.controller import Controller, DesiredOrder, RoundView, book_price
 from assembly.doctor.check import Finding, fail, ok, skip, warn
-from assembly.parts import account_limits
-from assembly.settings import AccountSettings, CycleSettings
+from assembly.limiting import limits_on_book
+from assembly.settings import AccountSettings, CycleSettings, Settings
 from market.events import BookChanged, Side
 from market.instrument import Instrument, TradingStatus, format_decimal
 from market.symbol import Symbol
+from market.touch import touch_of
 from orders.capabilities import Capabilities
+from orders.exposure import request_notional
 from orders.ledger import AccountLedger
 from orders.order import ZERO
 from orders.reports import PositionReport
@@ -122,13 +124,13 @@ def judge_positions(
 
 def first_order(
     name: str, cycle: CycleSettings, controller: Controller, *, instrument: Instrument, book: BookChanged, now: float
-) -> tuple[OrderRequest, Decimal] | None:
-    """What the cycle's strategy would begin with on this book, and the price it reckons with; None if it would wait."""
+) -> OrderRequest | None:
+    """What the cycle's strategy would begin with on this book; None if it would wait."""
     view = RoundView(now=now, instrument=instrument, book=book, orders=(), carried_quantity=ZERO, quote_quantity=cycle.quantity)
     desired: DesiredOrder | None = next(iter(controller.decide(view).desired), None)
     if desired is None:
         return None
-    request = OrderRequest(
+    return OrderRequest(
         client_order_id="never-sent",
         owner=name,
         symbol=cycle.symbol,
@@ -140,29 +142,30 @@ def first_order(
         price=desired.price,
         reduce_only=desired.reduce_only,
     )
-    return request, desired.reference_price
 
 
 def judge_quantity(
     request: OrderRequest,
-    reference_price: Decimal,
     *,
     instrument: Instrument,
     book: BookChanged,
     capabilities: Capabilities,
-    account: AccountSettings,
+    settings: Settings,
     ledger: AccountLedger,
 ) -> Finding:
     """The same checks that an order passes before it leaves, and whether what it buys could be sold again."""
-    limits = account_limits(account.limits)
-    refusal = rules_refusal(request, instrument, capabilities, reference_price) or limits_refusal(request, ledger, limits, reference_price)
-    if refusal is not None:
-        return fail(refusal)
+    touch = touch_of(book)
+    against_rules = rules_refusal(request, instrument, capabilities, touch)
+    if against_rules is not None:
+        return fail(against_rules)
+    beyond_limits = limits_on_book(settings, ledger, book).refusal(request, touch, now=book.received_at)
+    if beyond_limits is not None:
+        return fail(beyond_limits.reason)
     symbol = instrument.symbol
-    notional = request.notional if request.notional is not None else (request.quantity or ZERO) * reference_price
+    notional = request_notional(request, touch) or ZERO
     detail = f"{request.side.value} for {format_decimal(notional)} {symbol.quote}"
     if request.side is Side.BUY:
-        bought = instrument.round_quantity_down(notional / reference_price)
+        bought = instrument.round_quantity_down(notional / touch.ask)
         if bought < instrument.quantity_min:
             return fail(f"{detail} is {format_decimal(bought)} {symbol.base}, below the minimum of {_minimum(instrument)}")
         # Of contracts no fee is taken from what was bought.
@@ -173,9 +176,9 @@ def judge_quantity(
     return ok(f"{detail}; the minimum is {_minimum(instrument)}")
 
 
-def judge_funds(request: OrderRequest, ledger: AccountLedger, *, reference_price: Decimal, needed_by_all: Decimal) -> Finding:
+def judge_funds(request: OrderRequest, ledger: AccountLedger, *, book: BookChanged, needed_by_all: Decimal) -> Finding:
     """`needed_by_all` is what all cycles of the account need of the same quote asset at once."""
-    refusal = funds_refusal(request, ledger, reference_price)
+    refusal = funds_refusal(request, ledger, touch_of(book))
     if refusal is not None:
         return fail(f"{refusal}: lower the quantity or fund the account")
     asset = request.symbol.quote if request.side is Side.BUY else request.symbol.base

@@ -6,10 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from limited_account import Market
 from msgspec.structs import replace
 
-from actors.accounts.checks import AccountLimits, refusal
+from actors.accounts.checks import refusal
 from actors.accounts.gateio_spot import GateioSpotAccountCodec
+from actors.accounts.limits import Limits
 from actors.accounts.okx_spot import OkxSpotAccountCodec
 from market.events import Side
 from market.instrument import Instrument, TradingStatus
@@ -31,6 +33,7 @@ RULES = Instrument(
     notional_max=Decimal(100_000),
 )
 PRICE = Decimal(60_000)
+COLLAR = Limits(max_price_deviation=Decimal("0.05"))
 GATE = GateioSpotAccountCodec().capabilities
 
 
@@ -43,7 +46,8 @@ def ledger() -> AccountLedger:
 
 def limit(side: Side = Side.SELL, **changes: Any) -> OrderRequest:
     given: dict[str, Any] = {"quantity": Decimal("0.01"), "price": PRICE, "time_in_force": TimeInForce.POST_ONLY, **changes}
-    return OrderRequest(client_order_id="mm-btc-1", owner="btc", symbol=BTC_USDT, side=side, type=OrderType.LIMIT, **given)
+    given.setdefault("client_order_id", "mm-btc-1")
+    return OrderRequest(owner="btc", symbol=BTC_USDT, side=side, type=OrderType.LIMIT, **given)
 
 
 def market_buy(quote_quantity: str) -> OrderRequest:
@@ -59,17 +63,18 @@ def market_buy(quote_quantity: str) -> OrderRequest:
 
 
 def why_not(
-    request: OrderRequest, *, rules: Instrument | None = RULES, limits: AccountLimits | None = None, capabilities: Capabilities = GATE
+    request: OrderRequest,
+    *,
+    rules: Instrument | None = RULES,
+    limits: Limits | None = None,
+    capabilities: Capabilities = GATE,
+    of: AccountLedger | None = None,
 ) -> str:
-    reason = refusal(
-        request,
-        instrument=rules,
-        capabilities=capabilities,
-        ledger=ledger(),
-        limits=limits or AccountLimits(),
-        reference_price=PRICE,
-    )
-    return reason or ""
+    market = Market(of or ledger(), (BTC_USDT,))
+    market.quote(float(PRICE), float(PRICE), received_at=0.0)
+    known = {} if rules is None else {BTC_USDT: rules}
+    refused = refusal(request, rules=known, capabilities=capabilities, limits=market.limits(limits or COLLAR), now=0.0)
+    return "" if refused is None else refused.reason
 
 
 @pytest.mark.parametrize("request_", [limit(), limit(Side.BUY), market_buy("100"), limit(time_in_force=TimeInForce.GOOD_TILL_CANCELLED)])
@@ -89,8 +94,8 @@ def test_order_within_every_rule_and_limit_is_not_refused(request_: OrderRequest
         (limit(quantity=Decimal("0.6")), "insufficient balance: 0.6 BTC needed, 0.5 available"),
         (market_buy("1000.01"), "insufficient balance: 1000.01 USDT needed, 1000 available"),
         (limit(Side.BUY, quantity=Decimal("0.02")), "insufficient balance"),
-        (limit(price=Decimal("56999.9")), "on the losing side of 60000"),
-        (limit(Side.BUY, price=Decimal("63000.1")), "on the losing side of 60000"),
+        (limit(price=Decimal("56999.9")), "more than 5% below the best bid 60000.0 (max_price_deviation)"),
+        (limit(Side.BUY, price=Decimal("63000.1")), "above the best ask 60000.0"),
         (replace(market_buy("1"), quantity=Decimal("0.01"), quote_quantity=None), "gateio_spot has no market buys by base quantity"),
     ],
 )
@@ -129,22 +134,14 @@ def test_closed_side_of_a_market_refuses_orders_of_that_side(status: TradingStat
 
 
 def test_limits_of_the_account_refuse_in_words() -> None:
-    assert "max_order_notional 500" in why_not(limit(), limits=AccountLimits(max_order_notional=Decimal(500)))
-    assert "max_position_notional is 500" in why_not(limit(Side.BUY), limits=AccountLimits(max_position_notional=Decimal(500)))
-    assert why_not(limit(Side.SELL), limits=AccountLimits(max_position_notional=Decimal(500))) == "", "a sell opens no position here"
+    assert "max_order_notional 500" in why_not(limit(), limits=Limits(max_order_notional=Decimal(500)))
+    assert "max_position_notional is 500" in why_not(limit(Side.BUY), limits=Limits(max_position_notional=Decimal(500)))
+    assert why_not(limit(Side.SELL), limits=Limits(max_position_notional=Decimal(500))) == "", "a sell opens no position here"
 
 
 def test_orders_on_their_way_count_against_funds_open_orders_and_position() -> None:
     busy = ledger()
     busy.record_intent(limit(Side.BUY), now=0.0)
-    common: dict[str, Any] = {
-        "instrument": RULES,
-        "capabilities": GateioSpotAccountCodec().capabilities,
-        "ledger": busy,
-        "reference_price": PRICE,
-    }
-    assert "insufficient balance: 600.0 USDT needed, 400.00 available" in (
-        refusal(limit(Side.BUY, price=Decimal("60000.0")), limits=AccountLimits(), **common) or ""
-    ).replace("600.000", "600.0")
-    assert "max_open_orders is 1" in (refusal(limit(), limits=AccountLimits(max_open_orders=1), **common) or "")
-    assert "max_position_notional" in (refusal(market_buy("100"), limits=AccountLimits(max_position_notional=Decimal(650)), **common) or "")
+    assert "insufficient balance: 600.00 USDT needed, 400.00 available" in why_not(limit(Side.BUY, client_order_id="mm-btc-2"), of=busy)
+    assert "max_open_orders is 1" in why_not(limit(), limits=Limits(max_open_orders=1), of=busy)
+    assert "max_position_notional" in why_not(market_buy("100"), limits=Limits(max_position_notional=Decimal(650)), of=busy)

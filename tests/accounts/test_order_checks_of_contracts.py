@@ -6,9 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from limited_account import Market
 from msgspec.structs import replace
 
-from actors.accounts.checks import AccountLimits, refusal
+from actors.accounts.checks import refusal
+from actors.accounts.limits import Limits
 from market.events import Side
 from market.instrument import Instrument
 from market.symbol import Symbol
@@ -79,18 +81,11 @@ def limit(side: Side, quantity: str, *, number: int = 1, **changes: Any) -> Orde
     )
 
 
-def why_not(
-    request: OrderRequest, of: AccountLedger, *, limits: AccountLimits | None = None, capabilities: Capabilities = CONTRACTS
-) -> str:
-    reason = refusal(
-        request,
-        instrument=RULES,
-        capabilities=capabilities,
-        ledger=of,
-        limits=limits or AccountLimits(),
-        reference_price=PRICE,
-    )
-    return reason or ""
+def why_not(request: OrderRequest, of: AccountLedger, *, limits: Limits | None = None, capabilities: Capabilities = CONTRACTS) -> str:
+    market = Market(of, (BTC_USDT,))
+    market.quote(float(PRICE), float(PRICE), received_at=0.0)
+    refused = refusal(request, rules={BTC_USDT: RULES}, capabilities=capabilities, limits=market.limits(limits), now=0.0)
+    return "" if refused is None else refused.reason
 
 
 @pytest.mark.parametrize("side", Side)
@@ -117,7 +112,7 @@ def test_what_turns_a_position_round_needs_margin_for_the_larger_side_alone() ->
 
 def test_reduce_only_order_needs_no_margin_and_passes_the_position_limit() -> None:
     broke = ledger(position="-0.05", available="0")
-    small = AccountLimits(max_position_notional=Decimal(10))
+    small = Limits(max_position_notional=Decimal(10))
     assert why_not(limit(Side.BUY, "0.05", reduce_only=True), broke, limits=small) == ""
 
 
@@ -136,7 +131,7 @@ def test_margin_of_an_order_on_its_way_is_not_spent_twice() -> None:
     ("side", "held", "most"), [(Side.BUY, "0.004", "0.006"), (Side.SELL, "-0.004", "0.006"), (Side.SELL, "0.004", "0.014")]
 )
 def test_position_limit_holds_for_long_and_short_and_counts_what_is_held(side: Side, held: str, most: str) -> None:
-    limits = AccountLimits(max_position_notional=Decimal(500))
+    limits = Limits(max_position_notional=Decimal(500))
     of = ledger(position=held, available="1000")
     assert why_not(limit(side, most), of, limits=limits) == ""
     over = str(Decimal(most) + Decimal("0.0001"))
@@ -144,7 +139,7 @@ def test_position_limit_holds_for_long_and_short_and_counts_what_is_held(side: S
 
 
 def test_position_limit_counts_what_may_still_fill_on_the_same_side_and_nothing_on_the_other() -> None:
-    limits = AccountLimits(max_position_notional=Decimal(500))
+    limits = Limits(max_position_notional=Decimal(500))
     of = ledger(available="1000")
     of.record_intent(limit(Side.BUY, "0.006"), now=1.0)
     assert why_not(limit(Side.BUY, "0.004", number=2), of, limits=limits) == ""
@@ -153,7 +148,7 @@ def test_position_limit_counts_what_may_still_fill_on_the_same_side_and_nothing_
 
 
 def test_position_limit_counts_what_remains_of_the_other_orders_on_that_side() -> None:
-    limits = AccountLimits(max_position_notional=Decimal(500))
+    limits = Limits(max_position_notional=Decimal(500))
     of = ledger(available="1000")
     of.record_intent(limit(Side.BUY, "0.008"), now=1.0)
     of.apply_order_report(replace(REPORT, filled_quantity=Decimal("0.003"), filled_quote=Decimal(150)), now=2.0)
@@ -164,7 +159,7 @@ def test_position_limit_counts_what_remains_of_the_other_orders_on_that_side() -
 
 
 def test_position_limit_does_not_count_orders_that_cannot_make_the_position_larger() -> None:
-    limits = AccountLimits(max_position_notional=Decimal(500))
+    limits = Limits(max_position_notional=Decimal(500))
     of = ledger(position="-0.005", available="1000")
     of.record_intent(limit(Side.BUY, "0.005", reduce_only=True), now=1.0)
     of.record_intent(limit(Side.BUY, "0.01", number=2, symbol=Symbol("ETH", "USDT")), now=1.0)

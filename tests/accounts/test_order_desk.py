@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from math import inf
 
 import pytest
 import trio
 import trio.testing
+from limited_account import Market
 from msgspec.structs import replace
 from scripted_account import BTC, Books, ScriptedHttp, answered, order_answer, real_session, said, sell
 
-from actors.accounts.checks import AccountLimits
 from actors.accounts.codec import PreparedRequest
 from actors.accounts.events import AccountTrouble, OrderRefused
 from actors.accounts.gate import OrderGate
 from actors.accounts.gateio_order_entry import EXPIRY_HEADER
+from actors.accounts.limits import Limits
 from actors.accounts.order_desk import OrderDesk
 from actors.accounts.order_entry import OrderEntry
 from actors.accounts.stream_requests import StreamRequests
@@ -56,9 +58,9 @@ LOST = [
 
 
 class Desk:
-    """An order desk with everything around it. Placements have one place a second."""
+    """An order desk with everything around it. Placements have one place a second, and the book is always fresh."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
         self.books = Books()
         self.books.bookkeeper.take(BalanceReport(asset="BTC", total=Decimal(10), available=Decimal(10)))
         self.http = ScriptedHttp()
@@ -68,19 +70,21 @@ class Desk:
         self.session = real_session(self.http, wall_clock=self.wall_clock, orders_per_second=1)
         self.requests = StreamRequests()
         self.asked_about: list[str] = []
+        self.market = Market(self.books.ledger, (BTC,))
+        self.market.quote(99.9, 100.1, received_at=inf)
         self.desk = OrderDesk(
             bookkeeper=self.books.bookkeeper,
             entry=OrderEntry(session=self.session, requests=self.requests),
             gate=self.gate,
             states=self.trading_states,
-            limits=AccountLimits(),
+            limits=self.market.limits(limits),
             timing=AccountTiming(order_expiry_seconds=3.0),
             rules={BTC: RULES},
             ask_now=self.asked_about.append,
         )
 
     def command(self, client_order_id: str = ID) -> PlaceOrder:
-        return PlaceOrder(request=sell(client_order_id), reference_price=Decimal(100), expires_at=trio.current_time() + FRESH_SECONDS)
+        return PlaceOrder(request=sell(client_order_id), expires_at=trio.current_time() + FRESH_SECONDS)
 
     async def place(self, answer: HttpResponse | Exception | None = None) -> Order:
         """Accept and place one order, to which this is the answer."""

@@ -103,7 +103,7 @@ def payment(payment_id: str, at_milliseconds: int) -> FundingReport:
 
 
 def close(symbol: Symbol = BTC) -> ClosePosition:
-    return ClosePosition(client_order_id="mm-btc-1", owner="btc", symbol=symbol, reference_price=Decimal(100), expires_at=5.0)
+    return ClosePosition(client_order_id="mm-btc-1", owner="btc", symbol=symbol, expires_at=5.0)
 
 
 # Before the first order
@@ -223,7 +223,7 @@ async def test_position_is_closed_by_a_reduce_only_market_order_of_its_size(auto
     assert command is not None
     request = command.request
     assert (request.symbol, request.side, request.quantity, request.reduce_only) == (BTC, side, Decimal("0.5"), True)
-    assert (request.price, command.reference_price, command.expires_at) == (None, 100, 5.0)
+    assert (request.price, command.expires_at) == (None, 5.0)
 
 
 async def test_there_is_nothing_to_close_without_a_position(autojump_clock: object) -> None:

@@ -55,9 +55,7 @@ class Hand:
             price=price,
             reduce_only=reduce_only,
         )
-        reference = self._world.exchange.best_ask(BTC_USDT)
-        assert reference is not None
-        command = PlaceOrder(request=request, reference_price=reference, expires_at=trio.current_time() + COMMAND_LIFETIME_SECONDS)
+        command = PlaceOrder(request=request, expires_at=trio.current_time() + COMMAND_LIFETIME_SECONDS)
         await self._world.account.commands_sender.send(command)
         return await self.known(request.client_order_id)
 
@@ -76,7 +74,6 @@ class Hand:
                     quantity=quantity,
                     price=price,
                 ),
-                reference_price=price,
                 expires_at=expires_at,
             )
             for side, quantity, price in wanted
@@ -87,14 +84,11 @@ class Hand:
     async def close_position(self) -> str:
         """Give the command; the id of its order, if there is to be one."""
         client_order_id = self._next_id()
-        reference = self._world.exchange.best_ask(BTC_USDT)
-        assert reference is not None
         await self._world.account.commands_sender.send(
             ClosePosition(
                 client_order_id=client_order_id,
                 owner="hand",
                 symbol=BTC_USDT,
-                reference_price=reference,
                 expires_at=trio.current_time() + COMMAND_LIFETIME_SECONDS,
             )
         )

@@ -45,7 +45,6 @@ def desired_sell(quantity: str = "1", price: str = "105") -> DesiredOrder:
         time_in_force=TimeInForce.POST_ONLY,
         quantity=Decimal(quantity),
         price=Decimal(price),
-        reference_price=Decimal(100),
     )
 
 
@@ -424,7 +423,11 @@ async def test_capture_that_took_the_account_too_long_is_asked_for_again(autojum
 
 
 async def test_news_is_learned_while_a_capture_is_awaited(autojump_clock: object) -> None:
-    desk = Desk()
+    def decide(view: RoundView) -> Decision:
+        assert view.book is not None
+        return Decision(phase="selling", desired=(desired_sell(price=str(view.book.best_ask[0])),))
+
+    desk = Desk(ScriptedController(decide))
     desk.account.deaf_to.add(CaptureBalances)
     async with desk.open():
         await desk.until(lambda: desk.account.seen(CaptureBalances))
@@ -432,7 +435,7 @@ async def test_news_is_learned_while_a_capture_is_awaited(autojump_clock: object
         await trio.sleep(1)
         desk.account.carry_out(desk.account.seen(CaptureBalances)[0])
         await desk.until(lambda: desk.account.placements())
-        assert desk.account.placements()[0].reference_price == Decimal("90.0")
+        assert desk.account.placements()[0].request.price == Decimal("90.0")
 
 
 async def test_balances_are_compared_only_after_every_fill_of_the_round_is_known(autojump_clock: object) -> None:

@@ -27,7 +27,6 @@ def wanted(price: str = "100", quantity: str = "2", slot: str = "sell") -> Desir
         time_in_force=TimeInForce.POST_ONLY,
         price=Decimal(price),
         quantity=Decimal(quantity),
-        reference_price=Decimal(price),
     )
 
 

@@ -25,7 +25,6 @@ def wanted(side: Side, *, reduce_only: bool = False) -> DesiredOrder:
         side=side,
         type=OrderType.LIMIT,
         time_in_force=TimeInForce.POST_ONLY,
-        reference_price=Decimal(100),
         quantity=Decimal(1),
         price=Decimal(100),
         reduce_only=reduce_only,

@@ -57,7 +57,7 @@ def bid(client_order_id: str, *, price: int = 58_000, quantity: str = "0.001") -
         quantity=Decimal(quantity),
         price=Decimal(price),
     )
-    return PlaceOrder(request=request, reference_price=Decimal(60_000), expires_at=trio.current_time() + 2)
+    return PlaceOrder(request=request, expires_at=trio.current_time() + 2)
 
 
 async def place_together(world: World, *commands: PlaceOrder) -> None:

@@ -34,9 +34,7 @@ class Probe:
             time_in_force=time_in_force,
             **{name: Decimal(amount) for name, amount in amounts.items()},
         )
-        ask = self.world.exchange.best_ask(BTC_USDT)
-        assert ask is not None
-        command = PlaceOrder(request=request, reference_price=ask, expires_at=trio.current_time() + 2)
+        command = PlaceOrder(request=request, expires_at=trio.current_time() + 2)
         await self.world.account.commands_sender.send(command)
         return request.client_order_id
 
@@ -198,7 +196,7 @@ async def test_stale_command_is_refused_and_never_sent(world: World) -> None:
         time_in_force=IOC,
         quantity=Decimal("0.001"),
     )
-    stale = PlaceOrder(request=request, reference_price=Decimal(60_000), expires_at=trio.current_time() - 0.1)
+    stale = PlaceOrder(request=request, expires_at=trio.current_time() - 0.1)
     await world.account.commands_sender.send(stale)
     order = await probe.wait_until_settled("mm-probe-1")
     assert order.state is OrderState.REJECTED

@@ -167,7 +167,7 @@ async def test_while_the_stream_is_down_commands_are_carried_out_by_rest(world: 
             quantity=Decimal("0.001"),
             price=Decimal(50_000),
         )
-        command = PlaceOrder(request=request, reference_price=Decimal(60_000), expires_at=trio.current_time() + 2)
+        command = PlaceOrder(request=request, expires_at=trio.current_time() + 2)
         world.account.commands_sender.send_nowait(command)
         placed = await world.wait_for(OrderPlaced, lambda event: event.order.client_order_id == BY_HAND, within_seconds=1)
         assert placed.order.transport is Transport.REST

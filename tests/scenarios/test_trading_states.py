@@ -95,7 +95,7 @@ async def test_order_that_a_state_forbids_is_refused_by_the_account_whoever_want
         quantity=Decimal("0.001"),
         price=Decimal(50_000),
     )
-    command = PlaceOrder(request=request, reference_price=Decimal(50_000), expires_at=trio.current_time() + 2)
+    command = PlaceOrder(request=request, expires_at=trio.current_time() + 2)
     await world.account.commands_sender.send(command)
     refused = await world.wait_for(OrderRefused, lambda event: event.client_order_id == request.client_order_id)
     assert refused.reason == "cycle:btc is reduce_only: looking"

@@ -1,0 +1,69 @@
+"""The limits of a run: each account's own, and the program's over all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import inf
+
+import msgspec
+
+from actors.accounts.daily_loss import DailyLoss
+from actors.accounts.limited import LimitedAccount
+from actors.accounts.limits import AccountLimits, Limits, ScopeLimits
+from actors.accounts.prices import open_prices
+from actors.accounts.trading_states import TradingStates
+from assembly.settings import GlobalLimitSettings, LimitSettings, Settings
+from market.clock import WallClock
+from market.events import BookChanged
+from orders.ledger import AccountLedger
+from orders.losses import DayBaseline
+from orders.recording import Recorder
+from orders.states import GLOBAL, account_scope
+
+
+def limits_of_run(
+    settings: Settings,
+    accounts: Mapping[str, LimitedAccount],
+    *,
+    states: TradingStates,
+    wall_clock: WallClock,
+    recorder: Recorder,
+    recovered: Sequence[DayBaseline],
+) -> dict[str, AccountLimits]:
+    """What holds for the orders of each account. `recovered` are the baselines of daily losses that earlier runs left."""
+
+    def limits_of_scope(scope: str, limited: Limits, within: Sequence[LimitedAccount]) -> ScopeLimits:
+        loss = None
+        if limited.max_daily_loss is not None:
+            loss = DailyLoss(
+                scope,
+                within,
+                loss_max=limited.max_daily_loss,
+                state=limited.on_daily_loss.state,
+                states=states,
+                wall_clock=wall_clock,
+                recorder=recorder,
+                recovered=recovered,
+            )
+        return ScopeLimits(scope, limited, within, loss=loss)
+
+    program = limits_of_scope(GLOBAL, limits_as_written(settings.limits), list(accounts.values()))
+    return {
+        name: AccountLimits(
+            account, (limits_of_scope(account_scope(name), limits_as_written(settings.accounts[name].limits), [account]), program)
+        )
+        for name, account in accounts.items()
+    }
+
+
+def limits_on_book(settings: Settings, ledger: AccountLedger, book: BookChanged) -> AccountLimits:
+    """What would hold for the first order of an account on this book, were no other account there. Losses are not looked at."""
+    sender, prices = open_prices(1, book_age_seconds_max=inf)
+    sender.send_nowait(book)
+    account = LimitedAccount(ledger, prices, (book.symbol,))
+    written = {account_scope(ledger.account): settings.accounts[ledger.account].limits, GLOBAL: settings.limits}
+    return AccountLimits(account, [ScopeLimits(scope, limits_as_written(limits), [account]) for scope, limits in written.items()])
+
+
+def limits_as_written(settings: LimitSettings | GlobalLimitSettings) -> Limits:
+    return Limits(**msgspec.structs.asdict(settings))
