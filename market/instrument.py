@@ -1,6 +1,6 @@
 """What may be traded, and the arithmetic of its prices and quantities.
 
-An `Instrument` is the one public fact that crosses into the private domain. Prices and quantities are `Decimal`
+Instruments and books are the public facts that cross into the private domain. Prices and quantities are `Decimal`
 throughout: what is meant is exactly what goes on the wire.
 """
 

@@ -1,5 +1,5 @@
 """The PRIVATE domain: the account actor, reconciliation, closing, and one wire codec per exchange.
 
 Imports `market`, `orders`, `exchanges`, `network` and `actors.channels`; only `assembly` imports it. It never meets
-`actors.feeds`: the one public fact it uses is `Instrument`, which arrives on a channel.
+`actors.feeds`: the public facts that it uses, instruments and books, arrive on channels.
 """

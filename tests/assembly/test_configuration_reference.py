@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -13,21 +14,19 @@ from presenter_samples import EVENTS
 from settings_files import KNOWN
 
 from actors.cycle.sell_on_top import SellOnTopParameters
-from actors.journal.file import Synchronous
 from assembly.arguments import parse_arguments
 from assembly.presenter.vocabulary import tell
 from assembly.settings import (
     AccountSettings,
     CycleSettings,
-    ExchangeMode,
     ExchangeSettings,
     FileSettings,
+    GlobalLimitSettings,
     JournalSettings,
     LimitSettings,
     RuntimeSettings,
 )
 from assembly.settings_loading import load_settings
-from orders.reports import MarginMode
 from simulated import settings as simulated
 
 ROOT = Path(__file__).parent.parent.parent
@@ -44,6 +43,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "`[[exchanges.NAME.simulation.accounts]]`": simulated.AccountSettings,
     "`[accounts.NAME]`": AccountSettings,
     "`[accounts.NAME.limits]`": LimitSettings,
+    "`[limits]`": GlobalLimitSettings,
     "`[cycles.NAME]`": CycleSettings,
     "`[cycles.NAME.parameters]` of `sell_on_top`": SellOnTopParameters,
 }
@@ -81,7 +81,7 @@ def _meant(value: object) -> object:
     match value:
         case bool() | str():
             return value
-        case ExchangeMode() | MarginMode() | Synchronous():
+        case enum.Enum():
             return value.value
         case _:
             return Decimal(str(value))

@@ -166,7 +166,7 @@ def test_live_run_says_what_it_may_do_in_one_line_for_each_account(tmp_path: Pat
     changed = {'"simulated"': '"live"', "quantity = 100": "quantity = 100\ncycles = 0"}
     assert live_permissions(load(tmp_path, changed=changed, environment=CREDENTIAL)) == (
         "LIVE: account main trades with real money on gateio_spot: orders up to 200, position up to 500 (quote units), "
-        "20 open orders at most; btc buys BTC/USDT for 100 USDT until stopped",
+        "20 open orders at most, no limit on losses (max_daily_loss); btc buys BTC/USDT for 100 USDT until stopped",
     )
     assert live_permissions(load(tmp_path)) == ()
 
