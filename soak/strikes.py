@@ -133,13 +133,23 @@ def _delay_answers(rng: random.Random) -> Strike:
 
 
 def _rate_limit(rng: random.Random) -> Strike:
-    seconds = rng.choice((1.0, 5.0, 15.0))
+    seconds, retry_after_seconds = rng.choice((1.0, 5.0, 15.0)), rng.choice((None, 0, 2, 10))
 
     def begin(world: World) -> Undo:
-        world.exchange.rate_limit_for(seconds)
+        world.exchange.rate_limit_for(seconds, retry_after_seconds=retry_after_seconds)
         return nothing
 
-    return Strike(kind="rate_limit", text=f"{seconds:g} s", begin=begin)
+    return Strike(kind="rate_limit", text=f"{seconds:g} s, Retry-After {retry_after_seconds}", begin=begin)
+
+
+def _ban(rng: random.Random) -> Strike:
+    seconds = rng.choice((2.0, 10.0, 40.0))
+
+    def begin(world: World) -> Undo:
+        world.exchange.ban_for(seconds)
+        return nothing
+
+    return Strike(kind="ban", text=f"{seconds:g} s", begin=begin)
 
 
 def _maintenance(rng: random.Random) -> Strike:
@@ -334,6 +344,7 @@ KINDS: MappingProxyType[str, Callable[[random.Random], Strike]] = MappingProxyTy
         "delay_requests": _delay_requests,
         "delay_answers": _delay_answers,
         "rate_limit": _rate_limit,
+        "ban": _ban,
         "maintenance": _maintenance,
         "restart": _once("restart", lambda world: world.exchange.restart()),
         "announce_shutdown": _once("announce_shutdown", lambda world: world.exchange.announce_shutdown()),

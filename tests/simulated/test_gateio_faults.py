@@ -89,6 +89,33 @@ async def test_rate_limit_and_maintenance_refuse_everything_while_they_last(auto
         assert (await world.place())[0] == 201
 
 
+async def test_ban_turns_everything_away_says_for_how_long_and_counts_what_came(autojump_clock: MockClock, gate: World) -> None:
+    async with gate() as world, world.websocket() as socket:
+        world.control.ban_for(60)
+        await trio.sleep(10.5)
+        response = await world.http.get("/api/v4/spot/time")
+        assert (response.status_code, response.headers["retry-after"]) == (418, "50")
+        with pytest.raises(trio_websocket.HandshakeError):
+            async with world.websocket():
+                pass
+        assert world.control.came_while_banned == 2
+        await trio.sleep(50)
+        assert (await world.place())[0] == 201
+        await socket.subscribe_private(f"{world.product}.orders", world.orders_payload)
+        assert world.control.came_while_banned == 2, "what was open stayed open"
+
+
+@pytest.mark.parametrize("seconds", [None, 7])
+async def test_refusal_for_the_rate_says_when_to_come_back_only_where_it_is_told_to(
+    autojump_clock: MockClock, gate: World, seconds: int | None
+) -> None:
+    async with gate() as world:
+        world.control.rate_limit_for(3, retry_after_seconds=seconds)
+        response = await world.http.get("/api/v4/spot/time")
+        assert (response.status_code, response.headers.get("retry-after")) == (429, None if seconds is None else str(seconds))
+        assert world.control.refused_for_rate == 1
+
+
 async def private_events(world: GateWorld, socket: GateSocket, count: int) -> list[tuple[str, str]]:
     """Place and cancel one order, and tell which events arrive."""
     channel = f"{world.product}.orders"
@@ -202,6 +229,7 @@ async def test_cleared_faults_strike_no_more(autojump_clock: MockClock, gate: Wo
         world.control.lose_answers(Operation.ANY, count=100)
         world.control.start_maintenance()
         world.control.rate_limit_for(100)
+        world.control.ban_for(100)
         world.control.skew_clock(100_000)
         world.control.clear_faults()
         assert (await world.place())[0] == 201
