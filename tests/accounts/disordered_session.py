@@ -39,7 +39,13 @@ class DisorderedSession:
     """`hear` is given what the exchange says by itself; `on_change` is called after everything that happens there or here."""
 
     def __init__(
-        self, *, rng: random.Random, nursery: trio.Nursery, hear: Callable[[OrderReport | FillReport], None], on_change: Callable[[], None]
+        self,
+        *,
+        rng: random.Random,
+        nursery: trio.Nursery,
+        stream_loses_words: bool,
+        hear: Callable[[OrderReport | FillReport], None],
+        on_change: Callable[[], None],
     ) -> None:
         codec = GateioSpotAccountCodec()
         capabilities = replace(codec.capabilities, amend=True, order_expiry=True, cancel_batch_max=1)
@@ -48,6 +54,7 @@ class DisorderedSession:
         self.on_the_wire: dict[str, OrderRequest] = {}
         """Placements that the exchange may still accept."""
         self._is_calm = False
+        self._stream_loses_words = stream_loses_words
         self._rng = rng
         self._nursery = nursery
         self._hear = hear
@@ -227,7 +234,7 @@ class DisorderedSession:
             self._hear(report)
             self._on_change()
 
-        if not self._happens(0.15):
+        if not (self._stream_loses_words and self._happens(0.15)):
             for _ in range(2 if self._happens(0.15) else 1):
                 self._nursery.start_soon(travel)
 

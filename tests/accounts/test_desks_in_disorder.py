@@ -2,7 +2,7 @@
 
 Each run has a time of disorder, in which owners place, amend and cancel and replace every order of theirs that has ended, and a
 time after it, in which nothing goes wrong any more. All along an intent has at most one order that may trade, and no exposure is
-missed; soon after the disorder ledger and exchange agree; and closing leaves nothing open and no fill unknown.
+missed; soon after the disorder ledger and exchange agree; and closing, also in the midst of it, leaves nothing open.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ CONVERGENCE_SECONDS = (
     + TIMING.watchdog_seconds
 )
 CLOSING_SECONDS = 10.0
+CLOSING_IN_DISORDER_SECONDS = 60.0
 RULES = Instrument(
     exchange="model",
     symbol=BTC,
@@ -63,7 +64,10 @@ RULES = Instrument(
 
 
 class Desks:
-    """The real desks of one account and their exchange. Nothing is heard of the stream's being up, so that orders are polled."""
+    """The real desks of one account and their exchange.
+
+    In some runs the stream is up: all that it says comes in the end. In the others it is known to be broken, and orders are polled.
+    """
 
     def __init__(self, rng: random.Random, nursery: trio.Nursery) -> None:
         self.rng = rng
@@ -71,13 +75,16 @@ class Desks:
         self.books = Books()
         for asset in (BTC.base, BTC.quote):
             self.books.bookkeeper.take(BalanceReport(asset=asset, total=Decimal(10**6), available=Decimal(10**6)))
-        self.session = DisorderedSession(rng=rng, nursery=nursery, hear=self.books.bookkeeper.take, on_change=self.check)
+        is_listening = rng.random() < 0.5
+        self.session = DisorderedSession(
+            rng=rng, nursery=nursery, stream_loses_words=not is_listening, hear=self.books.bookkeeper.take, on_change=self.check
+        )
         self.inquiry = InquiryDesk(
             bookkeeper=self.books.bookkeeper,
             session=self.session.session,
             timing=TIMING,
             is_in_flight=lambda client_order_id: self.desk.is_in_flight(client_order_id),
-            is_listening=lambda: False,
+            is_listening=lambda: is_listening,
             cancel=lambda order: self.desk.cancel(order),
         )
         self.desk = OrderDesk(
@@ -129,6 +136,19 @@ class Desks:
             quantity = Decimal(self.rng.randrange(1, 500)) / 100
             price = self.rng.choice([None, Decimal(90), Decimal(110)])
             self.nursery.start_soon(self.desk.amend, AmendOrder(client_order_id=client_order_id, price=price, quantity=quantity))
+
+    async def close(self, *, within_seconds: float) -> None:
+        """Whatever it was told: once closing says that nothing can trade any more, nothing can."""
+        with trio.fail_after(within_seconds):
+            await close_orders(
+                session=self.session.session,
+                ledger=self.books.ledger,
+                publish=self.books.bookkeeper.publish,
+                progress=lambda text: None,
+                in_flight=self.desk.is_in_flight,
+            )
+        assert not self.session.exchange.open_orders()
+        assert not self.session.on_the_wire
 
     # What must hold
 
@@ -183,20 +203,15 @@ async def run(seed: int) -> float:
             nursery.start_soon(desks.pursue, f"intent {number}")
         await trio.sleep(DISORDER_SECONDS)
         desks.owners_are_done = True
+        if rng.random() < 0.5:  # a stop in the midst of it
+            await desks.close(within_seconds=CLOSING_IN_DISORDER_SECONDS)
         desks.session.calm_down()
         calm_since = trio.current_time()
         while desks.disagreements():
             assert trio.current_time() < calm_since + CONVERGENCE_SECONDS, desks.disagreements()
             await trio.sleep(0.1)
         agreed_after_seconds = trio.current_time() - calm_since
-        with trio.fail_after(CLOSING_SECONDS):
-            await close_orders(
-                session=desks.session.session,
-                ledger=desks.books.ledger,
-                publish=desks.books.bookkeeper.publish,
-                progress=lambda text: None,
-                in_flight=desks.desk.is_in_flight,
-            )
+        await desks.close(within_seconds=CLOSING_SECONDS)
         desks.ensure_the_books_are_closed()
         nursery.cancel_scope.cancel()
     return agreed_after_seconds

@@ -23,10 +23,10 @@ from tests.orders.test_ledger_model import LedgerAgainstExchange
 class JournaledWorld(LedgerWorld):
     """Everything that the ledger returns is written. When the process dies, the next one has only what was."""
 
-    def __init__(self, *, contracts: bool, fills_name_their_owner: bool) -> None:
+    def __init__(self, *, contracts: bool, fills_name_their_owner: bool, placements_max: int) -> None:
         self.store = open_store(":memory:")
         self.told_as_ours: Counter[tuple[object, ...]] = Counter()
-        super().__init__(contracts=contracts, fills_name_their_owner=fills_name_their_owner)
+        super().__init__(contracts=contracts, fills_name_their_owner=fills_name_their_owner, placements_max=placements_max)
 
     def what_is_left_of(self, died: AccountLedger) -> tuple[Sequence[Order], CountedEarlier]:
         self.ensure_journal_has_what_the_ledger_knows()

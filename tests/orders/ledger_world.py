@@ -32,8 +32,9 @@ class LedgerWorld:
     Some exchanges do not say a client order id in their trades; of `contracts` the ledger keeps positions too.
     """
 
-    def __init__(self, *, contracts: bool, fills_name_their_owner: bool) -> None:
+    def __init__(self, *, contracts: bool, fills_name_their_owner: bool, placements_max: int) -> None:
         self.contracts = contracts
+        self.placements_max = placements_max  # few, and much happens to each
         self.exchange = DisorderedExchange(fills_name_their_owner=fills_name_their_owner, hear=self.hear)
         self.ledger = self._new_ledger()
         self.placing: list[str] = []  # placements that may still reach the exchange
@@ -58,7 +59,11 @@ class LedgerWorld:
 
     # What we do
 
-    def place(self, dice: Dice) -> str:
+    def place(self, dice: Dice) -> None:
+        if len(self.requests) < self.placements_max:
+            self._place(dice)
+
+    def _place(self, dice: Dice) -> str:
         client_order_id = f"mm-btc-{len(self.requests):04}"
         request = OrderRequest(
             client_order_id=client_order_id,
@@ -85,7 +90,9 @@ class LedgerWorld:
 
     def hold_back(self, dice: Dice) -> None:
         """A placement that is refused here, after its cancellation was asked for or not."""
-        client_order_id = self.place(dice)
+        if len(self.requests) >= self.placements_max:
+            return
+        client_order_id = self._place(dice)
         self.placing.remove(client_order_id)
         self.refused.add(client_order_id)
         if dice.number(2):
@@ -95,9 +102,10 @@ class LedgerWorld:
 
     def place_and_be_accepted(self, dice: Dice) -> None:
         """The common case in one step, so that many runs get far."""
-        self._accept(self.place(dice))
-        if dice.number(2):
-            self.exchange.words.pop().take()
+        if len(self.requests) < self.placements_max:
+            self._accept(self._place(dice))
+            if dice.number(2):
+                self.exchange.words.pop().take()
 
     def stop_waiting_for_a_placement(self, dice: Dice) -> None:
         """A time-out: the placement may arrive all the same."""
@@ -281,7 +289,11 @@ class LedgerWorld:
         if not known:
             return
         order = dice.one_of(known)
-        if order.exchange_order_id is None:
+        if order.exchange_order_id is not None and dice.number(4) == 0:
+            # From lists that are older than what was heard: it changes nothing.
+            self.happened(order.client_order_id, OrderInput.SAID_NEVER_ACCEPTED)
+            assert self.ledger.order(order.client_order_id) == order
+        elif order.exchange_order_id is None:
             if order.client_order_id not in self.refused:
                 self.believed_wrongly.add(order.client_order_id)
                 self.happened(order.client_order_id, OrderInput.SAID_NEVER_ACCEPTED)
@@ -440,6 +452,8 @@ class LedgerWorld:
 
     def ensure_it_was_said_too_late(self, order: Order, happened: OrderInput) -> None:
         """Of an order that a fill has completed, an exchange with two words says its end the other way."""
+        if happened is OrderInput.SAID_NEVER_ACCEPTED and order.exchange_order_id is not None:
+            return
         assert happened in (OrderInput.SAID_CANCELLED, OrderInput.SAID_EXPIRED), (order, happened)
         assert order.state is OrderState.FILLED
         assert self._real(order.client_order_id).was_said_to_end_early

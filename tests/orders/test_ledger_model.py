@@ -16,6 +16,7 @@ from tests.orders.ledger_world import STEPS, LedgerWorld
 
 WALKS = 400
 STEPS_OF_A_WALK = 60
+PLACEMENTS_MAX = (2, 50)
 
 dice = st.lists(st.integers(0, 2**16), min_size=6, max_size=6).map(Dice)
 
@@ -25,9 +26,9 @@ class LedgerAgainstExchange(RuleBasedStateMachine):
 
     make_world: type[LedgerWorld] = LedgerWorld
 
-    @initialize(contracts=st.booleans(), fills_name_their_owner=st.booleans())
-    def begin(self, contracts: bool, fills_name_their_owner: bool) -> None:
-        self.world = self.make_world(contracts=contracts, fills_name_their_owner=fills_name_their_owner)
+    @initialize(contracts=st.booleans(), fills_name_their_owner=st.booleans(), placements_max=st.sampled_from(PLACEMENTS_MAX))
+    def begin(self, contracts: bool, fills_name_their_owner: bool, placements_max: int) -> None:
+        self.world = self.make_world(contracts=contracts, fills_name_their_owner=fills_name_their_owner, placements_max=placements_max)
         self.world.begin()
 
     @rule(step=st.sampled_from(STEPS), dice=dice)
@@ -60,7 +61,7 @@ OUT_OF_REACH = {
 
 def walk(seed: int) -> None:
     rng = random.Random(seed)
-    world = LedgerWorld(contracts=rng.random() < 0.3, fills_name_their_owner=rng.random() < 0.7)
+    world = LedgerWorld(contracts=rng.random() < 0.3, fills_name_their_owner=rng.random() < 0.7, placements_max=rng.choice(PLACEMENTS_MAX))
     world.begin()
     for _ in range(STEPS_OF_A_WALK):
         rng.choice(STEPS)(world, Dice([rng.randrange(2**16) for _ in range(8)]))
