@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import random
 from decimal import Decimal
+from math import inf
 
 import pytest
 import trio
 from disordered_session import DisorderedSession
 from hypothesis import settings
+from limited_account import Market
 from scripted_account import BTC, Books
 
-from actors.accounts.checks import AccountLimits
 from actors.accounts.closing import close_orders
 from actors.accounts.gate import OrderGate
 from actors.accounts.inquiry import PAUSE_SECONDS_MAX, InquiryDesk
@@ -87,12 +88,14 @@ class Desks:
             is_listening=lambda: is_listening,
             cancel=lambda order: self.desk.cancel(order),
         )
+        market = Market(self.books.ledger, (BTC,))
+        market.quote(99.9, 100.1, received_at=inf)
         self.desk = OrderDesk(
             bookkeeper=self.books.bookkeeper,
             entry=OrderEntry(session=self.session.session, requests=StreamRequests()),
             gate=OrderGate(),
             states=TradingStates(on_change=lambda event: None),
-            limits=AccountLimits(max_price_deviation=Decimal(1)),
+            limits=market.limits(),
             timing=TIMING,
             rules={BTC: RULES},
             ask_now=self.inquiry.ask_now,
@@ -117,7 +120,7 @@ class Desks:
                 price=Decimal(100),
                 tag=intent,
             )
-            command = PlaceOrder(request=request, reference_price=Decimal(100), expires_at=trio.current_time() + 2)
+            command = PlaceOrder(request=request, expires_at=trio.current_time() + 2)
             if self.desk.accept(command):
                 self.nursery.start_soon(self.desk.place, command)
             while not self.books.order(request.client_order_id).is_terminal and not self.owners_are_done:
