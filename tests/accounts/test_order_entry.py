@@ -209,6 +209,20 @@ async def test_answer_that_says_too_many_closes_the_group_for_rest_too(autojump_
     assert until > trio.current_time()
 
 
+async def test_refusals_over_the_stream_hold_longer_each_time_until_a_placement_is_accepted(autojump_clock) -> None:
+    held: list[float] = []
+    desk = StreamDesk()
+    too_many = refusal(ErrorKind.RATE_LIMITED, http_status=429)
+    for number, answer in enumerate((too_many, too_many, too_many, PLACED, too_many)):
+        desk.stream.sent.clear()
+        command = replace(desk.command(f"mm-btc-2{number:08}"), expires_at=trio.current_time() + 100)
+        assert desk.desk.accept(command)
+        with desk.answering(answer):
+            await desk.desk.place(command)
+        held.append(round(max(0.0, desk.session.limits.held_until("orders") - trio.current_time()), 3))
+    assert held == [1, 1, 2, 0, 1]
+
+
 async def test_open_breaker_holds_a_placement_back_and_lets_a_cancellation_pass(autojump_clock) -> None:
     desk = StreamDesk()
     open_breaker(desk)
