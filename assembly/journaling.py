@@ -45,7 +45,7 @@ class RunJournal:
             name: _place(account.exchange, settings.exchanges[account.exchange], now_milliseconds)
             for name, account in settings.accounts.items()
         }
-        self._recovery = store.recover(installation=installation, accounts=places)
+        self._recovery = store.recover(installation=installation, adopted=settings.runtime.adopted_installations, accounts=places)
         store.begin_run(at_milliseconds=now_milliseconds, installation=installation, version=version(), accounts=places)
         self.port, self.queue = open_journal_port(QUEUE_ENTRIES_MAX, wall_clock=wall_clock)
         self.recorder = JournalRecorder(self.port, redact=redact, on_lost=on_lost)

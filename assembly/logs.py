@@ -24,7 +24,7 @@ from assembly.output import DescriptorSink, Pump, RotatingFileSink, Sink
 from assembly.presenter.phrases import printable
 from assembly.presenter.report import LogLine
 from assembly.presenter.times import iso_time
-from assembly.presenter.vocabulary import tell
+from assembly.presenter.vocabulary import WARNINGS, tell
 from market.events import BookChanged
 from supervision.errors import one_line
 
@@ -130,7 +130,8 @@ class Logs:
         if told is None or (told.quiet and not self._shows_tracebacks):
             return
         actor = next((str(told.fields[key]) for key in ("cycle", "account", "actor", "exchange") if key in told.fields), "")
-        line = {"time": iso_time(time_milliseconds), "level": "INFO", "actor": actor, "event": told.name, **told.fields}
+        level = "WARNING" if told.name in WARNINGS else "INFO"
+        line = {"time": iso_time(time_milliseconds), "level": level, "actor": actor, "event": told.name, **told.fields}
         self._file.put(self._redact(f"{msgspec.json.encode(line).decode()}\n"))
 
     def patch(self, record: Record) -> None:

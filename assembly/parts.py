@@ -6,7 +6,7 @@ Actors are made anew on each start and are given these; a crash loses none of th
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -19,7 +19,10 @@ from actors.accounts.credential import Credential
 from actors.accounts.dead_mans_switch import DeadMansSwitch
 from actors.accounts.gate import OrderGate
 from actors.accounts.limited import LimitedAccount
+from actors.accounts.memory import AccountMemory
+from actors.accounts.policies import AccountPolicies
 from actors.accounts.prices import BookNews, open_prices
+from actors.accounts.readiness import Readiness
 from actors.accounts.session import AccountSession, ClockOffset
 from actors.channels.bounded import open_bounded
 from actors.channels.latest import LatestReceiver, LatestSender, open_latest
@@ -38,6 +41,7 @@ from network.limits import ExchangeLimits, Hold, retry_after_seconds, says_too_m
 from network.rate_limit import RateLimiter
 from network.rest import RestClient, RetryPolicy
 from network.url import parse_url
+from orders.agreement import BalanceAgreement
 from orders.commands import AccountCommand
 from orders.errors import ErrorKind
 from orders.events import AccountLost
@@ -175,14 +179,23 @@ class AccountParts:
         rng: random.Random,
         recorder: Recorder,
         recovered: AccountRecovery | None,
+        adopted_installations: Sequence[str],
         known_until_milliseconds: int | None,
+        ready_patience_seconds: float,
         report: Report,
     ) -> None:
         self.name = name
         self.settings = settings
         self.exchange = exchange
         self.recorder = recorder
-        self.known_until_milliseconds = known_until_milliseconds
+        self.memory = AccountMemory(
+            name,
+            agreement=BalanceAgreement(name, known=None if recovered is None else recovered.baselines),
+            readiness=Readiness(name, patience_seconds=ready_patience_seconds, report=report),
+            trades_known_until_milliseconds=known_until_milliseconds,
+            counting={} if recovered is None else recovered.counting_since,
+            recorder=recorder,
+        )
         self.codec = account_codec(exchange.entry, settings)
         self.credential = credential
         self.inboxes = inboxes
@@ -194,7 +207,9 @@ class AccountParts:
             timeout_seconds=settings.dead_mans_switch_seconds,
             report=report,
         )
-        self.ledger = AccountLedger(account=name, installation=installation, holds_positions=self.codec.positions is not None)
+        self.ledger = AccountLedger(
+            account=name, installation=installation, adopted=adopted_installations, holds_positions=self.codec.positions is not None
+        )
         if recovered is not None:
             self.ledger.restore(recovered.orders, counted=recovered.counted)
         self.gate = OrderGate()
@@ -260,6 +275,10 @@ class Reporting:
 
 def _instrument_key(listed: InstrumentListed) -> Symbol:
     return listed.instrument.symbol
+
+
+def account_policies(settings: AccountSettings) -> AccountPolicies:
+    return AccountPolicies(foreign_orders=settings.foreign_orders, unexplained_balances=settings.unexplained_balances)
 
 
 def random_source(seed: int | str, name: str) -> random.Random:

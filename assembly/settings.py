@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from actors.accounts.credential import Credential
 from actors.accounts.limits import OnBreach, OnDailyLoss
+from actors.accounts.policies import ForeignOrders, UnexplainedBalances
 from actors.journal.file import Synchronous
 from assembly.control.place import CONTROL_SOCKET
 from market.symbol import Symbol
@@ -26,6 +27,7 @@ LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"]
 DecimalAboveZero = Annotated[Decimal, Meta(extra={"gt": 0})]
 SecondsAboveZero = Annotated[float, Meta(gt=0)]
 Url = Annotated[str, Meta(pattern=r"(https?|wss?)://[^@\s]+", extra={"means": "a URL without a user name or password", "hidden": True})]
+Installation = Annotated[str, Meta(pattern=r"[a-z0-9]{1,6}", extra={"means": "1 to 6 lower case letters or digits"})]
 Prefix = Annotated[
     str,
     Meta(
@@ -46,7 +48,8 @@ class ExchangeMode(enum.Enum):
 class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The program as a whole."""
 
-    installation: Annotated[str, Meta(pattern=r"[a-z0-9]{1,6}", extra={"means": "1 to 6 lower case letters or digits"})] = "mm"
+    installation: Installation = "mm"
+    adopted_installations: tuple[Installation, ...] = ()
     stop_deadline_seconds: Annotated[float, Meta(gt=0, le=600)] = 10.0
     flatten_on_stop: bool = False
     guardian: bool = True
@@ -118,7 +121,8 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One account on one exchange. `credential` is the prefix of its environment variables, by default the exchange's.
 
     `leverage` and `margin_mode` are for accounts that trade contracts; without them both are left as they are at the exchange.
-    A margin mode is set together with a leverage.
+    A margin mode is set together with a leverage. `foreign_orders` and `unexplained_balances` say what follows when somebody
+    else uses the account.
     """
 
     exchange: str
@@ -126,6 +130,8 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     dead_mans_switch_seconds: Annotated[int, Meta(ge=0, le=3600)] = 30
     leverage: DecimalAboveZero | None = None
     margin_mode: MarginMode | None = None
+    foreign_orders: ForeignOrders = ForeignOrders.IGNORE
+    unexplained_balances: UnexplainedBalances = UnexplainedBalances.REDUCE_ONLY
     limits: LimitSettings = LimitSettings()
 
 

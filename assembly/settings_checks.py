@@ -143,6 +143,10 @@ def _override_runtime(runtime: RuntimeSettings, overrides: Overrides, environmen
             f"runtime.guardian_silence_seconds is {runtime.guardian_silence_seconds:g}; expected {GUARDIAN_SILENCE_SECONDS_MIN:g} "
             "or more, or 0 for a guardian that acts on the program's death alone"
         )
+    if runtime.installation in runtime.adopted_installations:
+        raise SettingsError(
+            f'runtime.adopted_installations names "{runtime.installation}", which is this installation itself: its orders are ours already'
+        )
     log_level = runtime.log_level
     for source, text in (("the environment variable LOG_LEVEL", environment.get("LOG_LEVEL")), ("--log-level", overrides.log_level)):
         if text:

@@ -31,7 +31,7 @@ from actors.feeds.settings import FeedSettings
 from actors.journal.actor import JournalActor
 from assembly.journaling import RunJournal
 from assembly.limiting import limits_of_run
-from assembly.parts import AccountParts, CycleParts, ExchangeParts, FactsForAccount, Report, Reporting, random_source
+from assembly.parts import AccountParts, CycleParts, ExchangeParts, FactsForAccount, Report, Reporting, account_policies, random_source
 from assembly.presenter.report import ExitStatus
 from assembly.rate_budgets import RateBudgets
 from assembly.registry import STRATEGIES
@@ -149,7 +149,9 @@ class Tree:
             rng=self._rng(f"session:{name}"),
             recorder=self._recorder,
             recovered=None if self._journal is None else self._journal.of_account(name),
+            adopted_installations=self._settings.runtime.adopted_installations,
             known_until_milliseconds=None if self._journal is None else self._journal.known_until_milliseconds,
+            ready_patience_seconds=self._timing.ready_patience_seconds,
             report=self._report,
         )
 
@@ -308,7 +310,8 @@ class Tree:
                     leverage=parts.settings.leverage,
                     inboxes=parts.inboxes,
                     recorder=parts.recorder,
-                    known_until_milliseconds=parts.known_until_milliseconds,
+                    memory=parts.memory,
+                    policies=account_policies(parts.settings),
                     limits=self._limits[parts.name],
                     timing=self._timing,
                     backoff=NetworkBackoff(0.25, 2.0, 20.0, 0.5, self._rng(f"account:{parts.name}:{context.incarnation}")),

@@ -82,7 +82,8 @@ class BalanceCapture(msgspec.Struct, frozen=True, kw_only=True):
     The difference of two captures is thus checked to the last digit: balances against fills and fees. Of an account that
     trades contracts, the total of a base asset is the position in it, and the total of the quote asset is the wallet balance
     less what the open positions cost; `leverages` says how much of an order's value need not be available, and
-    `funding` what each symbol's position has been paid since the start, which `fill_changes` contains.
+    `funding` what each symbol's position has been paid since the start, which `fill_changes` contains. `unexplained` is by
+    asset all that was named so far as a difference which no fill explains (`BalanceDiffers`).
     """
 
     totals: dict[str, Decimal]
@@ -90,6 +91,7 @@ class BalanceCapture(msgspec.Struct, frozen=True, kw_only=True):
     fill_changes: dict[str, Decimal]
     leverages: dict[Symbol, Decimal] = {}
     funding: dict[Symbol, Decimal] = {}
+    unexplained: dict[str, Decimal] = {}
 
 
 class CaptureBalances(msgspec.Struct, frozen=True):

@@ -63,6 +63,41 @@ class PositionDiffers(msgspec.Struct, frozen=True):
     theirs: Decimal
 
 
+class BalanceBaselined(msgspec.Struct, frozen=True):
+    """What is held of an asset less what all known fills and payments did to it, from which later looks are told apart.
+
+    `unexplained` is how much of it was named as a difference since the journal began. For the journal alone.
+    """
+
+    account: str
+    asset: str
+    constant: Decimal
+    unexplained: Decimal
+
+
+class CountingBegan(msgspec.Struct, frozen=True):
+    """Every trade in a symbol from this time of the exchange on is counted, whosever. For the journal alone."""
+
+    account: str
+    symbol: Symbol
+    since_milliseconds: int
+
+
+class BalanceDiffers(msgspec.Struct, frozen=True, kw_only=True):
+    """More (or, if negative, less) is held of an asset than fills and payments explain; told once, and reckoned with from now on.
+
+    `expected` and `actual` are totals; of a contract's base asset they are positions. `since_milliseconds` is the exchange's
+    time of the look at which it was seen first.
+    """
+
+    account: str
+    asset: str
+    expected: Decimal
+    actual: Decimal
+    difference: Decimal
+    since_milliseconds: int
+
+
 class AccountReady(msgspec.Struct, frozen=True):
     """Orders, fills and balances agree with the exchange; commands are carried out."""
 

@@ -10,7 +10,7 @@ Ended orders are kept (for the statement and for late fills) up to a bound, olde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
@@ -59,13 +59,17 @@ _INPUT_BY_STATUS = {
 
 
 class AccountLedger:
-    """Orders, fills and balances of one account of one installation; of one that trades contracts, its `positions` too."""
+    """Orders, fills and balances of one account of one installation; of one that trades contracts, its `positions` too.
 
-    def __init__(self, *, account: str, installation: str, holds_positions: bool = False) -> None:
+    Open orders of `adopted` installations are taken in like leftovers of this one: to be cancelled, and never traded with.
+    """
+
+    def __init__(self, *, account: str, installation: str, adopted: Sequence[str] = (), holds_positions: bool = False) -> None:
         self.account = account
         self.positions: PositionBooks | None = PositionBooks(account) if holds_positions else None
         self._installation = installation
         self._prefix = installation_prefix(installation)
+        self._prefixes = (self._prefix, *(installation_prefix(each) for each in adopted))
         self._orders: dict[str, Order] = {}
         # An exchange's order id need not be unique beyond its symbol.
         self._client_id_by_exchange_id: dict[tuple[Symbol, str], str] = {}
@@ -89,6 +93,10 @@ class AccountLedger:
         """Every order remembered, oldest first; of one owner if named."""
         return (order for order in self._orders.values() if owner is None or order.request.owner == owner)
 
+    def order_of(self, fill: FillReport) -> Order | None:
+        """The order that a trade is of; None of one that is not ours, or forgotten."""
+        return self._find(fill.client_order_id, fill.symbol, fill.exchange_order_id)
+
     def live_orders(self, owner: str | None = None) -> list[Order]:
         """Orders that may still trade: everything that has not ended by the exchange's word."""
         live = (self._orders[client_order_id] for client_order_id in self._live_ids)
@@ -104,9 +112,10 @@ class AccountLedger:
         return [order for order in missing if not order.fills_are_complete]
 
     def is_ours(self, client_order_id: str | None, *, owner: str | None = None) -> bool:
-        """Whether an id was made by this installation (and owner), in this run or an earlier one."""
-        prefix = self._prefix if owner is None else owner_prefix(self._installation, owner)
-        return client_order_id is not None and client_order_id.startswith(prefix)
+        """Whether an id was made by this installation (and owner) or an adopted one, in this run or an earlier one."""
+        if client_order_id is None:
+            return False
+        return client_order_id.startswith(self._prefixes if owner is None else owner_prefix(self._installation, owner))
 
     def balance(self, asset: str) -> BalanceReport | None:
         return self._balances.get(asset)
@@ -207,7 +216,7 @@ class AccountLedger:
         """
         if request.client_order_id in self._orders:
             raise ValueError(f"client order id {request.client_order_id} was used before")
-        if not self.is_ours(request.client_order_id):
+        if not request.client_order_id.startswith(self._prefix):
             raise ValueError(f"client order id {request.client_order_id} is not of installation {self._installation}")
         order = Order(request=request, created_at=now, changed_at=now)
         self._orders[request.client_order_id] = order
@@ -438,7 +447,7 @@ class AccountLedger:
             return []
         request = OrderRequest(
             client_order_id=report.client_order_id,
-            owner=owner_of(report.client_order_id),
+            owner=self._owner_of(report.client_order_id),
             symbol=report.symbol,
             side=report.side,
             type=OrderType.LIMIT if report.price else OrderType.MARKET,
@@ -449,6 +458,11 @@ class AccountLedger:
         order = Order(request=request, state=OrderState.UNKNOWN, sent=True, created_at=now, changed_at=now)
         self._orders[order.client_order_id] = order
         return [LeftoverOrderFound(self.account, order), *self.apply_order_report(report, now=now)]
+
+    def _owner_of(self, client_order_id: str) -> str:
+        """Of an adopted installation nobody's: no cycle here has a name with a hyphen."""
+        is_own = client_order_id.startswith(self._prefix)
+        return owner_of(client_order_id) if is_own else client_order_id.rpartition("-")[0]
 
     def _foreign_order(self, report: OrderReport) -> list[LedgerEvent]:
         if not _remember(self._foreign_order_ids, (report.symbol, report.exchange_order_id)):

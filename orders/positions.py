@@ -21,6 +21,8 @@ from orders.events import FundingPaid, PositionChanged, PositionDiffers
 from orders.reports import FillReport, FundingReport, PositionReport
 
 ZERO = Decimal(0)
+# Of what was traded: so far may an exchange's rounded average price make realised profits differ from ours.
+AVERAGE_PRICE_ROUNDING = Decimal("0.0000001")
 
 
 class PositionAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +91,7 @@ class PositionBooks:
         self._has_looked = False
         self._differing: dict[Symbol, tuple[Decimal, Decimal]] = {}
         self._payments: dict[tuple[Symbol, str], None] = {}
+        self._roundings: dict[str, Decimal] = {}
 
     def reports(self) -> dict[Symbol, PositionReport]:
         """The exchange's newest word about each symbol that it ever spoke of."""
@@ -100,6 +103,10 @@ class PositionBooks:
 
     def accounts(self) -> dict[Symbol, PositionAccount]:
         return dict(self._accounts)
+
+    def roundings(self) -> dict[str, Decimal]:
+        """By quote asset, how far rounded average prices may have moved its balance less the cost of what is open; only grows."""
+        return dict(self._roundings)
 
     def leverage(self, symbol: Symbol) -> Decimal:
         """How much of a new order's value need not be there; 1 while the exchange has not said."""
@@ -114,6 +121,7 @@ class PositionBooks:
     def count_fill(self, fill: FillReport) -> None:
         """Take in a trade, once: the ledger knows which."""
         self._accounts[fill.symbol] = self.account_of(fill.symbol).after_fill(fill)
+        self._round(fill.symbol, exact_product(fill.quantity, fill.price))
 
     def apply_report(self, report: PositionReport) -> list[PositionChanged]:
         """Take in the exchange's word; an older one than the last is ignored, and what it does not state stays known."""
@@ -173,7 +181,13 @@ class PositionBooks:
         self._differing.pop(symbol, None)
         cost = exact_product(theirs, report.entry_price or ZERO)
         self._accounts[symbol] = replace(self.account_of(symbol), quantity=theirs, cost=cost)
+        self._round(symbol, abs(cost))
         return [PositionDiffers(self._account, symbol, ours, theirs)] if self._has_looked else []
+
+    def _round(self, symbol: Symbol, amount: Decimal) -> None:
+        """So much, in quote units, goes by an average price that the exchange rounds."""
+        rounding = exact_product(amount, AVERAGE_PRICE_ROUNDING)
+        self._roundings[symbol.quote] = EXACT.add(self._roundings.get(symbol.quote, ZERO), rounding)
 
 
 _EMPTY = PositionAccount()

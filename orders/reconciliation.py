@@ -20,7 +20,8 @@ class CycleReconciled(msgspec.Struct, frozen=True, kw_only=True):
     `bought_quantity` and `sold_quantity` are in base units, `bought_quote` and `sold_quote` in quote units, all before
     fees. `fees` are per asset, positive when paid. `balances_before` and `balances_after` are totals (available plus
     held) fresh from the exchange; `actual_changes` is their difference and `expected_changes` what the fills and fees
-    in between add up to. `left_over_quantity` is the base that was bought and could not be sold (less than a step or a
+    in between add up to; `unexplained` is what was named meanwhile as a difference that nothing explains (`BalanceDiffers`),
+    which is the account's matter. `left_over_quantity` is the base that was bought and could not be sold (less than a step or a
     minimum). `profit_quote` is what the quote balance gained, fees and funding included, left-over base not counted.
     `funding` is what the account's position in this symbol was paid meanwhile (negative: it paid). `rounding` is how
     far the quote balance may be off: 0, but where a position in contracts is open before or after, whose average price the
@@ -46,12 +47,13 @@ class CycleReconciled(msgspec.Struct, frozen=True, kw_only=True):
     profit_quote: Decimal
     rounding: Decimal = ZERO
     funding: Decimal = ZERO
+    unexplained: dict[str, Decimal] = {}
     started_at_milliseconds: int
     ended_at_milliseconds: int
 
     @property
     def agrees(self) -> bool:
-        """Whether every asset changed by exactly what the fills say; an asset named on one side only counts as 0 on the other."""
+        """Whether every asset changed by exactly what the fills and named differences say; one that is not named counts as 0."""
         allowed = {self.symbol.quote: self.rounding}
         return all(abs(difference) <= allowed.get(asset, ZERO) for asset, difference in self.differences().items())
 
@@ -63,8 +65,11 @@ class CycleReconciled(msgspec.Struct, frozen=True, kw_only=True):
         return (self.symbol.base, self.symbol.quote, *sorted(others))
 
     def differences(self) -> dict[str, Decimal]:
-        """Per asset, how much more the balance changed than the fills explain; all zero when the cycle agrees."""
-        return {asset: self.actual_changes.get(asset, ZERO) - self.expected_changes.get(asset, ZERO) for asset in self.assets}
+        """Per asset, how much more the balance changed than the fills and named differences; all zero when the cycle agrees."""
+        return {
+            asset: self.actual_changes.get(asset, ZERO) - self.expected_changes.get(asset, ZERO) - self.unexplained.get(asset, ZERO)
+            for asset in self.assets
+        }
 
 
 class CycleStarted(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,10 +1,11 @@
 """The account actor: one credential at one exchange, kept in agreement with the exchange, carrying out commands.
 
 Theory of operation. The private stream is opened first and the snapshot (open orders, fates, fills, balances) is taken
-over REST while it already listens, so that nothing falls between the two; ready means that this was done and agrees. From
-then on the stream comes first; while it is broken, REST is asked instead, and after each reconnect the snapshot is taken
-again. Every report goes through the ledger, which alone decides what it changes; each order's newest state goes to its
-owner's inbox. The actor cancels nothing when it dies: the supervisor closes the account then (`closing.py`).
+over REST while it already listens, so that nothing falls between the two; ready means that this was done and agrees, down
+to the balances, which fills must explain or a policy answer for (`comparison.py`). From then on the stream comes first;
+while it is broken, REST is asked instead, and after each reconnect the snapshot is taken again. Every report goes through
+the ledger, which alone decides what it changes; each order's newest state goes to its owner's inbox. The actor cancels
+nothing when it dies: the supervisor closes the account then (`closing.py`).
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from typing import Protocol, cast
 
 import trio
 
+from actors.accounts.balance_desk import BalanceDesk
 from actors.accounts.batch_desk import BatchDesk
 from actors.accounts.bookkeeper import Bookkeeper, Inbox
 from actors.accounts.closing import close_orders
 from actors.accounts.codec import ProtocolError
+from actors.accounts.comparison import RETRY_PAUSE_SECONDS, RETRY_PAUSE_SECONDS_MAX, ComparisonDesk
 from actors.accounts.credential import Credential
 from actors.accounts.dead_mans_switch import DeadMansSwitch
 from actors.accounts.events import (
     AccountConnected,
     AccountDisconnected,
-    AccountReconciled,
     AccountTrouble,
     ClockOffsetMeasured,
     ClosingProgressed,
@@ -35,15 +37,18 @@ from actors.accounts.events import (
 from actors.accounts.gate import OrderGate
 from actors.accounts.inquiry import ASKING_ERRORS, InquiryDesk
 from actors.accounts.limits import AccountLimits
+from actors.accounts.memory import AccountMemory
 from actors.accounts.order_desk import OrderDesk
 from actors.accounts.order_entry import OrderEntry
 from actors.accounts.permission import orders_to_pull
+from actors.accounts.policies import AccountPolicies, ForeignOrders
 from actors.accounts.position_desk import PositionDesk
 from actors.accounts.session import AccountSession
 from actors.accounts.stream import STREAM_ERRORS, PrivateStream, SubscriptionRefused, open_private_stream
 from actors.accounts.stream_requests import StreamRequests
 from actors.accounts.timing import AccountTiming
 from actors.accounts.trading_states import TradingStates
+from actors.accounts.unknown_orders import UnknownOrders
 from actors.channels.bounded import BoundedReceiver
 from actors.channels.latest import LatestReceiver
 from market.events import InstrumentListed
@@ -55,7 +60,6 @@ from orders.commands import (
     AccountCommand,
     AmendOrder,
     AmendOrders,
-    BalanceCapture,
     CancelOrder,
     CancelOrders,
     CaptureBalances,
@@ -65,16 +69,13 @@ from orders.commands import (
     PlaceOrders,
 )
 from orders.errors import ErrorKind, ExchangeError
-from orders.events import AccountLost, AccountReady
+from orders.events import AccountLost, AccountReady, ForeignOrderSeen, OrderFateUnknown
 from orders.ledger import AccountLedger
 from orders.order import Order, Transport
 from orders.recording import Recorder
-from orders.states import Standing, TradingState
+from orders.reports import ReportedStatus
+from orders.states import Standing, TradingState, account_scope
 
-RETRY_PAUSE_SECONDS = 0.25
-RETRY_PAUSE_SECONDS_MAX = 5.0
-# Trades are asked for anew from so long before the last question: one may be listed late.
-FILLS_OVERLAP_MILLISECONDS = 10_000
 LOSS_SECONDS = 1.0
 REFUSALS_MAX = 3  # of the private stream in a row, with the clocks compared in between
 
@@ -95,7 +96,7 @@ class AccountActor:
     """Runs one account. One incarnation: make a new one for each start, on the same ledger, gate, rules and channels.
 
     `symbols` are those that are traded; of contracts, each gets `leverage` (None: left as it is) before the first order.
-    `known_until_milliseconds` is the exchange's time until which earlier runs knew every trade (None: there was none).
+    `memory` is what earlier incarnations and runs knew of the exchange's word besides the ledger.
     `instruments` brings the rules of what may be traded, which are kept in `rules`; `inboxes` are the owners' ends by owner.
     `report` takes every noteworthy event and never blocks. The caller opens and closes the session's connection.
     """
@@ -117,7 +118,8 @@ class AccountActor:
         leverage: Decimal | None,
         inboxes: Mapping[str, Inbox],
         recorder: Recorder,
-        known_until_milliseconds: int | None,
+        memory: AccountMemory,
+        policies: AccountPolicies,
         limits: AccountLimits,
         timing: AccountTiming,
         backoff: Backoff,
@@ -139,12 +141,32 @@ class AccountActor:
         self._report = report
         self._name = ledger.account
         self._is_listening = False
-        self._was_refused = False
-        self._books = Bookkeeper(ledger=ledger, inboxes=inboxes, recorder=recorder, report=report)
+        self._books = Bookkeeper(ledger=ledger, inboxes=inboxes, recorder=recorder, report=self._heed)
         self._symbols = tuple(symbols)
-        self._fills_since_milliseconds = known_until_milliseconds
+        self._memory = memory
+        self._readiness = memory.readiness
+        self._policies = policies
         self._positions = PositionDesk(
-            session=session, bookkeeper=self._books, symbols=symbols, leverage=leverage, known_until_milliseconds=known_until_milliseconds
+            session=session,
+            bookkeeper=self._books,
+            symbols=symbols,
+            leverage=leverage,
+            known_until_milliseconds=memory.trades_known_until_milliseconds,
+        )
+        balances = BalanceDesk(
+            ledger=ledger,
+            agreement=memory.agreement,
+            symbols=symbols,
+            states=states,
+            policy=policies.unexplained_balances,
+            recorder=recorder,
+            report=report,
+        )
+        self._unknown = UnknownOrders(
+            bookkeeper=self._books,
+            states=states,
+            timing=timing,
+            limit_at_stake=limits.at_stake,
         )
         self._requests = StreamRequests()
         self._entry = OrderEntry(session=session, requests=self._requests)
@@ -167,6 +189,17 @@ class AccountActor:
             is_listening=lambda: self._is_listening,
             cancel=self._desk.cancel,
         )
+        self._comparison = ComparisonDesk(
+            session=session,
+            bookkeeper=self._books,
+            inquiry=self._inquiry,
+            positions=self._positions,
+            balances=balances,
+            memory=memory,
+            symbols=self._symbols,
+            timing=timing,
+            is_in_flight=self._desk.is_in_flight,
+        )
 
     async def run(self, context: ActorContext) -> None:
         """Run until cancelled. Whatever ends it, owners are told that the account is lost; orders are left to closing.
@@ -177,6 +210,9 @@ class AccountActor:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._learn_instruments)
+                nursery.start_soon(self._readiness.watch)
+                nursery.start_soon(self._unknown.watch)
+                self._readiness.lose("the exchange's time")
                 await self._measure_clock()
                 await nursery.start(self._keep_listening)
                 await self._switch.arm(self._session)
@@ -189,7 +225,7 @@ class AccountActor:
                 nursery.start_soon(self._watch_losses)
                 nursery.start_soon(self._carry_out_commands, nursery)
                 nursery.start_soon(self._inquiry.watch, context.progress)
-                nursery.start_soon(self._reconcile_periodically)
+                nursery.start_soon(self._comparison.periodically)
                 nursery.start_soon(self._keep_clock)
                 nursery.start_soon(self._switch.keep, self._session)
         finally:
@@ -201,6 +237,7 @@ class AccountActor:
         """Keep the private stream open for ever; `started` once the first snapshot agrees and nothing old is live."""
         is_first, refusals = True, 0
         while True:
+            self._readiness.lose("the private stream")
             try:
                 async with open_private_stream(self._websocket_url, session=self._session, credential=self._credential) as (stream, early):
                     refusals = 0
@@ -209,11 +246,15 @@ class AccountActor:
                     async with trio.open_nursery() as nursery:
                         nursery.start_soon(self._listen, stream)
                         nursery.start_soon(stream.keep_alive)
-                        await self._reconcile_until_agreed("first look" if is_first else "stream is back")
                         if is_first:
+                            # Nothing of an earlier run may trade on while we wait for balances to agree.
+                            await self._comparison.until_answered("first look")
                             await self._sweep()
                             await self._prepare_positions()
+                        if not is_first or not self._comparison.agrees_in_all:
+                            await self._comparison.until_agreed("first look" if is_first else "stream is back")
                         self._is_listening = True
+                        self._readiness.gain()
                         self._backoff.reset()
                         if is_first:
                             is_first = False
@@ -239,13 +280,14 @@ class AccountActor:
                 except ProtocolError as error:
                     # What it would have said is asked for instead.
                     self._report(AccountTrouble(self._name, "reading the private stream", str(error)))
-                    await self._reconcile_until_agreed("a frame could not be read")
+                    await self._comparison.until_agreed("a frame could not be read")
                     continue
                 self._requests.hear(reports)
                 self._books.take_all(reports)
 
     def _lose_stream(self, reason: str) -> None:
         self._report(AccountDisconnected(self._name, reason))
+        self._readiness.lose(f"the private stream: {reason}")
         if self._is_listening:
             self._is_listening = False
             self._books.tell(AccountLost(self._name, reason))
@@ -255,57 +297,10 @@ class AccountActor:
         with trio.move_on_after(self._backoff.next_delay_seconds()):
             while polling:
                 await trio.sleep(self._timing.poll_seconds)
-                await self._try_to_reconcile("the stream is broken")
+                await self._comparison.try_once("the stream is broken")
             await trio.sleep_forever()
 
     # Agreement with the exchange
-
-    async def _reconcile(self, why: str) -> None:
-        """Compare orders, fates, fills and balances with the exchange, and take its word. Raises `ASKING_ERRORS`."""
-        listed = await self._session.open_orders()
-        for report in listed:
-            self._books.take(report)
-        listed_ids = {report.client_order_id for report in listed}
-        for order in self._ledger.live_orders():
-            if order.client_order_id not in listed_ids and not self._desk.is_in_flight(order.client_order_id):
-                await self._inquiry.resolve(order)
-        for order in self._ledger.orders_missing_fills():
-            await self._inquiry.fetch_fills(order)
-        await self._fetch_fills_since()
-        for balance in await self._session.balances():
-            self._books.take(balance)
-        await self._positions.compare()
-        self._report(AccountReconciled(self._name, len(self._ledger.live_orders()), why))
-
-    async def _fetch_fills_since(self) -> None:
-        """Every trade since we last knew them all, whosever: those of an earlier run's orders, and what a broken stream did not tell."""
-        asked_at_milliseconds = self._session.exchange_time_milliseconds()
-        known_until = self._fills_since_milliseconds
-        since = asked_at_milliseconds if known_until is None else known_until - FILLS_OVERLAP_MILLISECONDS
-        for symbol in self._symbols:
-            for fill in await self._session.fills(symbol, since_milliseconds=since):
-                self._books.take(fill)
-        self._fills_since_milliseconds = asked_at_milliseconds
-
-    async def _try_to_reconcile(self, why: str) -> bool:
-        try:
-            await self._reconcile(why)
-        except ASKING_ERRORS as error:
-            is_refused = isinstance(error, ExchangeError) and error.kind is ErrorKind.AUTHENTICATION
-            if is_refused and self._was_refused:
-                raise
-            # A single refusal may be a request spoilt on its way; a credential that is no good is refused again.
-            self._was_refused = is_refused
-            self._report(AccountTrouble(self._name, "comparing with the exchange", str(error)))
-            return False
-        self._was_refused = False
-        return True
-
-    async def _reconcile_until_agreed(self, why: str) -> None:
-        pause_seconds = RETRY_PAUSE_SECONDS
-        while not await self._try_to_reconcile(why):
-            await trio.sleep(pause_seconds)
-            pause_seconds = min(pause_seconds * 2, RETRY_PAUSE_SECONDS_MAX)
 
     async def _prepare_positions(self) -> None:
         pause_seconds = RETRY_PAUSE_SECONDS
@@ -316,18 +311,15 @@ class AccountActor:
                 if isinstance(error, ExchangeError) and error.kind is ErrorKind.AUTHENTICATION:
                     raise
                 self._report(AccountTrouble(self._name, "preparing to trade contracts", str(error)))
+                self._readiness.say(f"position mode and leverage: {error}")
                 await trio.sleep(pause_seconds)
                 pause_seconds = min(pause_seconds * 2, RETRY_PAUSE_SECONDS_MAX)
             else:
                 return
 
-    async def _reconcile_periodically(self) -> None:
-        while True:
-            await trio.sleep(self._timing.reconcile_seconds)
-            await self._try_to_reconcile("periodic")
-
     async def _sweep(self) -> None:
         """Before the first command: end whatever of ours an earlier run or incarnation may have left live."""
+        self._readiness.say("the end of what earlier runs have left open")
         await close_orders(session=self._session, ledger=self._ledger, publish=self._books.publish, progress=self._tell_closing)
 
     # Commands
@@ -353,7 +345,7 @@ class AccountActor:
                 case CloseOwner():
                     nursery.start_soon(self._close_owner, command)
                 case CaptureBalances():
-                    nursery.start_soon(self._capture, command)
+                    nursery.start_soon(self._comparison.capture, command)
                 case ClosePosition():
                     nursery.start_soon(self._close_position, command)
 
@@ -384,44 +376,6 @@ class AccountActor:
         elif self._desk.accept(order):
             await self._desk.place(order)
 
-    async def _capture(self, command: CaptureBalances) -> None:
-        """Fetch balances at a moment when the fills we know are all there are, so that the two can be compared."""
-        with trio.move_on_after(self._timing.capture_patience_seconds):
-            while True:
-                try:
-                    capture = await self._settled_balances()
-                except ASKING_ERRORS as error:
-                    self._report(AccountTrouble(self._name, "fetching balances", str(error)))
-                    capture = None
-                if capture is not None:
-                    command.answer.answer(capture)
-                    return
-                await trio.sleep(self._timing.watchdog_seconds)
-        seconds = self._timing.capture_patience_seconds
-        command.answer.fail(TimeoutError(f"account {self._name} had no settled view of its balances within {seconds:g} s"))
-
-    async def _settled_balances(self) -> BalanceCapture | None:
-        """Balances between two equal views of all fills; None if another owner's fill came in between."""
-        before = self._ledger.fill_changes()
-        balances = await self._session.balances()
-        for order in self._ledger.live_orders():
-            if order.sent:
-                await self._inquiry.resolve(order)
-        for order in self._ledger.orders_missing_fills():
-            await self._inquiry.fetch_fills(order)
-        totals = await self._positions.settled_totals(balances)
-        await self._positions.fetch_funding()
-        if totals is None or before != self._ledger.fill_changes():
-            return None
-        self._books.take_all(balances)
-        return BalanceCapture(
-            totals=totals,
-            available={balance.asset: balance.available for balance in balances},
-            fill_changes=before,
-            leverages=self._positions.leverages(),
-            funding=self._positions.funding(),
-        )
-
     def _tell_ready(self) -> None:
         """Behind a closed gate nothing can be placed, so nobody is told to begin."""
         if self._gate.closed_reason is None:
@@ -429,6 +383,22 @@ class AccountActor:
 
     def _tell_closing(self, text: str) -> None:
         self._report(ClosingProgressed(self._name, text))
+
+    # What is not as it should be
+
+    def _heed(self, event: object) -> None:
+        """Every event of the ledger on its way to people."""
+        self._report(event)
+        match event:
+            case OrderFateUnknown():
+                self._unknown.look()
+            case ForeignOrderSeen(_, report) if (
+                report.status is ReportedStatus.OPEN and self._policies.foreign_orders is ForeignOrders.HALT
+            ):
+                reason = f"order {report.exchange_order_id} in {report.symbol} is open and not ours (foreign_orders)"
+                self._states.tighten(account_scope(self._name), TradingState.HALTED, reason)
+            case _:
+                pass
 
     # What may be traded now
 
@@ -472,7 +442,7 @@ class AccountActor:
         while True:
             await trio.sleep(self._timing.watchdog_seconds)
             if self._session.limits.breaker.state is BreakerState.HALF_OPEN:
-                await self._try_to_reconcile("the exchange may answer again")
+                await self._comparison.try_once("the exchange may answer again")
 
     # Static facts and time
 
@@ -487,6 +457,7 @@ class AccountActor:
                 offset_milliseconds = await self._session.measure_clock_offset()
             except ASKING_ERRORS as error:
                 self._report(AccountTrouble(self._name, "asking the exchange for its time", str(error)))
+                self._readiness.say(f"the exchange's time: {error}")
                 await trio.sleep(pause_seconds)
                 pause_seconds = min(pause_seconds * 2, RETRY_PAUSE_SECONDS_MAX)
             else:

@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from market.symbol import Symbol
+from orders.life_cycle import OrderState
 from orders.order import Transport
 
 
@@ -37,6 +38,38 @@ class AccountTrouble(msgspec.Struct, frozen=True):
     account: str
     doing: str
     reason: str
+
+
+class AccountNotReady(msgspec.Struct, frozen=True):
+    """It has not agreed with the exchange for `seconds`, and nothing is placed; told again with growing pauses while it lasts."""
+
+    account: str
+    seconds: float
+    waits_for: str
+
+
+class OrderStillUnknown(msgspec.Struct, frozen=True, kw_only=True):
+    """Nobody has known for `seconds` what became of an order; told again with growing pauses while it lasts.
+
+    `asked` is what was asked of the exchange and not answered: `place`, `cancel` or `amend`.
+    """
+
+    account: str
+    symbol: Symbol
+    client_order_id: str
+    asked: str
+    seconds: float
+    reason: str
+
+
+class OrderFateLearned(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an order of which `OrderStillUnknown` was told: it is in `state` now."""
+
+    account: str
+    symbol: Symbol
+    client_order_id: str
+    state: OrderState
+    seconds: float
 
 
 class OrderRefused(msgspec.Struct, frozen=True):

@@ -109,6 +109,20 @@ class ScopeLimits:
             or self._position_refusal(request, account, touch, replaces)
         )
 
+    def at_stake(self, symbol: Symbol, account: LimitedAccount) -> str | None:
+        """Why everything that may still fill in `symbol` could break the position limit now; None if it could not, at the last price."""
+        most = self._limits.max_position_notional
+        exposed = None if most is None else exposure(account.ledger, symbol, account.prices.last(symbol))
+        if most is None or exposed is None:
+            return None
+        others = self._others(symbol, account) if self._scope == GLOBAL else ZERO
+        if isinstance(others, Refusal):
+            return others.reason
+        if others + exposed.largest <= most:
+            return None
+        position, key = readable(others + exposed.largest), self._key("max_position_notional")
+        return f"the position could be {position}, {key} is {format_decimal(most)}"
+
     def accepted(self, *, now: float) -> None:
         """A placement or an amendment is on its way."""
         self._accepted_at.append(now)
@@ -219,6 +233,11 @@ class AccountLimits:
         """Why an order, or the amendment of one, must not be sent; None if it may."""
         refusals = (scope.refusal(request, self.account, touch, replaces=replaces, now=now) for scope in self._scopes)
         return next((refused for refused in refusals if refused is not None), None)
+
+    def at_stake(self, symbol: Symbol) -> str | None:
+        """Why everything that may still fill in `symbol` could break a position limit now; None if it could not."""
+        reasons = (scope.at_stake(symbol, self.account) for scope in self._scopes)
+        return next((reason for reason in reasons if reason is not None), None)
 
     def accepted(self, *, now: float) -> None:
         """A placement or an amendment is on its way."""

@@ -52,6 +52,7 @@ class PositionDesk:
         self._symbols = tuple(symbols)
         self._leverage = leverage
         self._positions = bookkeeper.ledger.positions
+        self._listed: Sequence[PositionReport] = ()
         overlap = 0 if known_until_milliseconds is None else FUNDING_OVERLAP_MILLISECONDS
         self._funding_since_milliseconds = (known_until_milliseconds or session.exchange_time_milliseconds()) - overlap
 
@@ -96,10 +97,15 @@ class PositionDesk:
 
     async def compare(self) -> None:
         """Take the exchange's word about positions and funding. Raises what `AccountSession` raises."""
+        await self.fetch_positions()
+        await self.fetch_funding()
+
+    async def fetch_positions(self) -> None:
+        """Take the exchange's word about positions alone. Raises what `AccountSession` raises."""
         if self._positions is None:
             return
-        self._books.take_all_positions(await self._session.positions())
-        await self.fetch_funding()
+        self._listed = await self._session.positions()
+        self._books.take_all_positions(self._listed)
 
     async def fetch_funding(self) -> None:
         """Ask for the payments since the last question. Raises what `AccountSession` raises."""
@@ -113,17 +119,19 @@ class PositionDesk:
         self._funding_since_milliseconds = max(since, asked_at_milliseconds - FUNDING_OVERLAP_MILLISECONDS)
 
     async def settled_totals(self, balances: Sequence[BalanceReport]) -> dict[str, Decimal] | None:
+        """As `totals`, by the exchange's positions of now. Raises what `AccountSession` raises."""
+        await self.fetch_positions()
+        return self.totals(balances)
+
+    def totals(self, balances: Sequence[BalanceReport]) -> dict[str, Decimal] | None:
         """Totals by asset that fills and funding explain to the last digit; None while the exchange's positions are not ours.
 
         Of contracts: the position in each base asset, and each quote asset's balance less what its open positions cost.
-        Raises what `AccountSession` raises.
         """
         totals = {balance.asset: balance.total for balance in balances}
         if self._positions is None:
             return totals
-        reports = await self._session.positions()
-        self._books.take_all_positions(reports)
-        if not self._agrees(reports):
+        if not self._agrees(self._listed):
             return None
         for symbol, account in self._positions.accounts().items():
             if account.quantity:

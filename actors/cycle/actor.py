@@ -32,6 +32,7 @@ from orders.commands import AccountCommand, BalanceCapture, CancelOrder, Capture
 from orders.events import AccountLost, AccountReady, OrderChanged, PositionCounted
 from orders.identity import ClientOrderIds
 from orders.order import ZERO, Order
+from orders.positions import AVERAGE_PRICE_ROUNDING
 from orders.reconciliation import CycleFinished, CyclePhaseChanged, CycleReconciled, CycleStarted
 from orders.recording import Recorder
 from orders.request import OrderRequest
@@ -44,8 +45,6 @@ COMMAND_LIFETIME_SECONDS = 2.0
 CAPTURE_TIMEOUT_SECONDS = 15.0
 BALANCES_LAG_SECONDS_MAX = 10.0
 BALANCES_LOOK_SECONDS = 1.0
-# Of what was traded: so far may an exchange's rounded average price make realised profits differ from ours.
-AVERAGE_PRICE_ROUNDING = Decimal("0.0000001")
 
 
 class ActorContext(Protocol):
@@ -288,6 +287,7 @@ class CycleActor:
         assets = sorted({base, quote, *fees})
         expected = {asset: after.fill_changes.get(asset, ZERO) - before.fill_changes.get(asset, ZERO) for asset in assets}
         actual = {asset: after.totals.get(asset, ZERO) - before.totals.get(asset, ZERO) for asset in assets}
+        named = {asset: after.unexplained.get(asset, ZERO) - before.unexplained.get(asset, ZERO) for asset in assets}
         own_changes = _sum_changes(orders)
         bought_quote, sold_quote = _filled_quote(orders, Side.BUY), _filled_quote(orders, Side.SELL)
         funding = after.funding.get(self._symbol, ZERO) - before.funding.get(self._symbol, ZERO)
@@ -309,6 +309,7 @@ class CycleActor:
             left_over_quantity=memory.carried_quantity + own_changes.get(base, ZERO),
             profit_quote=own_changes.get(quote, ZERO) + funding,
             funding=funding,
+            unexplained={asset: amount for asset, amount in named.items() if amount},
             rounding=(bought_quote + sold_quote) * AVERAGE_PRICE_ROUNDING if is_open else ZERO,
             started_at_milliseconds=memory.started_at_milliseconds,
             ended_at_milliseconds=self._wall_clock.milliseconds(),

@@ -16,7 +16,10 @@ from actors.journal.rows import capture_text, text, text_or_none
 from orders import events as order_events
 from orders import reconciliation
 from orders.events import (
+    BalanceBaselined,
     BalanceChanged,
+    BalanceDiffers,
+    CountingBegan,
     ForeignFillSeen,
     ForeignOrderSeen,
     FundingPaid,
@@ -282,6 +285,23 @@ def _balance(event: BalanceChanged, at: int, writer: Writer) -> list[Write]:
     return [(sql, (writer.exchange_of(event.account), event.account, event.asset, text(event.total), text(event.available), at))]
 
 
+def _balance_baseline(event: BalanceBaselined, at: int, writer: Writer) -> list[Write]:
+    sql = "INSERT OR REPLACE INTO balance_baselines (exchange, account, asset, constant, unexplained, at) VALUES (?, ?, ?, ?, ?, ?)"
+    exchange = writer.exchange_of(event.account)
+    return [(sql, (exchange, event.account, event.asset, text(event.constant), text(event.unexplained), at))]
+
+
+def _counting(event: CountingBegan, at: int, writer: Writer) -> list[Write]:
+    sql = "INSERT OR IGNORE INTO countings (exchange, account, symbol, since) VALUES (?, ?, ?, ?)"
+    return [(sql, (writer.exchange_of(event.account), event.account, str(event.symbol), event.since_milliseconds))]
+
+
+def _balance_differs(event: BalanceDiffers, at: int, writer: Writer) -> list[Write]:
+    amounts = {"expected": text(event.expected), "actual": text(event.actual), "difference": text(event.difference)}
+    fields = {"account": event.account, "asset": event.asset, **amounts, "since_milliseconds": event.since_milliseconds}
+    return _told(EventTold("balance_differs", fields, event.account), at, writer)
+
+
 def _position(event: PositionChanged, at: int, writer: Writer) -> list[Write]:
     told = event.position
     sql = """
@@ -429,6 +449,9 @@ _WRITERS: dict[type, Callable[[Any, int, Writer], list[Write]]] = {
     ForeignFillSeen: _foreign_fill,
     FundingPaid: _funding,
     BalanceChanged: _balance,
+    BalanceBaselined: _balance_baseline,
+    BalanceDiffers: _balance_differs,
+    CountingBegan: _counting,
     PositionChanged: _position,
     PositionDiffers: _position_differs,
     RoundBegan: _round_began,

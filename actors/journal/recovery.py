@@ -7,15 +7,16 @@ of it: an intent is written down before anything leaves, and nobody wrote down w
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 from msgspec.structs import replace
 
 from actors.journal.rows import Row, capture_from_text, fill_from_row, order_from_row, symbol_of, text
-from market.exact import EXACT
+from market.exact import EXACT, exact_product, exact_sum
 from market.symbol import Symbol
+from orders.agreement import AssetBaseline
 from orders.commands import BalanceCapture
 from orders.earlier import CountedEarlier, PaymentKey, TradeKey
 from orders.identity import installation_prefix
@@ -23,7 +24,7 @@ from orders.ledger import FOREIGN_IDS_KEPT_MAX
 from orders.life_cycle import OrderState
 from orders.losses import DayBaseline
 from orders.order import ZERO, Order, add_fill
-from orders.positions import PAYMENTS_KEPT_MAX
+from orders.positions import AVERAGE_PRICE_ROUNDING, PAYMENTS_KEPT_MAX
 from orders.states import StateEntered, TradingState
 
 Place = tuple[str, str]
@@ -46,11 +47,15 @@ class AccountRecovery(msgspec.Struct, frozen=True, kw_only=True):
 
     `orders` are those that may still exist or whose fills are not all known, and those of rounds in progress; oldest first.
     `fills_known_until` is the exchange's time of the newest fill known, by symbol: later ones must be asked for.
+    `baselines` are by asset what was held that no fill explains, for the next run to compare with; `counting_since` is by symbol
+    the exchange's time from which every trade was counted, whosever.
     """
 
     orders: tuple[Order, ...]
     counted: CountedEarlier
     fills_known_until: dict[Symbol, int]
+    baselines: dict[str, AssetBaseline]
+    counting_since: dict[Symbol, int]
 
 
 class RoundInProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,16 +114,21 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     baselines: tuple[DayBaseline, ...]
 
 
-def read_recovery(connection: sqlite3.Connection, *, installation: str, accounts: Mapping[str, str]) -> Recovery:
-    """What runs of `installation` left for a new one whose accounts are at these exchanges. Raises `sqlite3.Error`."""
+def read_recovery(
+    connection: sqlite3.Connection, *, installation: str, adopted: Sequence[str] = (), accounts: Mapping[str, str]
+) -> Recovery:
+    """What runs of `installation`, and orders of `adopted` ones, left for a new run whose accounts are at these exchanges.
+
+    Raises `sqlite3.Error`.
+    """
     unsettled: dict[Place, list[Row]] = {}
-    prefix = installation_prefix(installation)
     sql = """
     SELECT * FROM orders INDEXED BY orders_not_settled
     WHERE is_settled = 0 AND client_order_id >= ? AND client_order_id < ? ORDER BY id
     """
-    for row in connection.execute(sql, (prefix, _after(prefix))):
-        unsettled.setdefault((row["exchange"], row["account"]), []).append(row)
+    for prefix in map(installation_prefix, (installation, *adopted)):
+        for row in connection.execute(sql, (prefix, _after(prefix))):
+            unsettled.setdefault((row["exchange"], row["account"]), []).append(row)
     places = {account: (exchange, account) for account, exchange in accounts.items()}
     changes = read_changes(connection)
     rounds = {account: _newest_rounds(connection, place) for account, place in places.items()}
@@ -222,7 +232,29 @@ def _account(
         fills_known_until={
             symbol_of(row["symbol"]): row["newest"] for row in connection.execute(_NEWEST_FILLS, place) if row["newest"] is not None
         },
+        baselines={
+            row["asset"]: AssetBaseline(
+                constant=Decimal(row["constant"]),
+                unexplained=Decimal(row["unexplained"]),
+                rounding=-exact_product(_traded_since(connection, place, row["asset"], row["at"]), AVERAGE_PRICE_ROUNDING),
+            )
+            for row in connection.execute("SELECT * FROM balance_baselines WHERE exchange = ? AND account = ?", place).fetchall()
+        },
+        counting_since={
+            symbol_of(row["symbol"]): row["since"]
+            for row in connection.execute("SELECT * FROM countings WHERE exchange = ? AND account = ?", place)
+        },
     )
+
+
+def _traded_since(connection: sqlite3.Connection, place: Place, quote: str, at_milliseconds: int) -> Decimal:
+    """What all trades for `quote` since then were worth. Of assets it is of no use: nothing of theirs is rounded."""
+    newest_before = connection.execute(
+        "SELECT coalesce(max(id), 0) FROM (SELECT id FROM fills WHERE at < ? ORDER BY id DESC LIMIT 1)", (at_milliseconds,)
+    )
+    rows = connection.execute("SELECT * FROM fills WHERE id > ? AND +exchange = ? AND +account = ?", (newest_before.fetchone()[0], *place))
+    fills = (fill_from_row(row) for row in rows)
+    return exact_sum(exact_product(fill.quantity, fill.price) for fill in fills if fill.symbol.quote == quote)
 
 
 def _order(connection: sqlite3.Connection, row: Row) -> Order:

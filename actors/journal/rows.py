@@ -96,6 +96,7 @@ class _Captured(msgspec.Struct, frozen=True):
     fill_changes: dict[str, Decimal]
     leverages: dict[str, Decimal] = {}
     funding: dict[str, Decimal] = {}
+    unexplained: dict[str, Decimal] = {}
 
 
 def capture_text(capture: BalanceCapture) -> str:
@@ -108,6 +109,7 @@ def capture_text(capture: BalanceCapture) -> str:
         "fill_changes": capture.fill_changes,
         "leverages": leverages,
         "funding": funding,
+        "unexplained": capture.unexplained,
     }
     fields = {name: {key: text(value) for key, value in each.items()} for name, each in amounts.items()}
     return msgspec.json.encode(fields).decode()
@@ -121,4 +123,5 @@ def capture_from_text(captured: str) -> BalanceCapture:
         fill_changes=found.fill_changes,
         leverages={symbol_of(symbol): leverage for symbol, leverage in found.leverages.items()},
         funding={symbol_of(symbol): amount for symbol, amount in found.funding.items()},
+        unexplained=found.unexplained,
     )

@@ -252,8 +252,31 @@ _LOSS_BASELINES: tuple[str, ...] = (
     """,
 )
 
+_BALANCE_BASELINES: tuple[str, ...] = (
+    """
+    CREATE TABLE balance_baselines (
+        exchange TEXT NOT NULL,
+        account TEXT NOT NULL,
+        asset TEXT NOT NULL,
+        constant TEXT NOT NULL,
+        unexplained TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (exchange, account, asset)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE countings (
+        exchange TEXT NOT NULL,
+        account TEXT NOT NULL,
+        symbol TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        PRIMARY KEY (exchange, account, symbol)
+    ) WITHOUT ROWID
+    """,
+)
+
 Migration = Sequence[str]
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LOSS_BASELINES)
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LOSS_BASELINES, _BALANCE_BASELINES)
 """The migration at index n leads from version n to n + 1; a new file begins at version 0."""
 SCHEMA_VERSION = len(MIGRATIONS)
 

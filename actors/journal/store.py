@@ -60,8 +60,10 @@ class JournalStore:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def recover(self, *, installation: str, accounts: Mapping[str, str]) -> Recovery:
+    def recover(self, *, installation: str, adopted: Sequence[str] = (), accounts: Mapping[str, str]) -> Recovery:
         """What earlier runs of an installation left; `accounts` says at which exchange each account of the new run is.
+
+        Of `adopted` installations only the orders that may exist are taken over.
 
         Changes nothing.
 
@@ -69,7 +71,7 @@ class JournalStore:
             JournalBroken: it cannot be read.
         """
         with self._transaction("read", "BEGIN"):
-            return read_recovery(self._connection, installation=installation, accounts=accounts)
+            return read_recovery(self._connection, installation=installation, adopted=adopted, accounts=accounts)
 
     def begin_run(self, *, at_milliseconds: int, installation: str, version: str, accounts: Mapping[str, str]) -> int:
         """Write down that a run begins, and return its number. Earlier ones that did not say goodbye have ended.

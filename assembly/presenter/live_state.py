@@ -12,7 +12,7 @@ import msgspec
 from assembly.presenter.cycle_memory import CycleMemory
 from assembly.presenter.phrases import phrase, printable
 from assembly.presenter.report import LogLine, Notice, RuntimeStopping, StopAwaited
-from assembly.presenter.vocabulary import Told, tell
+from assembly.presenter.vocabulary import WARNINGS, Told, tell
 from market.events import BookChanged, BookLost, FundingRateChanged, MarkPriceChanged, TickerChanged, TradeHappened
 from market.symbol import Symbol
 from orders import events as order_events
@@ -96,7 +96,7 @@ class LiveState:
         return self.cycles.setdefault(name, CycleProgress())
 
     def _report(self, time_milliseconds: int, told: Told) -> None:
-        level = "ERROR" if told.name in _BAD_NEWS else "INFO"
+        level = "ERROR" if told.name in _BAD_NEWS else "WARNING" if told.name in WARNINGS else "INFO"
         self.say(time_milliseconds, level, f"{told.name} {phrase(told)}")
 
     def say(self, time_milliseconds: int, level: str, text: str) -> None:

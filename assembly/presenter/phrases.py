@@ -92,6 +92,26 @@ def _funding_paid(fields: Fields) -> str:
     return f"{fields['account']} {fields['symbol']} {fields['amount']} {fields['asset']}"
 
 
+def _balance_differs(fields: Fields) -> str:
+    asset, actual, expected = fields["asset"], fields["actual"], fields["expected"]
+    return f"{fields['account']} {asset} {actual}, and fills explain {expected}: {fields['difference']} that nothing explains"
+
+
+def _account_not_ready(fields: Fields) -> str:
+    return f"{fields['account']} for {fields['seconds']} s, waits for {fields['waits_for']}"
+
+
+def _order_still_unknown(fields: Fields) -> str:
+    reason = f": {fields['reason']}" if fields["reason"] else ""
+    order = f"{fields['account']} {fields['symbol']} {fields['client_order_id']}"
+    return f"{order}: asked to {fields['asked']}, nobody knows for {fields['seconds']} s what became of it{reason}"
+
+
+def _order_fate_learned(fields: Fields) -> str:
+    order = f"{fields['account']} {fields['symbol']} {fields['client_order_id']}"
+    return f"{order} is {fields['state']}, after {fields['seconds']} s"
+
+
 def _cycle_started(fields: Fields) -> str:
     quote = str(fields["symbol"]).partition("/")[2]
     return f"cycle={fields['cycle']} #{fields['number']} {fields['symbol']} for {fields['quote_quantity']} {quote} on {fields['account']}"
@@ -104,7 +124,9 @@ def _cycle_phase_changed(fields: Fields) -> str:
 def _cycle_reconciled(fields: Fields) -> str:
     base, _, quote = str(fields["symbol"]).partition("/")
     fees = ", ".join(f"{amount} {asset}" for asset, amount in cast(dict[str, str], fields["fees"]).items()) or "none"
-    verdict = "balances agree" if fields["agrees"] else f"BALANCES DISAGREE by {fields['differences']}"
+    named = ", ".join(f"{amount} {asset}" for asset, amount in cast(dict[str, str], fields["unexplained"]).items())
+    agreement = f"balances agree but for {named} that nothing explains" if named else "balances agree"
+    verdict = agreement if fields["agrees"] else f"BALANCES DISAGREE by {fields['differences']}"
     return (
         f"cycle={fields['cycle']} #{fields['number']} bought {fields['bought_quantity']} {base} for {fields['bought_quote']} {quote}, "
         f"sold {fields['sold_quantity']} {base} for {fields['sold_quote']} {quote}, fees {fees}, "
@@ -194,6 +216,10 @@ _PHRASES: dict[str, Callable[[Fields], str]] = {
     "balance_changed": _balance_changed,
     "position_changed": _position_changed,
     "funding_paid": _funding_paid,
+    "balance_differs": _balance_differs,
+    "account_not_ready": _account_not_ready,
+    "order_still_unknown": _order_still_unknown,
+    "order_fate_learned": _order_fate_learned,
     "cycle_started": _cycle_started,
     "cycle_phase_changed": _cycle_phase_changed,
     "cycle_reconciled": _cycle_reconciled,

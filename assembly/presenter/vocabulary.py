@@ -37,6 +37,8 @@ Fields = dict[str, object]
 
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 _AVERAGE = Context(prec=12)
+# Of events: what lasts, or what only a person can tell the meaning of.
+WARNINGS = frozenset({"order_still_unknown", "account_not_ready", "balance_differs", "foreign_order_seen"})
 _LOG_LEVELS_TOLD = ("WARNING", "ERROR", "CRITICAL")
 
 
@@ -265,7 +267,7 @@ def _log(event: runtime_events.LogLine) -> Told | None:
 
 
 def _nothing(event: object) -> None:
-    """For owners: the events beside it say what happened."""
+    """For owners or the journal: the events beside it say what happened."""
 
 
 _Teller = Callable[[Any], Told | None]
@@ -309,6 +311,9 @@ _TELLERS: dict[type, _Teller] = {
     order_events.BalanceChanged: _named("balance_changed"),
     order_events.PositionChanged: _position,
     order_events.PositionDiffers: _named("position_differs"),
+    order_events.BalanceDiffers: _named("balance_differs"),
+    order_events.BalanceBaselined: _nothing,
+    order_events.CountingBegan: _nothing,
     order_events.FundingPaid: _funding,
     order_events.AccountReady: _named("account_ready"),
     order_events.AccountLost: _named("account_lost"),
@@ -316,6 +321,9 @@ _TELLERS: dict[type, _Teller] = {
     account_events.AccountDisconnected: _named("account_disconnected"),
     account_events.AccountReconciled: _named("account_reconciled"),
     account_events.AccountTrouble: _named("account_trouble"),
+    account_events.AccountNotReady: _named("account_not_ready"),
+    account_events.OrderStillUnknown: _named("order_still_unknown"),
+    account_events.OrderFateLearned: _named("order_fate_learned"),
     account_events.OrderRefused: _named("order_refused"),
     account_events.ClockOffsetMeasured: _named("clock_offset_measured", quiet=True),
     account_events.LeverageSet: _named("leverage_set"),

@@ -192,12 +192,25 @@ EVENTS: tuple[object, ...] = (
     order_events.FundingPaid(
         "main", FundingReport(payment_id="f1", symbol=BTC, amount=Decimal("-0.0098"), asset="USDT", exchange_time_milliseconds=TIME)
     ),
+    order_events.BalanceDiffers(
+        account="main",
+        asset="BTC",
+        expected=Decimal("0.1016"),
+        actual=Decimal("0.3516"),
+        difference=Decimal("0.25"),
+        since_milliseconds=TIME - 10_000,
+    ),
     order_events.AccountReady("main"),
     order_events.AccountLost("main", "the private stream broke"),
     account_events.AccountConnected("main"),
     account_events.AccountDisconnected("main", "no pong"),
     account_events.AccountReconciled("main", 1, "start"),
     account_events.AccountTrouble("main", "asking for balances", "HTTP 502"),
+    account_events.AccountNotReady("main", 20.0, "balances that fills explain: 0.25 BTC more"),
+    account_events.OrderStillUnknown(
+        account="main", symbol=BTC, client_order_id="mm-btc-abc1", asked="place", seconds=5.0, reason="no answer within 5 s"
+    ),
+    account_events.OrderFateLearned(account="main", symbol=BTC, client_order_id="mm-btc-abc1", state=OrderState.OPEN, seconds=31.5),
     account_events.OrderRefused("main", "mm-btc-abc9", "the gate is closed"),
     account_events.ClockOffsetMeasured("main", -12),
     account_events.DeadMansSwitchArmed("main", 30),

@@ -6,6 +6,7 @@ import enum
 import re
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -83,6 +84,8 @@ def _meant(value: object) -> object:
             return value
         case enum.Enum():
             return value.value
+        case list() | tuple():
+            return list(cast("list[object]", value))
         case _:
             return Decimal(str(value))
 

@@ -52,6 +52,8 @@ def test_every_event_has_a_sample(module: ModuleType) -> None:
     assert _structs(module) - {type(event) for event in EVENTS} <= BASES | {
         order_events.OrderChanged,
         order_events.PositionCounted,
+        order_events.BalanceBaselined,
+        order_events.CountingBegan,
         states.Standing,
         states.StandingChanged,
         RunReport,

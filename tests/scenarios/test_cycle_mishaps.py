@@ -16,9 +16,10 @@ from actors.cycle.sell_on_top import SellOnTop, SellOnTopParameters
 from assembly.presenter.report import ExitStatus
 from assembly.registry import STRATEGIES, StrategyEntry
 from market.events import BookChanged, BookLost, Side
-from orders.events import OrderEnded, OrderFilled, OrderPlaced, OrderSubmitted
+from orders.events import BalanceDiffers, OrderEnded, OrderFilled, OrderPlaced, OrderSubmitted
 from orders.life_cycle import OrderState
 from orders.reconciliation import CycleFinished, CyclePhaseChanged, CycleReconciled, CycleStarted
+from orders.states import StateEntered, TradingState
 from simulated.faults import Operation
 from supervision.errors import leaf_errors
 from supervision.events import ChildDied, ChildReady, ChildStarting, CleanupFinished, IntensityExceeded
@@ -74,7 +75,7 @@ def withdraws_money(world: World) -> None:
 
 
 @pytest.mark.parametrize(("move", "difference"), [(deposits_bitcoin, ("BTC", "0.25")), (withdraws_money, ("USDT", "-7"))])
-def test_money_moved_by_hand_in_the_middle_of_a_round_ends_the_cycle_and_says_the_difference(
+def test_money_moved_by_hand_in_the_middle_of_a_round_is_named_once_and_the_round_ends_by_its_fills(
     move: Callable[[World], None], difference: tuple[str, str]
 ) -> None:
     asset, amount = difference
@@ -84,34 +85,25 @@ def test_money_moved_by_hand_in_the_middle_of_a_round_ends_the_cycle_and_says_th
         sell = await placed_sell(world)
         move(world)
         world.exchange.fill_order(exchange_id(sell))
-        report = await world.end(status=ExitStatus.FAILED)
-        assert report.exit_status == 1
-        [reconciled] = world.seen(CycleReconciled)
-        assert not reconciled.agrees
-        assert {name: value for name, value in reconciled.differences().items() if value} == {asset: Decimal(amount)}
-        assert f"balances changed by {amount}" in report.reason
-        assert asset in report.reason
-        [finished] = world.seen(CycleFinished)
-        assert finished.reason == report.reason
-        assert finished.cycles_completed == 0
-        assert len(world.seen(CycleStarted)) == 1, "it does not trade on"
-        assert not world.seen(ChildDied, lambda event: event.error is not None), "no restart mends this"
+        [reconciled] = [await world.wait_for(CycleReconciled)]
+        assert reconciled.agrees
+        assert reconciled.unexplained == {asset: Decimal(amount)}
+        await trio.sleep(AWAY_SECONDS)
+        [differs] = world.seen(BalanceDiffers)
+        assert (differs.asset, differs.difference) == (asset, Decimal(amount))
+        assert differs.actual - differs.expected == Decimal(amount)
+        [entered] = world.seen(StateEntered)
+        assert (entered.scope, entered.state) == ("account:main", TradingState.REDUCE_ONLY)
+        assert f"{amount.lstrip('-')} {asset} {'less' if amount.startswith('-') else 'more'}" in entered.reason
+        assert len(world.seen(CycleStarted)) == 1, "it does not trade on by itself"
+        assert world.runtime is not None
+        world.runtime.tree.states.enter("account:main", TradingState.RUN, "")
+        await placed_sell(world, 2)
+        world.stop()
+        await world.end()
+        assert len(world.seen(BalanceDiffers)) == 1, "once named it is reckoned with"
 
     run_world(body, seed=72, simulation=NO_TAKERS)
-
-
-@scenario(seed=73, simulation=NO_TAKERS)
-async def test_money_moved_by_hand_between_two_runs_is_nobodys_difference(world: World) -> None:
-    await world.start()
-    sell = await placed_sell(world)
-    world.exchange.fill_order(exchange_id(sell))
-    await world.end()
-    world.exchange.deposit("BTC", Decimal("0.25"))
-    await world.start()
-    second = await placed_sell(world, 2)
-    world.exchange.fill_order(exchange_id(second))
-    await world.ended()
-    assert [one.agrees for one in world.seen(CycleReconciled)] == [True, True]
 
 
 # A strategy that fails

@@ -1,0 +1,53 @@
+"""What an account knows besides its ledger that outlives its actor's incarnations, and in parts its run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from actors.accounts.readiness import Readiness
+from market.symbol import Symbol
+from orders.agreement import BalanceAgreement
+from orders.events import CountingBegan
+from orders.recording import Recorder
+
+# Trades are asked for anew from so long before the last question: one may be listed late.
+FILLS_OVERLAP_MILLISECONDS = 10_000
+
+
+class AccountMemory:
+    """One account's. Times are the exchange's.
+
+    `trades_known_until_milliseconds` is until when every trade is known (None: there was no run before). `counting` says by symbol
+    since when trades were counted by earlier runs.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        *,
+        agreement: BalanceAgreement,
+        readiness: Readiness,
+        trades_known_until_milliseconds: int | None,
+        counting: Mapping[Symbol, int],
+        recorder: Recorder,
+    ) -> None:
+        self.agreement = agreement
+        self.readiness = readiness
+        self.trades_known_until_milliseconds = trades_known_until_milliseconds
+        self._account = account
+        self._counting = dict(counting)
+        self._recorder = recorder
+
+    def counting_since(self, symbol: Symbol, *, now_milliseconds: int) -> int:
+        """From when on every trade in a symbol counts, whosever. It begins a little before the first question, and is kept for ever.
+
+        A trade before it is in the balances that were found first, so that counting it later would make a difference of it.
+        """
+        since = self._counting.get(symbol)
+        if since is None:
+            began, known_until = now_milliseconds, self.trades_known_until_milliseconds
+            if known_until is not None and not self.agreement.has_begun:
+                began = known_until  # of a journal that kept no baselines yet
+            since = self._counting[symbol] = began - FILLS_OVERLAP_MILLISECONDS
+            self._recorder.keep(CountingBegan(self._account, symbol, since))
+        return since
