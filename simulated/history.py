@@ -11,7 +11,7 @@ from simulated.numbers import plain
 
 
 def history(engine: MatchingEngine, account: str) -> dict[str, list[dict[str, Any]]]:
-    """Every order and every trade that is remembered, oldest first; one moment of all of it. Quantities are base units.
+    """Every order, trade and funding payment that is remembered, oldest first; one moment of all of it. Quantities are base units.
 
     A trade with oneself is told for each of its sides.
     """
@@ -22,6 +22,10 @@ def history(engine: MatchingEngine, account: str) -> dict[str, list[dict[str, An
             for trade in engine.accounts[account].trades
             for party in (trade.taker, trade.maker)
             if party.account == account
+        ],
+        "funding_history": [
+            {"symbol": str(paid.symbol), "amount": plain(paid.amount), "at": paid.at_milliseconds}
+            for paid in engine.accounts[account].payments
         ],
     }
 

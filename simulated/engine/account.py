@@ -6,6 +6,7 @@ from collections import deque
 from decimal import Decimal
 
 from market.symbol import Symbol
+from simulated.engine.events import FundingPaid
 from simulated.engine.order import ZERO, Order, SelfTrade, Trade
 from simulated.engine.position import Position
 
@@ -56,6 +57,7 @@ class Account:
         self.open_order_by_client_id: dict[str, Order] = {}
         self.finished_orders: deque[Order] = deque()
         self.trades: deque[Trade] = deque(maxlen=history_limit)
+        self.payments: deque[FundingPaid] = deque(maxlen=history_limit)
         self.history_limit = history_limit
 
     def __repr__(self) -> str:

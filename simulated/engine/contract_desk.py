@@ -90,7 +90,9 @@ class ContractDesk:
         position.touch(now)
         if not account.quiet:
             asset = position.symbol.quote
-            self._records.publish(FundingPaid(account.name, position.symbol, amount, rate, asset, now, self._next_funding_id))
+            paid = FundingPaid(account.name, position.symbol, amount, rate, asset, now, self._next_funding_id)
+            account.payments.append(paid)
+            self._records.publish(paid)
         self._settlement.tell(account, position, PositionReason.FUNDING, now)
         self._next_funding_id += 1
 

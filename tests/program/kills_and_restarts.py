@@ -80,6 +80,7 @@ SWITCH_SECONDS = 10
 SWITCH_DEADLINE_SECONDS = SWITCH_SECONDS + 10.0
 # What was heard last before a death is written when the journal comes to it, and asked for again when a stream was late.
 AGREES_WITHIN_SECONDS = 15.0
+TOLD_WITHIN_MILLISECONDS = 2_000
 POLL_SECONDS = 0.05
 LIVES_BETWEEN_RESTS = 5
 NEVER_EXPECTED = (
@@ -117,14 +118,17 @@ class Helper(enum.Enum):
 
 
 class Moment(enum.Enum):
-    """`STARTING` is any instant from the process's first on, `TRADING` one after it was ready, `STOPPING` one after SIGINT."""
+    """`STARTING` is any instant from the process's first on, `RECOVERING` one after its first word, `TRADING` one after it was ready,
+    `STOPPING` one after SIGINT.
+    """
 
     STARTING = "starting"
+    RECOVERING = "recovering"
     TRADING = "trading"
     STOPPING = "stopping"
 
 
-INSTANT_SECONDS_MAX = {Moment.STARTING: 1.2, Moment.TRADING: 2.5, Moment.STOPPING: 0.2}
+INSTANT_SECONDS_MAX = {Moment.STARTING: 1.2, Moment.RECOVERING: 0.6, Moment.TRADING: 2.5, Moment.STOPPING: 0.2}
 
 
 @dataclass(frozen=True)
@@ -161,9 +165,9 @@ class Kill:
 
 
 def random_plans(rng: random.Random, count: int, *, has_switch: bool) -> list[Plan]:
-    """Four in ten while it starts, four while it trades, two while it stops; mostly with a guardian alone."""
+    """Four in ten while it starts and sweeps, four while it trades, two while it stops; mostly with a guardian alone."""
     helpers = [Helper.GUARDIAN] * 6 + ([Helper.BOTH, Helper.SWITCH] if has_switch else [Helper.GUARDIAN]) + [Helper.NEXT_START] * 2
-    moments = [Moment.STARTING] * 4 + [Moment.TRADING] * 4 + [Moment.STOPPING] * 2
+    moments = [Moment.STARTING, Moment.RECOVERING, Moment.TRADING, Moment.TRADING, Moment.STOPPING] * 2
     plans: list[Plan] = []
     for _ in range(count):
         moment, helper = rng.choice(moments), rng.choice(helpers)
@@ -189,6 +193,7 @@ class Installation:
         self._life: Program | None = None
         self._dead: list[Program] = []
         self._may_be_open = False
+        self._started_at_milliseconds = 0
         self._pending: list[Kill] = []
 
     def __enter__(self) -> Installation:
@@ -203,7 +208,9 @@ class Installation:
         lives = 0
         for plan in plans:
             program = self._life = self._start(plan.helper)
-            if plan.moment is not Moment.STARTING:
+            if plan.moment is Moment.RECOVERING:
+                program.wait_for('"started"')
+            elif plan.moment is not Moment.STARTING:
                 self._go_on(program)
                 lives += 1
                 if lives % LIVES_BETWEEN_RESTS == 0:
@@ -228,6 +235,7 @@ class Installation:
         yield from kills
 
     def _start(self, helper: Helper) -> Program:
+        self._started_at_milliseconds = self._exchange.state()["time"]
         switch_seconds = SWITCH_SECONDS if helper.has_switch else 0
         path = settings_at(self._market, self._exchange, self._folder, dead_mans_switch_seconds=switch_seconds, cycle_table=MORE_CYCLES)
         return Program(path, "--json")
@@ -291,24 +299,33 @@ class Installation:
     def _go_on(self, program: Program) -> None:
         """It becomes ready, nothing of earlier lives is open or counted otherwise than at the exchange, and the rounds go on."""
         program.wait_for('"account_ready"')
-        found = self._agree(at_rest=False)
+        found = self._agree(at_rest=False, paid_until_milliseconds=self._started_at_milliseconds)
         program.wait_for('"order_submitted"')
         self._note(program, found)
         self._may_be_open = False
         self._bury()
 
     def _rest(self, program: Program) -> None:
+        stopped_at_milliseconds = self._exchange.state()["time"]
         program.send(signal.SIGINT)
         status = program.wait_exit()
-        self._note(program, [*([] if status == 0 else [f"exit status {status}"]), *self._agree(at_rest=True)])
+        found = self._agree(at_rest=True, paid_until_milliseconds=stopped_at_milliseconds - TOLD_WITHIN_MILLISECONDS)
+        self._note(program, [*([] if status == 0 else [f"exit status {status}"]), *found])
         program.__exit__(None, None, None)
         self._life = None
 
-    def _agree(self, *, at_rest: bool) -> list[str]:
+    def _agree(self, *, at_rest: bool, paid_until_milliseconds: int) -> list[str]:
         """What still differs when it has had the time to be written."""
         give_up_at = time.monotonic() + (0 if at_rest else AGREES_WITHIN_SECONDS)
         while True:
-            found = differences(self._market, self._exchange, self._journal, at_rest=at_rest, deposits=DEPOSITS)
+            found = differences(
+                self._market,
+                self._exchange,
+                self._journal,
+                at_rest=at_rest,
+                deposits=DEPOSITS,
+                paid_until_milliseconds=paid_until_milliseconds,
+            )
             if not found or time.monotonic() > give_up_at:
                 return found
             time.sleep(POLL_SECONDS)

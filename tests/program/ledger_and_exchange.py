@@ -21,13 +21,17 @@ ENDED = {OrderState.FILLED.value, OrderState.CANCELLED.value, OrderState.EXPIRED
 NEVER_THERE = {OrderState.REJECTED.value, OrderState.CANCELLED.value, OrderState.EXPIRED.value}
 
 Row = dict[str, Any]
+Payment = tuple[str, Decimal]
 
 
-def differences(market: str, exchange: Exchange, journal: Path, *, at_rest: bool, deposits: dict[str, Decimal]) -> list[str]:
+def differences(
+    market: str, exchange: Exchange, journal: Path, *, at_rest: bool, deposits: dict[str, Decimal], paid_until_milliseconds: int
+) -> list[str]:
     """In what the journal is not what the exchange says, in words; empty if they are equal.
 
     Everything that earlier runs than the newest did, or, `at_rest`, once a run has ended, all that there is, and the balances,
-    which are `deposits` and what trades and payments made of them.
+    which are `deposits` and what trades and payments made of them. Payments happen whoever lives: later ones than
+    `paid_until_milliseconds` may not be known yet.
     """
     account = exchange.state(history_of=ACCOUNT)["accounts"][ACCOUNT]
     # Read after it, so that the intent of whatever the exchange has is there.
@@ -37,6 +41,7 @@ def differences(market: str, exchange: Exchange, journal: Path, *, at_rest: bool
         return [
             *_differing_orders(market, connection, account, at_rest=at_rest),
             *_differing_fills(market, connection, account, at_rest=at_rest),
+            *_differing_payments(connection, account, paid_until_milliseconds),
             *(_differing_balances(connection, account, deposits) if at_rest else ()),
             *(f"open at rest: {order}" for order in account["open_orders"] if at_rest),
         ]
@@ -104,6 +109,24 @@ def _differing_fills(market: str, connection: sqlite3.Connection, account: Row, 
     ]
 
 
+def _differing_payments(connection: sqlite3.Connection, account: Row, paid_until_milliseconds: int) -> list[str]:
+    lost, not_there = _payments(connection, account)
+    by_then = Counter(
+        (paid["symbol"], Decimal(paid["amount"])) for paid in account["funding_history"] if paid["at"] <= paid_until_milliseconds
+    )
+    return [
+        *(f"a payment that was lost: {paid}" for paid in (lost & by_then).elements()),
+        *(f"a payment that was counted twice, or never happened: {paid}" for paid in not_there.elements()),
+    ]
+
+
+def _payments(connection: sqlite3.Connection, account: Row) -> tuple[Counter[Payment], Counter[Payment]]:
+    """Those that only the exchange has, and those that only the journal has."""
+    counted = Counter((row["symbol"], Decimal(row["amount"])) for row in connection.execute("SELECT * FROM funding"))
+    happened = Counter((paid["symbol"], Decimal(paid["amount"])) for paid in account["funding_history"])
+    return happened - counted, counted - happened
+
+
 def _differing_balances(connection: sqlite3.Connection, account: Row, deposits: dict[str, Decimal]) -> list[str]:
     """By the fills themselves, and by what the program sums up of them at each start."""
     positions = account.get("positions")
@@ -113,6 +136,8 @@ def _differing_balances(connection: sqlite3.Connection, account: Row, deposits: 
             base, _, quote = position["symbol"].partition("/")
             actual[quote] -= Decimal(position["cost"])
             actual[base] = actual.get(base, Decimal(0)) + Decimal(position["quantity"])
+    for symbol, amount in _payments(connection, account)[0].elements():  # what was late, or else it was told already
+        actual[symbol.partition("/")[2]] -= amount
     by_fills = _changes(connection)
     (summed,) = read_changes(connection).values() or ({},)
     assets = sorted({*actual, *by_fills, *summed})

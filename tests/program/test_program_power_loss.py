@@ -44,7 +44,7 @@ def test_orders_that_a_power_loss_took_out_of_the_journal_are_cancelled_and_thei
             program.send(signal.SIGINT)
             assert program.wait_exit() == 0
             assert "leftover_order_found" in program.stdout
-        found = differences(MARKET, exchange, journal, at_rest=True, deposits=DEPOSITS)
+        found = differences(MARKET, exchange, journal, at_rest=True, deposits=DEPOSITS, paid_until_milliseconds=0)
         assert [each for each in found if not each.startswith(FORGOTTEN)] == []
         assert found, "nothing was forgotten: this shows nothing"
         assert ours() == []

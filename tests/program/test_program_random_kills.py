@@ -17,7 +17,7 @@ ENDS = (
     (Moment.TRADING, Helper.GUARDIAN, True),
     (Moment.STARTING, Helper.GUARDIAN, True),
     (Moment.TRADING, Helper.NEXT_START, False),
-    (Moment.STARTING, Helper.NEXT_START, False),
+    (Moment.RECOVERING, Helper.NEXT_START, False),
     (Moment.STOPPING, Helper.NEXT_START, False),
 )
 
