@@ -19,8 +19,8 @@ from assembly.presenter.lifting import HowToLift
 from orders.states import GLOBAL
 
 DONE, REFUSED, USAGE, NOT_RUNNING = 0, 1, 2, 3
-CONNECT_SECONDS_MAX = 5.0
-ANSWER_SECONDS_MAX = 15.0  # it says itself what it could not wait for
+WAIT_SECONDS = 15.0  # much more than a run that works takes to say what it could not wait for
+WAIT_SECONDS_MAX = 3600.0
 REASON_LENGTH_MAX = 300
 _STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
 
@@ -76,7 +76,7 @@ def run_client(arguments: Sequence[str]) -> int:
             from_halt=found.from_halt,
             settings=str(settings_path.resolve()),
         )
-        line = ask(place, msgspec.json.encode(request), settings_path=settings_path)
+        line = ask(place, msgspec.json.encode(request), settings_path=settings_path, wait_seconds=found.wait)
         answer = _decode(line)
     except (_Unusable, ControlUnavailable) as error:
         return _say_why(error, USAGE)
@@ -92,15 +92,15 @@ def run_client(arguments: Sequence[str]) -> int:
     return DONE if answer.done and is_written else REFUSED
 
 
-def ask(place: Path, request: bytes, *, settings_path: Path) -> bytes:
-    """Send one request; returns the answer's line.
+def ask(place: Path, request: bytes, *, settings_path: Path, wait_seconds: float) -> bytes:
+    """Send one request; returns the answer's line. No step of it takes longer than `wait_seconds`.
 
     Raises:
         _NotRunning: nobody listens there.
         _Failed: it could not be asked, or did not answer.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(CONNECT_SECONDS_MAX)
+        connection.settimeout(wait_seconds)
         try:
             connection.connect(os.fspath(place))
         except (FileNotFoundError, ConnectionRefusedError):
@@ -109,7 +109,6 @@ def ask(place: Path, request: bytes, *, settings_path: Path) -> bytes:
             raise _Failed(_silent(place)) from None
         except OSError as error:
             raise _Failed(f"{place} cannot be opened: {error.strerror}; it opens for the user alone whom mm-runtime runs as") from None
-        connection.settimeout(ANSWER_SECONDS_MAX)
         try:
             connection.sendall(request + b"\n")
             answer = b""
@@ -193,6 +192,16 @@ def _write(descriptor: int, text: str) -> bool:
     return True
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= WAIT_SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number of seconds above 0, at most {WAIT_SECONDS_MAX:g}")
+    return seconds
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise _Unusable(f"{self.prog}: {message} (see {self.prog} --help)")
@@ -207,5 +216,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("scope", metavar="SCOPE", nargs="?", default=GLOBAL, help="global (the default), account:NAME or cycle:NAME")
     parser.add_argument("--reason", metavar="TEXT", default="", help="kept with the state, and shown wherever the state is")
     parser.add_argument("--from-halt", action="store_true", help="I have looked at why it was halted: lift the halt")
+    parser.add_argument(
+        "--wait", metavar="SECONDS", type=_seconds, default=WAIT_SECONDS, help="for a run that does not answer (default: %(default)g)"
+    )
     parser.add_argument("--json", action="store_true", help="the answer as one JSON object (docs/control.md)")
     return parser
