@@ -30,6 +30,7 @@ from orders import events as order_events
 from orders.life_cycle import OrderState
 from orders.reconciliation import CyclePhaseChanged, CycleStarted
 from orders.reports import PositionReport
+from orders.states import RestraintLifted, RestraintPlaced, StateEntered, StateRecovered, TradingState
 from supervision.snapshot import Snapshot
 
 
@@ -96,6 +97,45 @@ def test_view_of_80_columns() -> None:
         "01:00:01 order_unknown cycle=btc buy for 100 USDT at market (mm-btc-abc1)",
         "01:00:01 feed:gateio_spot: slow answer",
     ]
+
+
+def halted_state() -> LiveState:
+    state = running_state()
+    state.fold(
+        TIME, RestraintPlaced("account:main", "the exchange does not answer", TradingState.PAUSED, "gateio_spot 5 failures in a row")
+    )
+    state.fold(TIME, StateEntered("cycle:eth", TradingState.REDUCE_ONLY, "by mm-ctl"))
+    state.fold(TIME, StateRecovered("global", TradingState.HALTED, "by mm-ctl: something smells", TIME - 86_400_000))
+    return state
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_states_that_hold_orders_back_stand_first_the_strictest_first_with_what_lifts_them(width: int) -> None:
+    assert shown(halted_state(), width=width, height=30)[1:7] == [
+        "HALTED: global, since 2025-11-19 01:00:01 UTC, by mm-ctl: something smells",
+        "  lift it with: bin/mm-ctl config.toml resume --from-halt",
+        *(
+            ["PAUSED: account:main, since 2025-11-20 01:00:01 UTC, gateio_spot 5 failures in a", "  row"]
+            if width == 80
+            else ["PAUSED: account:main, since 2025-11-20 01:00:01 UTC, gateio_spot 5 failures in a row"]
+        ),
+        "  ends by itself when this is over: the exchange does not answer",
+        "REDUCE_ONLY: cycle:eth, since 2025-11-20 01:00:01 UTC, by mm-ctl",
+        *([] if width == 80 else ["  lift it with: bin/mm-ctl config.toml resume cycle:eth"]),
+    ]
+
+
+def test_states_that_were_lifted_are_shown_no_more() -> None:
+    state = halted_state()
+    state.fold(TIME, RestraintLifted("account:main", "the exchange does not answer"))
+    state.fold(TIME, StateEntered("cycle:eth", TradingState.RUN, ""))
+    state.fold(TIME, StateEntered("global", TradingState.RUN, "by mm-ctl"))
+    assert shown(state)[1].startswith("Book")
+
+
+def test_on_a_small_terminal_a_halt_is_what_is_left_of_the_picture() -> None:
+    lines = shown(halted_state(), width=60, height=4)
+    assert lines[1:3] == ["HALTED: global, since 2025-11-19 01:00:01 UTC, by mm-ctl:", "  something smells"]
 
 
 def test_view_of_120_columns_has_balances_and_actors_beside_the_market() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 from presenter_samples import FILL, TIME, buy, partly_filled_sell, reconciled, run_report, sell
 
 from assembly.presenter.cycle_memory import RECONCILIATIONS_KEPT_MAX, CycleMemory
-from assembly.presenter.report import ExitStatus
+from assembly.presenter.report import ExitStatus, StateLeft
 from assembly.presenter.statement import closing_text, reconciliation_lines, statement_lines
 from orders.life_cycle import OrderState
+from orders.states import TradingState
 
 
 def memory(*cycles: object) -> CycleMemory:
@@ -119,3 +121,21 @@ def test_closing_text_of_many_cycles_lists_the_newest_and_counts_all() -> None:
 
 def _filled() -> dict[str, object]:
     return {"filled_quantity": Decimal("0.0006"), "filled_quote": Decimal("36.7407"), "fills": (FILL,)}
+
+
+LEFT = StateLeft("global", TradingState.HALTED, "by mm-ctl: something smells", "bin/mm-ctl config.toml resume --from-halt")
+
+
+def test_state_that_the_next_run_begins_with_stands_before_the_verdict_with_what_lifts_it() -> None:
+    report = msgspec.structs.replace(run_report(), states=(LEFT,))
+    assert closing_text(report, memory(), width=None, color=True).splitlines()[-4:-1] == [
+        "\x1b[1;31mHALTED: global, by mm-ctl: something smells; the next run begins with it\x1b[0m",
+        "  lift it, once it runs, with: bin/mm-ctl config.toml resume --from-halt",
+        "",
+    ]
+
+
+def test_state_that_no_journal_keeps_is_said_to_end_with_the_run() -> None:
+    report = msgspec.structs.replace(run_report(), states=(LEFT,), states_are_kept=False)
+    text = closing_text(report, memory(), width=None, color=False)
+    assert "something smells; this run has no journal, and the next one knows nothing of it\n\nexit status" in text
