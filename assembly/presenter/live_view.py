@@ -23,6 +23,7 @@ TWO_COLUMNS_WIDTH = 120
 TYPED_WIDTH = 6  # three Ctrl-C, as a terminal shows them
 ORDERS_SHOWN_MAX = 6
 STATES_SHOWN_MAX = 4
+LIFTING = "  lift it with: "
 
 Line = list[tuple[str, str]]  # text and its Rich style
 
@@ -86,11 +87,17 @@ def _states(state: LiveState, around: Surroundings, width: int) -> list[Line]:
             how = f"  ends by itself when this is over: {found.cause}"
             lines.append([(shorten(state.clean(how), width), DIM)])
         else:
-            # Not broken: it is copied from here. What is too long for the terminal stands in the statement at the end too.
-            lines.append([("  lift it with: ", DIM), (around.lifting.command(found.scope, found.state), "bold")])
+            lines += _lifting_lines(around.lifting.command(found.scope, found.state), width)
     if len(shown) > STATES_SHOWN_MAX:
         lines.append([(f"and {len(shown) - STATES_SHOWN_MAX} more scopes: bin/mm-ctl … status", BAD)])
     return lines
+
+
+def _lifting_lines(command: str, width: int) -> list[Line]:
+    """In one line, to be copied; where it is too long for that it can be read at least."""
+    if len(LIFTING) + len(command) <= width:
+        return [[(LIFTING, DIM), (command, "bold")]]
+    return [[(LIFTING, DIM)], *([(line, "bold")] for line in textwrap.wrap(command, max(1, width), break_on_hyphens=False))]
 
 
 def _books(state: LiveState, around: Surroundings) -> list[Line]:

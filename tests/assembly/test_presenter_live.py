@@ -20,6 +20,7 @@ from terminal_screen import Screen
 
 from actors.accounts.credential import Credential
 from assembly.output import Sink
+from assembly.presenter.lifting import HowToLift
 from assembly.presenter.live import LivePresenter
 from assembly.presenter.live_state import LIVE_ORDERS_KEPT_MAX, LiveState
 from assembly.presenter.live_view import BAD, TYPED_WIDTH, Surroundings, draw
@@ -123,6 +124,13 @@ def test_states_that_hold_orders_back_stand_first_the_strictest_first_with_what_
         "REDUCE_ONLY: cycle:eth, since 2025-11-20 01:00:01 UTC, by mm-ctl",
         *([] if width == 80 else ["  lift it with: bin/mm-ctl config.toml resume cycle:eth"]),
     ]
+
+
+def test_command_that_is_too_long_for_the_terminal_is_shown_whole_below() -> None:
+    surroundings = msgspec.structs.replace(around(), lifting=HowToLift(settings_path=f"/srv/{'trading/' * 6}config.toml"))
+    lines = shown(halted_state(), height=30, surroundings=surroundings)
+    assert lines[2:4] == ["  lift it with:", f"bin/mm-ctl /srv/{'trading/' * 6}config.toml"]
+    assert lines[4] == "resume --from-halt"
 
 
 def test_states_that_were_lifted_are_shown_no_more() -> None:

@@ -16,6 +16,7 @@ from presenter_samples import BOOK, BTC, FILL, TIME, buy, partly_filled_sell, re
 from actors.accounts.credential import Credential
 from assembly.arguments import OutputForm
 from assembly.output import Sink
+from assembly.presenter.lifting import HowToLift
 from assembly.presenter.live import LivePresenter
 from assembly.presenter.presenter import Presenter, open_presenter
 from assembly.presenter.report import ExitStatus, RunReport
@@ -25,6 +26,7 @@ from market.events import TradeHappened
 from market.symbol import Symbol
 from orders.events import AccountLost, AccountReady, OrderPlaced
 from orders.life_cycle import OrderState
+from orders.states import StateEntered, StateRecovered, TradingState
 
 
 def stream(sink: Sink, form: OutputForm = OutputForm.JSON, **options: Any) -> Presenter:
@@ -66,6 +68,18 @@ async def test_line_for_people_has_time_name_and_facts(nursery: trio.Nursery) ->
     presenter.event(TIME, OrderPlaced("main", sell()))
     await trio.testing.wait_all_tasks_blocked()
     assert sink.text == "01:00:01.123 order_placed           cycle=btc sell 0.0016 BTC @ 61234.5 (mm-btc-abc2)\n"
+
+
+async def test_state_that_holds_orders_back_is_told_with_the_command_that_lifts_it_and_run_without() -> None:
+    sink = CollectingSink()
+    presenter = stream(sink, lifting=HowToLift(settings_path="live.toml"))
+    presenter.event(TIME, StateRecovered("global", TradingState.HALTED, "by mm-ctl", TIME))
+    presenter.event(TIME, StateEntered("cycle:btc", TradingState.PAUSED, "by mm-ctl"))
+    presenter.event(TIME, StateEntered("cycle:btc", TradingState.RUN, "by mm-ctl"))
+    recovered, paused, run, *_ = await told(presenter, sink)
+    assert recovered["lifted_by"] == "bin/mm-ctl live.toml resume --from-halt"
+    assert paused["lifted_by"] == "bin/mm-ctl live.toml resume cycle:btc"
+    assert "lifted_by" not in run
 
 
 async def test_book_top_is_told_once_a_second_for_each_market() -> None:

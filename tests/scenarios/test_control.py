@@ -13,7 +13,7 @@ from world import BTC_USDT, HOST, World, scenario
 from assembly.control.desk import PULL_SECONDS_MAX
 from assembly.control.protocol import Answer, Command, Request, Status
 from assembly.presenter.report import ExitStatus, RuntimeStopping
-from orders.events import OrderFateUnknown
+from orders.events import OrderCancelRequested, OrderFateUnknown
 from orders.life_cycle import OrderState
 from orders.reconciliation import CyclePhaseChanged, CycleReconciled
 from orders.states import StateEntered, StateRecovered, TradingState
@@ -54,6 +54,23 @@ async def test_pause_is_answered_once_the_quote_is_cancelled_and_resume_goes_on(
     resumed = await say(world, Command.RESUME)
     assert (resumed.done, resumed.message, resumed.orders) == (True, "global is run now.", None)
     world.exchange.fill_order(exchange_id(await placed_sell(world, 2)))
+    await world.end()
+
+
+@scenario(seed=514, simulation=NO_TAKERS)
+async def test_order_whose_cancellation_is_under_way_already_is_awaited_too(world: World) -> None:
+    await world.start()
+    await placed_sell(world)
+    world.exchange.delay_requests(Operation.CANCEL, 1.0, 1)
+    world.exchange.move_market(BTC_USDT, Decimal(59_000))
+    await world.wait_for(OrderCancelRequested)
+    answer = await say(world, Command.PAUSE)
+    assert answer.orders is not None
+    assert (answer.orders.cancelled, answer.orders.still_open) == (1, ())
+    assert world.our_open_orders() == []
+    resumed = await say(world, Command.RESUME, "account:main")
+    assert resumed.message == "account:main is run already.\nBut global is paused (by mm-ctl)."
+    world.stop()
     await world.end()
 
 
