@@ -14,9 +14,9 @@ from orders.life_cycle import TRANSITIONS, OrderInput, OrderState, next_state
 from tests.orders.disordered_exchange import Dice
 from tests.orders.ledger_world import STEPS, LedgerWorld
 
-WALKS = 400
-STEPS_OF_A_WALK = 60
-PLACEMENTS_MAX = (2, 50)
+WALKS = 250
+STEPS_OF_A_WALK = 100
+PLACEMENTS_MAX = (3, 50)
 
 dice = st.lists(st.integers(0, 2**16), min_size=6, max_size=6).map(Dice)
 
