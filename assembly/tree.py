@@ -17,6 +17,7 @@ from functools import partial
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from actors.accounts.actor import AccountActor
 from actors.accounts.position_desk import AccountNotTradable
@@ -231,9 +232,16 @@ class Tree:
 
     def _controls(self, control: Callable[[ChildContext], Awaitable[None]]) -> Child:
         """Before all that takes long to start, so that it can be spoken to meanwhile, and stopped after it. Behind the journal, which
-        remembers what is said even during a stop. A run that cannot be spoken to any more goes on: signals still reach it."""
+        remembers what is said even during a stop. Nothing waits for it, and a run that cannot be spoken to any more goes on: signals
+        still reach it."""
         child = Child("control", control, stop_deadline_seconds=CHILD_STOP_DEADLINE_SECONDS)
-        return self._group("controls", [child], Intensity()).as_child(restart=Restart.TEMPORARY)
+        group = self._group("controls", [child], Intensity())
+
+        async def run(context: ChildContext) -> None:
+            context.started()
+            await group.run(context)
+
+        return replace(group.as_child(restart=Restart.TEMPORARY), start=run)
 
     def _exchange_child(self, parts: ExchangeParts) -> Child:
         simulated = make_exchange(parts.name, parts.settings.simulation, clock=self._wall_clock, rng=self._rng(f"exchange:{parts.name}"))

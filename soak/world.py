@@ -34,6 +34,7 @@ from actors.accounts.timing import AccountTiming
 from actors.channels.reply import Reply
 from actors.cycle.sell_on_top import SellOnTopParameters
 from actors.journal.file import MEMORY
+from assembly.control.listening import ControlSocket
 from assembly.parts import AccountParts
 from assembly.presenter.report import ExitStatus, RunReport
 from assembly.presenter.vocabulary import tell
@@ -199,8 +200,8 @@ class World:
         """What the journal holds."""
         return self.journal.rows(sql)
 
-    async def start(self, *, timing: AccountTiming | None = None, **settings: Any) -> None:
-        """Start the program with `settings`; returns at once.
+    async def start(self, *, timing: AccountTiming | None = None, control: ControlSocket | None = None, **settings: Any) -> None:
+        """Start the program with `settings`, and a real control socket if one is given; returns at once.
 
         A second start in one world is a restart of the process: nothing is kept but the journal.
         """
@@ -214,6 +215,7 @@ class World:
             report=self._take_event,
             journal=self.journal,
             timing=timing,
+            control=control,
         )
         if self.orders_by_rest:
             codec = self.account.codec

@@ -144,7 +144,8 @@ class ControlDesk:
         halted = next(found for found in self._picture.states() if found.scope == scope and not found.cause)
         return Answer(
             done=False,
-            message=f"{scope} was halted {halted.reason or 'without a reason'}. Look into that first, and then say so (from_halt).",
+            message=f"{scope} was halted {halted.reason or 'without a reason'}. "
+            "Only somebody who has looked into that lifts it, and says so (from_halt).",
             halted=halted,
         )
 

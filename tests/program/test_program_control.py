@@ -115,7 +115,7 @@ def test_signals_pause_and_resume_but_do_not_lift_a_halt_nor_disturb_the_stop(tm
         program.wait_for("order_placed", count=2)
         assert Said(path, "halt").status == 0
         program.send(signal.SIGUSR2)
-        program.wait_for("SIGUSR2: global was halted by mm-ctl. Look into that first")
+        program.wait_for("SIGUSR2: global was halted by mm-ctl. Only somebody who has looked into that lifts it")
         program.send(signal.SIGINT)
         program.wait_for(" stopping ")
         program.send(signal.SIGUSR1)

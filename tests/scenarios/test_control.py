@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 from test_following_the_market import NO_TAKERS, exchange_id, placed_sell
 from world import BTC_USDT, HOST, World, scenario
 
 from assembly.control.desk import PULL_SECONDS_MAX
+from assembly.control.listening import ControlSocket
 from assembly.control.protocol import Answer, Command, Request, Status
 from assembly.presenter.report import ExitStatus, RuntimeStopping
-from orders.events import OrderCancelRequested, OrderFateUnknown
+from orders.events import AccountReady, OrderCancelRequested, OrderFateUnknown
 from orders.life_cycle import OrderState
 from orders.reconciliation import CyclePhaseChanged, CycleReconciled
 from orders.states import StateEntered, StateRecovered, TradingState
 from simulated.faults import Operation
+from supervision.events import IntensityExceeded
 
 QUIET_SECONDS = 20.0
 
@@ -272,3 +279,46 @@ async def test_status_tells_orders_of_unknown_fate_with_their_age(world: World) 
     world.exchange.clear_faults()
     world.stop()
     await world.end()
+
+
+async def ask(path: Path, request: Request) -> Answer:
+    """Over the socket, as a client does."""
+    client_socket = socket.socket(socket.AF_UNIX)  # a real one, which the world's network does not have
+    client_socket.connect(os.fspath(path))
+    async with trio.SocketStream(trio.socket.from_stdlib_socket(client_socket)) as client:
+        await client.send_all(msgspec.json.encode(request) + b"\n")
+        data = b""
+        while not data.endswith(b"\n"):
+            data += await client.receive_some()
+        return msgspec.json.decode(data, type=Answer)
+
+
+@scenario(seed=515, simulation=NO_TAKERS)
+async def test_run_is_spoken_to_before_its_exchange_answers_and_starts_halted_then(world: World) -> None:
+    with TemporaryDirectory() as folder, ControlSocket(Path(folder) / "control.sock") as control:
+        refused = world.network.refuse(HOST)
+        await world.start(control=control)
+        answer = await ask(control.path, Request(version=1, command=Command.HALT))
+        assert (answer.done, answer.message) == (True, "global is halted now.\nNo order had to be pulled.")
+        told = (await ask(control.path, Request(version=1, command=Command.STATUS))).status
+        assert told is not None
+        assert (told.accounts[0].view, told.cycles[0].phase) == ("not yet", "not yet")
+        refused.repair()
+        await world.wait_for(AccountReady)
+        await trio.sleep(QUIET_SECONDS)
+        assert not world.exchange.orders()
+        world.stop()
+        await world.end()
+
+
+@scenario(seed=516, simulation=NO_TAKERS)
+async def test_run_whose_control_server_is_broken_for_good_goes_on_without_it(world: World) -> None:
+    with TemporaryDirectory() as folder, ControlSocket(Path(folder) / "control.sock") as control:
+        control.listener.close()
+        await world.start(control=control)
+        exceeded = await world.wait_for(IntensityExceeded)
+        assert exceeded.supervisor == "root/controls"
+        await trio.sleep(QUIET_SECONDS)
+        assert len(world.our_open_orders()) == 1
+        world.stop()
+        await world.end()
