@@ -1,4 +1,7 @@
-"""What an order may have been amended to. Until a report shows it, each amendment counts with the most that it may have made of it."""
+"""What an order may have been amended to. Until a report shows it, each amendment counts with the most that it may have made of it.
+
+Known to the living process only: a restart places nothing before all orders of the run before have ended.
+"""
 
 from __future__ import annotations
 
