@@ -18,13 +18,14 @@ from actors.accounts.codec import PreparedRequest
 from actors.accounts.events import AccountTrouble, OrderRefused
 from actors.accounts.gate import OrderGate
 from actors.accounts.gateio_order_entry import EXPIRY_HEADER
-from actors.accounts.limits import Limits
+from actors.accounts.limits import Limits, OnBreach
 from actors.accounts.order_desk import OrderDesk
 from actors.accounts.order_entry import OrderEntry
 from actors.accounts.stream_requests import StreamRequests
 from actors.accounts.timing import AccountTiming
 from actors.accounts.trading_states import TradingStates
 from market.clock import VirtualWallClock
+from market.events import Side
 from market.instrument import Instrument
 from network.errors import NetworkError, RequestNotSent, ResponseLost
 from network.http import HttpResponse
@@ -33,6 +34,7 @@ from orders.events import OrderSubmitted
 from orders.life_cycle import OrderState
 from orders.order import Order
 from orders.reports import BalanceReport, ReportedStatus
+from orders.states import TradingState
 
 ID = "mm-btc-000000001"
 FIRST_ID = "mm-btc-000000000"
@@ -402,3 +404,70 @@ async def test_amendment_behind_a_closed_gate_is_refused(autojump_clock) -> None
     assert not desk.http.sent
     assert order.state is OrderState.OPEN
     assert desk.books.seen(OrderRefused)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"price": Decimal("94")}, "price 94 is more than 5% below the best bid 99.9 (max_price_deviation)"),
+        ({"price": Decimal("99.95")}, "price 99.95 is not on a tick of 0.1"),
+        ({"quantity": Decimal("10.001")}, "insufficient balance: 9.001 BTC needed, 9 available"),
+        ({"quantity": Decimal(-1)}, "quantities and prices are positive"),
+    ],
+)
+async def test_amendment_to_what_could_not_be_placed_is_refused_and_does_not_leave(autojump_clock, changes, reason: str) -> None:
+    desk = Desk(Limits(max_price_deviation=Decimal("0.05")))
+    desk.resting()
+    desk.books.bookkeeper.take(BalanceReport(asset="BTC", total=Decimal(10), available=Decimal(9)))
+    await desk.desk.amend(AmendOrder(client_order_id=ID, **changes))
+    assert desk.books.seen(OrderRefused) == [OrderRefused("main", ID, reason)]
+    assert not desk.http.sent
+    assert desk.books.order(ID).state is OrderState.OPEN
+
+
+async def test_amendment_on_its_way_counts_as_large_as_it_may_become(autojump_clock) -> None:
+    desk = Desk()
+    desk.resting()
+    desk.desk.accept_amendment(AmendOrder(client_order_id=ID, quantity=Decimal(3)))
+    assert desk.books.order(ID).largest_request.quantity == 3
+
+
+# Limits
+
+
+async def test_order_beyond_a_limit_ends_unsent_and_moves_the_account_into_the_state_that_the_settings_name(autojump_clock) -> None:
+    desk = Desk(Limits(max_order_notional=Decimal(50), on_breach=OnBreach.REDUCE_ONLY))
+    assert not desk.desk.accept(desk.command())
+    reason = "notional 100 is above max_order_notional 50"
+    assert (desk.books.order(ID).state, desk.books.order(ID).reason) == (OrderState.REJECTED, reason)
+    entered = desk.trading_states.declared()["account:main"]
+    assert (entered.state, entered.reason) == (TradingState.REDUCE_ONLY, reason)
+
+
+async def test_refused_amendment_moves_the_account_into_the_state_that_the_settings_name_too(autojump_clock) -> None:
+    desk = Desk(Limits(max_order_notional=Decimal(150), on_breach=OnBreach.HALT))
+    desk.resting()
+    await desk.desk.amend(AmendOrder(client_order_id=ID, quantity=Decimal(2)))
+    assert desk.trading_states.declared()["account:main"].state is TradingState.HALTED
+
+
+async def test_placements_and_amendments_of_one_second_are_counted_together_and_what_is_refused_is_not(autojump_clock) -> None:
+    desk = Desk(Limits(max_orders_per_second=2))
+    desk.resting()
+    assert desk.desk.accept_amendment(AmendOrder(client_order_id=ID, price=Decimal(101))) is not None
+    assert desk.desk.accept(desk.command("mm-btc-000000002"))
+    for number in (3, 4):
+        assert not desk.desk.accept(desk.command(f"mm-btc-00000000{number}"))
+        assert desk.books.order(f"mm-btc-00000000{number}").refused_for_now
+    await trio.sleep(1)
+    assert desk.desk.accept(desk.command("mm-btc-000000005"))
+
+
+async def test_order_without_a_price_to_check_it_by_is_refused_for_now(autojump_clock) -> None:
+    desk = Desk()
+    desk.market.lose("the feed has stopped")
+    buy = replace(desk.command(), request=replace(sell(ID), side=Side.BUY))
+    assert not desk.desk.accept(buy)
+    order = desk.books.order(ID)
+    assert order.refused_for_now
+    assert order.reason == "there is no price to check it by: the book of BTC/USDT is lost (the feed has stopped)"
