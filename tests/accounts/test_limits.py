@@ -149,23 +149,26 @@ def test_without_a_price_a_contract_s_order_leaves_only_if_it_cannot_make_the_po
 @pytest.mark.parametrize(
     ("side", "price", "reason"),
     [
-        (Side.BUY, "106.0", ""),
-        (Side.BUY, "106.1", "price 106.1 is more than 5% above the best ask 101.0 (max_price_deviation)"),
-        (Side.SELL, "94.1", ""),
-        (Side.SELL, "94.0", "price 94.0 is more than 5% below the best bid 99.0 (max_price_deviation)"),
+        (Side.BUY, "105.0", ""),
+        (Side.BUY, "105.1", "price 105.1 is more than 5% above the best ask 100.0 (max_price_deviation)"),
+        (Side.SELL, "93.1", ""),
+        (Side.SELL, "93.0", "price 93.0 is more than 5% below the best bid 98.0 (max_price_deviation)"),
         (Side.BUY, "4.0", ""),
         (Side.SELL, "900.0", ""),
     ],
 )
 def test_collar_is_measured_from_the_best_price_on_the_losing_side(side: Side, price: str, reason: str) -> None:
-    found = refused(order(1, side, price=price), account().limits(max_price_deviation=Decimal("0.05")))
+    market = account()
+    market.quote(98.0, 100.0, received_at=0.0)
+    found = refused(order(1, side, price=price), market.limits(max_price_deviation=Decimal("0.05")))
     assert found.reason == reason
 
 
 def test_market_order_is_worth_the_touch() -> None:
-    limits = account().limits(max_order_notional=Decimal(100))
+    limits = account().limits(max_order_notional=Decimal("100.9"))
     capabilities = replace(SPOT, market_buy_by_base=True)
-    assert refused(order(1, price=None), limits, capabilities=capabilities).reason == "notional 101 is above max_order_notional 100"
+    assert refused(order(1, price=None), limits, capabilities=capabilities).reason == "notional 101 is above max_order_notional 100.9"
+    assert refused(order(1, price=None), account().limits(max_order_notional=Decimal(101)), capabilities=capabilities).reason == ""
     assert refused(order(1, Side.SELL, price=None), limits, capabilities=capabilities).reason == ""
 
 
@@ -286,6 +289,14 @@ def test_global_position_adds_the_larger_side_of_every_symbol_of_one_quote_at_ea
     assert refused(order(2, quantity="3.1"), limits).reason == "position in USDT would be 1010, global max_position_notional is 1000"
     first.lose()
     assert "would be 1010" in refused(order(2, quantity="3.1"), limits).reason, "at the last price that was known"
+
+
+def test_global_position_in_one_quote_asset_has_nothing_to_do_with_another() -> None:
+    first, second = Market(account("one", positions=True).account.ledger, (Symbol("BTC", "USDC"),)), account("two")
+    first.quote(BID, ASK, received_at=0.0)
+    fill(first, Side.BUY, "9", symbol=Symbol("BTC", "USDC"))
+    limits = second.limits(program=program_limits((first, second), max_position_notional=Decimal(100)))
+    assert refused(order(2), limits).reason == ""
 
 
 def test_global_position_that_cannot_be_valued_refuses_for_now() -> None:
