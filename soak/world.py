@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -44,6 +44,7 @@ from assembly.settings import (
     AccountSettings,
     CycleSettings,
     ExchangeSettings,
+    GlobalLimitSettings,
     LimitSettings,
     RuntimeSettings,
     Settings,
@@ -143,14 +144,20 @@ class World:
         private_websocket_url: str | None = None,
         leverage: Decimal | None = None,
         margin_mode: MarginMode = MarginMode.CROSS,
+        program_limits: GlobalLimitSettings | None = None,
+        other_accounts: Mapping[str, Credential] | None = None,
     ) -> Settings:
-        """Settings of a program that trades on this world's exchange."""
+        """Settings of a program that trades on this world's exchange.
+
+        The cycles are the main account's, but for those named like one of `other_accounts`, which are that account's.
+        """
         assert self._server is not None
-        account = self._server.credential
+        account, others = self._server.credential, other_accounts or {}
         return Settings(
             runtime=RuntimeSettings(
                 stop_deadline_seconds=stop_deadline_seconds, run_for_seconds=run_for_seconds, flatten_on_stop=flatten_on_stop
             ),
+            limits=program_limits or GlobalLimitSettings(),
             exchanges={
                 self.exchange_name: ExchangeSettings(
                     rest_url=self._server.rest_url(HOST, PORT),
@@ -159,18 +166,19 @@ class World:
                 )
             },
             accounts={
-                "main": AccountSettings(
+                name: AccountSettings(
                     exchange=self.exchange_name,
                     limits=limits or LimitSettings(),
                     dead_mans_switch_seconds=dead_mans_switch_seconds,
                     leverage=leverage,
                     margin_mode=margin_mode,
                 )
+                for name in ("main", *others)
             },
             cycles={
                 name: CycleSettings(
                     strategy="sell_on_top",
-                    account="main",
+                    account=name if name in others else "main",
                     symbol=symbol,
                     quantity=Decimal(quantity),
                     cycles=cycles,
@@ -184,7 +192,8 @@ class World:
                     key=account.api_key,
                     secret="a-wrong-secret" if wrong_secret else account.api_secret,
                     passphrase=account.api_passphrase,
-                )
+                ),
+                **others,
             },
         )
 

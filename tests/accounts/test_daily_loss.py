@@ -173,7 +173,8 @@ def test_nothing_is_judged_before_every_price_that_counts_was_known_and_the_last
     world.markets["main"].lose()
     world.loss.look()
     assert world.standing is TradingState.RUN
-    world.price(40)
+    world.markets["main"].quote(39, 41, received_at=0.0)
+    assert world.markets["main"].account.prices.last(BTC) is not None
     world.markets["main"].lose()
     world.loss.look()
     assert world.standing is TradingState.HALTED
