@@ -162,6 +162,7 @@ async def test_position_limit_holds_while_the_fate_of_an_order_is_unknown(world:
     limits = LimitSettings(max_position_notional=Decimal(500))
     await world.start(cycles=0, parameters=SellOnTopParameters(retry_seconds=3_600), limits=limits)
     await world.wait_for(OrderEnded)
+    await trio.sleep(1)  # what was held back while the fate of that was not known is free again
     world.exchange.lose_answers(Operation.PLACE)
     world.exchange.drop_private_events(1_000)
     world.exchange.delay_requests(Operation.QUERY, 2.0)
