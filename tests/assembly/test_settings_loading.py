@@ -171,6 +171,16 @@ def test_live_run_says_what_it_may_do_in_one_line_for_each_account(tmp_path: Pat
     assert live_permissions(load(tmp_path)) == ()
 
 
+def test_live_run_says_what_it_may_lose(tmp_path: Path) -> None:
+    changed = {
+        '"simulated"': '"live"',
+        "max_order_notional = 200": "max_order_notional = 200\nmax_daily_loss = 20",
+        "[exchanges.gateio_spot]": "[limits]\nmax_daily_loss = 30.5\n\n[exchanges.gateio_spot]",
+    }
+    (line,) = live_permissions(load(tmp_path, changed=changed, environment=CREDENTIAL))
+    assert "20 open orders at most, losses a day up to 20 of the account and 30.5 of the program; btc buys" in line
+
+
 def test_settings_are_frozen(tmp_path: Path) -> None:
     settings: Settings = load(tmp_path)
     with pytest.raises(AttributeError):

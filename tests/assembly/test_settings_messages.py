@@ -199,6 +199,18 @@ BAD_FILES = {
         {"quantity = 100": "quantity = 100\nparameters = {price_offset_ticks = -1}"},
         "cycles.btc.parameters: price_offset_ticks is 0 or more",
     ),
+    "a quantity above a limit of the program": (
+        {"[exchanges.gateio_spot]": "[limits]\nmax_position_notional = 99\n\n[exchanges.gateio_spot]"},
+        "cycles.btc.quantity is 100, more than limits.max_position_notional = 99",
+    ),
+    "a limit of nothing": (
+        {"[exchanges.gateio_spot]": "[limits]\nmax_daily_loss = 0\n\n[exchanges.gateio_spot]"},
+        "limits.max_daily_loss is 0; expected a number above 0",
+    ),
+    "a consequence that there is not": (
+        {"max_order_notional = 200": 'max_order_notional = 200\non_daily_loss = "refuse"'},
+        'accounts.main.limits.on_daily_loss is "refuse"; expected one of reduce_only, halt',
+    ),
     "a quantity above the limit of an order": (
         {"quantity = 100": "quantity = 201"},
         "cycles.btc.quantity is 201, more than accounts.main.limits.max_order_notional = 200",

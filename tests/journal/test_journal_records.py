@@ -55,6 +55,7 @@ from orders.events import (
     PositionDiffers,
 )
 from orders.life_cycle import OrderInput, OrderState
+from orders.losses import DayBaseline
 from orders.order import Transport
 from orders.reports import FundingReport, MarginMode, OrderReport, PositionReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
@@ -359,6 +360,16 @@ def test_newest_state_and_hold_of_each_scope_is_kept(store) -> None:
         ("global", "run", "asked to", TIME + 1),
     ]
     assert [tuple(row.values()) for row in rows(store, "SELECT * FROM holds")] == [("gateio_spot", TIME + 5, "HTTP 418", TIME + 1)]
+
+
+def test_newest_baseline_of_each_scope_account_and_asset_is_kept(store) -> None:
+    first = DayBaseline(scope="global", account="main", asset="USDT", day="2026-01-31", value=Decimal("-12.5000000000000000001"))
+    write(store, first, replace(first, scope="account:main"))
+    write(store, replace(first, day="2026-02-01", value=Decimal(7), is_struck=True), at=TIME + 1)
+    assert [tuple(row.values()) for row in rows(store, "SELECT * FROM loss_baselines ORDER BY scope")] == [
+        ("account:main", "gateio_spot", "main", "USDT", "2026-01-31", "-12.5000000000000000001", 0, TIME),
+        ("global", "gateio_spot", "main", "USDT", "2026-02-01", "7", 1, TIME + 1),
+    ]
 
 
 def test_event_told_in_words_keeps_its_fields_as_json(store) -> None:

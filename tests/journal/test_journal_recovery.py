@@ -34,6 +34,7 @@ from market.symbol import Symbol
 from orders.events import ForeignFillSeen, FundingPaid, OrderChanged, OrderEnded, OrderFilled, OrderPlaced, OrderSubmitted
 from orders.ledger import AccountLedger
 from orders.life_cycle import OrderState
+from orders.losses import DayBaseline
 from orders.reports import FundingReport
 from orders.states import StateEntered, TradingState
 
@@ -260,6 +261,14 @@ def test_states_and_holds_survive(store) -> None:
     write(store, StateEntered("cycle:btc", TradingState.RUN, ""), paused, hold)
     found = recover(store)
     assert (found.states, found.holds) == ({"cycle:btc": paused}, {"gateio_spot": HoldFound("gateio_spot", TIME, TIME + 9, "HTTP 418")})
+
+
+def test_baselines_of_daily_losses_survive_at_the_exchange_they_are_of(store) -> None:
+    struck = DayBaseline(scope="account:main", account="main", asset="USDT", day="2026-01-31", value=Decimal("-1.5"), is_struck=True)
+    whole = replace(struck, scope="global", is_struck=False)
+    write(store, struck, whole)
+    assert recover(store).baselines == (struck, whole)
+    assert recover(store, accounts={"main": "okx_spot"}).baselines == ()
 
 
 def test_last_run_tells_how_it_ended_and_when_it_was_last_heard_of(store) -> None:
