@@ -69,7 +69,7 @@ from orders.commands import (
     PlaceOrders,
 )
 from orders.errors import ErrorKind, ExchangeError
-from orders.events import AccountLost, AccountReady, ForeignOrderSeen, OrderFateUnknown
+from orders.events import AccountLost, AccountReady, ForeignOrderSeen, OrderEnded, OrderFateUnknown, OrderFilled, OrderPlaced
 from orders.ledger import AccountLedger
 from orders.order import Order, Transport
 from orders.recording import Recorder
@@ -390,7 +390,7 @@ class AccountActor:
         """Every event of the ledger on its way to people."""
         self._report(event)
         match event:
-            case OrderFateUnknown():
+            case OrderFateUnknown() | OrderPlaced() | OrderFilled() | OrderEnded():
                 self._unknown.look()
             case ForeignOrderSeen(_, report) if (
                 report.status is ReportedStatus.OPEN and self._policies.foreign_orders is ForeignOrders.HALT

@@ -14,7 +14,8 @@ class AccountTiming(msgspec.Struct, frozen=True, kw_only=True):
     between comparisons while the stream is broken; `reconcile`: between comparisons while it is not. `clock`: between
     measurements of the exchange's clock. `capture_patience`: how long a settled view of the balances is tried for.
     `unknown_patience`: for longer than this an order's fate may not be unknown without its symbol being reduced only and a
-    person being told; `ready_patience`: nor may the account be unready.
+    person being told (of a placement that never arrived it is known within 8 s); `ready_patience`: nor may the account be
+    unready.
     """
 
     order_expiry_seconds: float = 3.0
@@ -25,5 +26,5 @@ class AccountTiming(msgspec.Struct, frozen=True, kw_only=True):
     reconcile_seconds: float = 30.0
     clock_seconds: float = 60.0
     capture_patience_seconds: float = 10.0
-    unknown_patience_seconds: float = 5.0
+    unknown_patience_seconds: float = 10.0
     ready_patience_seconds: float = 20.0

@@ -49,7 +49,7 @@ class UnknownOrders:
             await trio.sleep(self._timing.watchdog_seconds)
 
     def look(self) -> None:
-        """Restrain and free symbols, and tell what lasts. To be called at once when a fate has become unknown."""
+        """Restrain and free symbols, and tell what lasts. To be called at once when a fate has become unknown, or known."""
         unknown = [order for order in self._books.ledger.live_orders() if order.state is OrderState.UNKNOWN]
         self._tell_what_is_known({order.client_order_id for order in unknown})
         restrained: dict[str, str] = {}
