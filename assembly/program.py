@@ -172,9 +172,9 @@ async def _run(
             await nursery.start(logs.run)
             for line in live_permissions(settings):
                 report(Notice(line))
+            report(RuntimeStarted(version=version(), installation=settings.runtime.installation, exchanges=runtime.modes()))
             if no_control is not None:
                 report(Notice(no_control))
-            report(RuntimeStarted(version=version(), installation=settings.runtime.installation, exchanges=runtime.modes()))
             await nursery.start(guard.run)
             ended = await runtime.run()
         nursery.cancel_scope.cancel()

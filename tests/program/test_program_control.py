@@ -94,7 +94,7 @@ def test_halt_survives_kill_9_and_is_lifted_by_who_has_looked(tmp_path: Path, qu
         assert f"  lift it, once it runs, with: {lift}" in terminal.text
 
     with Program(path) as program:
-        assert f"LIFT IT WITH: {lift}" in program.wait_for("state_recovered")
+        assert f"LIFT IT WITH: {lift}" in program.wait_for("global is HALTED since ")
         # At once: it can be spoken to before the feeds are up, whatever that takes.
         assert Said(path, "resume", "--from-halt").status == 0
         program.wait_for("order_placed")
