@@ -7,12 +7,14 @@ and on nothing else: not on the private stream, nor on strategy or PnL code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from math import inf
 
 import trio
 
+from actors.accounts.batch_desk import in_batches
 from actors.accounts.bookkeeper import Bookkeeper
 from actors.accounts.codec import ProtocolError
 from actors.accounts.dead_mans_switch import DeadMansSwitch
@@ -73,8 +75,9 @@ async def _close_once(
 ) -> int:
     """One round: what never left ends here, what the exchange lists is cancelled, what it does not list is asked for.
 
-    Returns how many orders may still be live.
+    Returns how many orders may still be live. One order's failure holds up no other: all are tried, then the first is raised.
     """
+    failures = _Failures()
     for order in ledger.live_orders(owner):
         if not order.sent:
             # One in flight asks once more in the moment of leaving, and then does not leave.
@@ -87,29 +90,67 @@ async def _close_once(
         order = ledger.order(report.client_order_id or "")
         if order is not None and order.state is not OrderState.PENDING_CANCEL and not order.is_terminal:
             publish(ledger.record_input(order.client_order_id, OrderInput.CANCEL_ASKED, now=trio.current_time()))
-    if len(listed) > 1 and session.codec.capabilities.cancel_batch_max > 1:
-        await _cancel_in_batches(session, ledger, publish, listed)
-    else:
-        for report in listed:
-            await _cancel_one(session, ledger, publish, report)
+    async with trio.open_nursery() as nursery:
+        for portion in in_batches(listed, session.codec.capabilities.cancel_batch_max):
+            nursery.start_soon(_cancel, session, ledger, publish, portion, failures)
     for order in ledger.live_orders(owner):
         if not in_flight(order.client_order_id):
-            publish(await resolve(order, session=session, ledger=ledger))
+            await failures.kept(partial(_ask, resolve, order, session, ledger, publish))
     for order in _unsettled(ledger, owner):
-        publish(await fetch_missing_fills(order, session=session, ledger=ledger))
+        await failures.kept(partial(_ask, fetch_missing_fills, order, session, ledger, publish))
+    failures.raise_first()
     if not listed and not ledger.live_orders(owner) and not _unsettled(ledger, owner):
         return 0
     # A round that changed something is followed by one that only looks: the exchange's list has the last word.
     return max(1, len(ledger.live_orders(owner)))
 
 
-async def _cancel_in_batches(session: AccountSession, ledger: AccountLedger, publish: Publish, reports: list[OrderReport]) -> None:
-    """Each batch's answer says of some orders how they stand; of the others the next round finds out."""
-    size = session.codec.capabilities.cancel_batch_max
-    for start in range(0, len(reports), size):
-        for answer in await session.cancel_batch(reports[start : start + size]):
-            if isinstance(answer, OrderReport):
-                publish(ledger.apply_order_report(answer, now=trio.current_time()))
+class _Failures:
+    """What went wrong with some orders of a round, while the others were seen to."""
+
+    def __init__(self) -> None:
+        self._first: NetworkError | ExchangeError | ProtocolError | None = None
+
+    async def kept(self, act: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await act()
+        except (NetworkError, ExchangeError, ProtocolError) as error:
+            self.note(error)
+
+    def note(self, error: NetworkError | ExchangeError | ProtocolError) -> None:
+        self._first = self._first or error
+
+    def raise_first(self) -> None:
+        if self._first is not None:
+            raise self._first
+
+
+async def _ask(
+    inquire: Callable[..., Awaitable[list[LedgerEvent]]], order: Order, session: AccountSession, ledger: AccountLedger, publish: Publish
+) -> None:
+    publish(await inquire(order, session=session, ledger=ledger))
+
+
+async def _cancel(
+    session: AccountSession, ledger: AccountLedger, publish: Publish, reports: Sequence[OrderReport], failures: _Failures
+) -> None:
+    """Cancel these together if they are several, and one by one if the exchange will not have that."""
+    if len(reports) > 1:
+        try:
+            answers = await session.cancel_batch(reports)
+        except (ExchangeError, ProtocolError):
+            pass  # perhaps because of one of them
+        except NetworkError as error:
+            failures.note(error)
+            return
+        else:
+            # It says of some orders how they stand; of the others the next round finds out.
+            for answer in answers:
+                if isinstance(answer, OrderReport):
+                    publish(ledger.apply_order_report(answer, now=trio.current_time()))
+            return
+    for report in reports:
+        await failures.kept(partial(_cancel_one, session, ledger, publish, report))
 
 
 async def _cancel_one(session: AccountSession, ledger: AccountLedger, publish: Publish, report: OrderReport) -> None:

@@ -122,7 +122,7 @@ class ScriptedSession:
     """The exchange's lists as a test fills them; `calls` holds what was asked, when, and about what.
 
     A cancelled order leaves `listed` for `known`. `failures` are raised by the next calls of a method; `before` is awaited by
-    every call, with the method's name.
+    every call, with the method's name; `refuse` may raise, knowing also what is asked about.
     """
 
     def __init__(self, *, cancel_batch_max: int = 1) -> None:
@@ -135,6 +135,7 @@ class ScriptedSession:
         self.failures: dict[str, list[Exception]] = {}
         self.calls: list[tuple[float, str, object]] = []
         self.before: Callable[[str], Awaitable[None]] | None = None
+        self.refuse: Callable[[str, object], None] = lambda method, what: None
         self.clock_offset_milliseconds = 0
         """How far the exchange's clock really is ahead of ours; we know of it when it was measured."""
         self.known_offset_milliseconds = 0
@@ -155,6 +156,7 @@ class ScriptedSession:
         await trio.lowlevel.checkpoint()
         if self.before is not None:
             await self.before(method)
+        self.refuse(method, what)
         if self.failures.get(method):
             raise self.failures[method].pop(0)
 

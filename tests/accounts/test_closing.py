@@ -54,6 +54,22 @@ class Closing:
         self.books.hear(report)
         self.exchange.listed.append(report)
 
+    def poison(self, client_order_id: str, exchange_order_id: str, method: str) -> None:
+        """From now on every such request that is about this order fails."""
+        if method == "query_order":  # it is live and no longer listed
+            self.exchange.listed = self.exchange.listed[1:]
+        elif method == "fills":  # it has ended, and nobody can say at what price
+            self.exchange.listed = self.exchange.listed[1:]
+            self.books.hear(said(client_order_id, exchange_order_id, ReportedStatus.FILLED, filled="1"))
+
+        def fail(called: str, what: object) -> None:
+            about = what if isinstance(what, list) else [what]
+            # What makes a batch fail makes the single request fail as well.
+            if called.startswith(method) and (exchange_order_id in about or client_order_id in about):
+                raise ProtocolError("rubbish")
+
+        self.exchange.refuse = fail
+
     @property
     def cancelled(self) -> list[object]:
         return self.exchange.asked("cancel_reported")
@@ -117,9 +133,9 @@ async def test_orders_are_cancelled_in_batches_no_larger_than_the_exchange_allow
     for number in range(45):
         closing.resting(f"mm-btc-{number:09}", str(number))
     await closing.close()
-    batches = closing.exchange.asked("cancel_batch")
-    assert [len(batch) for batch in batches if isinstance(batch, list)] == [20, 20, 5]
-    assert [number for batch in batches if isinstance(batch, list) for number in batch] == [str(number) for number in range(45)]
+    batches = [batch for batch in closing.exchange.asked("cancel_batch") if isinstance(batch, list)]
+    assert sorted(len(batch) for batch in batches) == [5, 20, 20]
+    assert sorted(int(number) for batch in batches for number in batch) == list(range(45))
     assert not closing.books.ledger.live_orders()
 
 
@@ -128,8 +144,23 @@ async def test_orders_are_cancelled_one_by_one_where_the_exchange_has_no_batches
     closing.resting()
     closing.resting("mm-btc-000000002", "78")
     await closing.close()
-    assert closing.cancelled == ["77", "78"]
+    assert sorted(map(str, closing.cancelled)) == ["77", "78"]
     assert not closing.exchange.asked("cancel_batch")
+
+
+@pytest.mark.parametrize("batch_max", [1, 2])
+@pytest.mark.parametrize("method", ["cancel_", "query_order", "fills"])
+async def test_order_that_fails_every_time_holds_up_no_other(autojump_clock, method, batch_max) -> None:
+    closing = Closing(cancel_batch_max=batch_max)
+    ids = [f"mm-btc-{number:09}" for number in range(5)]
+    for number, client_order_id in enumerate(ids):
+        closing.resting(client_order_id, str(number))
+    closing.poison(ids[0], "0", method)
+    with trio.move_on_after(30):
+        await closing.close()
+    left = {order.client_order_id for order in (*closing.books.ledger.live_orders(), *closing.books.ledger.unsettled_orders())}
+    assert left == {ids[0]}
+    assert sum("rubbish" in text for text in closing.progress) > 3
 
 
 # What has not left
