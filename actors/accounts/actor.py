@@ -34,6 +34,7 @@ from actors.accounts.events import (
     OrderRefused,
     QuotesPulled,
 )
+from actors.accounts.forgotten_trades import forgotten_trade
 from actors.accounts.gate import OrderGate
 from actors.accounts.inquiry import ASKING_ERRORS, InquiryDesk
 from actors.accounts.limits import AccountLimits
@@ -74,7 +75,7 @@ from orders.ledger import AccountLedger
 from orders.order import Order, Transport
 from orders.recording import Recorder
 from orders.reports import ReportedStatus
-from orders.states import Standing, TradingState, account_scope
+from orders.states import Standing, TradingState, account_scope, cycle_scope
 
 LOSS_SECONDS = 1.0
 REFUSALS_MAX = 3  # of the private stream in a row, with the clocks compared in between
@@ -389,6 +390,8 @@ class AccountActor:
     def _heed(self, event: object) -> None:
         """Every event of the ledger on its way to people."""
         self._report(event)
+        if self._memory.goes_on and (trade := forgotten_trade(event, self._ledger)) is not None:
+            self._states.tighten(cycle_scope(trade.owner), TradingState.HALTED, trade.reason)
         match event:
             case OrderFateUnknown() | OrderPlaced() | OrderFilled() | OrderEnded():
                 self._unknown.look()

@@ -18,7 +18,7 @@ class AccountMemory:
     """One account's. Times are the exchange's.
 
     `trades_known_until_milliseconds` is until when every trade is known (None: there was no run before). `counting` says by symbol
-    since when trades were counted by earlier runs.
+    since when trades were counted by earlier runs. `goes_on`: there was a run before, and its rounds are gone on with.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class AccountMemory:
         self.agreement = agreement
         self.readiness = readiness
         self.trades_known_until_milliseconds = trades_known_until_milliseconds
+        self.goes_on = trades_known_until_milliseconds is not None
         self._account = account
         self._counting = dict(counting)
         self._recorder = recorder

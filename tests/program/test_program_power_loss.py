@@ -22,11 +22,11 @@ def test_orders_that_a_power_loss_took_out_of_the_journal_are_cancelled_and_thei
     with open_exchange(tmp_path, MARKET) as exchange:
         ours = open_orders_at(MARKET, exchange)
         path = settings_at(MARKET, exchange, tmp_path, runtime=NO_GUARDIAN, cycle_table=MORE_CYCLES)
+        exchange.freeze()  # so that the disk has heard of the run and of nothing that it did
         with Program(path) as killed:
-            killed.wait_for("order_placed", count=1)
-            killed.send(signal.SIGSTOP)
+            killed.wait_for("started")
             on_the_disk = [file.read_bytes() for file in files]
-            killed.send(signal.SIGCONT)
+            exchange.thaw()
             killed.wait_for("order_filled", count=4)
             exchange.wait_until(lambda: any("-sol-" in order for order in ours()))
             killed.send(signal.SIGKILL)
@@ -40,10 +40,13 @@ def test_orders_that_a_power_loss_took_out_of_the_journal_are_cancelled_and_thei
         with Program(path, "--json") as program:
             program.wait_for('"account_ready"')
             assert not set(left_behind) & set(ours())
-            program.wait_for('"order_submitted"')
+            for cycle in ("btc", "eth", "sol"):
+                program.wait_for(f'"scope":"cycle:{cycle}"')
             program.send(signal.SIGINT)
             assert program.wait_exit() == 0
             assert "leftover_order_found" in program.stdout
+            assert not [event for event in program.events() if event["event"] == "order_submitted"], "no round sells a second time"
+            assert "balance_differs" not in program.stdout
         found = differences(MARKET, exchange, journal, at_rest=True, deposits=DEPOSITS, paid_until_milliseconds=0)
         assert [each for each in found if not each.startswith(FORGOTTEN)] == []
         assert found, "nothing was forgotten: this shows nothing"
