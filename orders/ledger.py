@@ -152,13 +152,13 @@ class AccountLedger:
         available = balance.available if balance is not None else ZERO
         for client_order_id in self._live_ids:
             order = self._orders[client_order_id]
-            reserved_asset, reserved = self.reserved(order)
-            if reserved_asset != asset:
+            # The exchange's figure counts the order as it was told of; beyond that, what an amendment may have added.
+            is_counted = order.exchange_order_id is not None and order.state is not OrderState.UNKNOWN
+            if is_counted and not order.unseen_amendments:
                 continue
-            available -= reserved
-            if order.exchange_order_id is not None and order.state is not OrderState.UNKNOWN:
-                # The exchange's figure counts the order as it was told of; beyond that, what an amendment may have added.
-                available += self.reserved(order, order.request)[1]
+            reserved_asset, reserved = self.reserved(order)
+            if reserved_asset == asset:
+                available += (self.reserved(order, order.request)[1] if is_counted else ZERO) - reserved
         return available
 
     def reserved(self, order: Order, request: OrderRequest | None = None) -> tuple[str, Decimal]:

@@ -83,6 +83,30 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     state: TradingState | None = None
 
 
+class PositionChange(msgspec.Struct, frozen=True):
+    """What a position may become before and after an order is accepted that `adds` so much."""
+
+    adds: Decimal
+    before: Exposure
+    after: Exposure
+
+
+def position_change(request: OrderRequest, account: LimitedAccount, touch: Touch | None, replaces: Order | None) -> PositionChange | None:
+    """The change that an order makes, or an amendment of one; None if it cannot make a position larger.
+
+    Without a `touch` only such an order has come so far.
+    """
+    ledger, symbol = account.ledger, request.symbol
+    if touch is None or request.reduce_only or (ledger.positions is None and request.side is Side.SELL):
+        return None
+    order = Order(request=request) if replaces is None else replace(replaces, request=request)
+    adds = notional_to_fill(order, touch) or ZERO
+    before = exposure(ledger, symbol, touch) or Exposure()
+    besides = before if replaces is None else exposure(ledger, symbol, touch, besides=replaces.client_order_id) or Exposure()
+    buys, sells = (adds, ZERO) if request.side is Side.BUY else (ZERO, adds)
+    return PositionChange(adds, before, replace(besides, buys=besides.buys + buys, sells=besides.sells + sells))
+
+
 class ScopeLimits:
     """The limits of one scope: of an account, or of the program, where `accounts` are all of them.
 
@@ -98,16 +122,27 @@ class ScopeLimits:
         self._accepted_at: deque[float] = deque()
 
     def refusal(
-        self, request: OrderRequest, account: LimitedAccount, touch: Touch | None, *, replaces: Order | None, now: float
+        self,
+        request: OrderRequest,
+        account: LimitedAccount,
+        touch: Touch | None,
+        *,
+        change: PositionChange | None,
+        is_amendment: bool,
+        now: float,
     ) -> Refusal | None:
-        """Why these limits forbid `request` of `account`; it takes the place of an order where it is an amendment."""
+        """Why these limits forbid `request` of `account`, which makes this `change` of what its position may become."""
         return (
             self._collar_refusal(request, touch)
             or self._notional_refusal(request, touch)
-            or (self._count_refusal() if replaces is None else None)
+            or (None if is_amendment else self._count_refusal())
             or self._rate_refusal(now)
-            or self._position_refusal(request, account, touch, replaces)
+            or (None if change is None else self._position_refusal(request, account, change))
         )
+
+    @property
+    def limits_positions(self) -> bool:
+        return self._limits.max_position_notional is not None
 
     def at_stake(self, symbol: Symbol, account: LimitedAccount) -> str | None:
         """Why everything that may still fill in `symbol` could break the position limit now; None if it could not, at the last price."""
@@ -170,22 +205,10 @@ class ScopeLimits:
             for_now=True,
         )
 
-    def _position_refusal(
-        self, request: OrderRequest, account: LimitedAccount, touch: Touch | None, replaces: Order | None
-    ) -> Refusal | None:
-        most = self._limits.max_position_notional
-        if most is None or request.reduce_only or (account.ledger.positions is None and request.side is Side.SELL):
+    def _position_refusal(self, request: OrderRequest, account: LimitedAccount, change: PositionChange) -> Refusal | None:
+        most, before, after = self._limits.max_position_notional, change.before, change.after
+        if most is None:
             return None
-        if touch is None:
-            return None  # without a price only what makes a position smaller has come so far
-        order = Order(request=request) if replaces is None else replace(replaces, request=request)
-        adds = notional_to_fill(order, touch) or ZERO
-        before = exposure(account.ledger, request.symbol, touch) or Exposure()
-        besides = (
-            before if replaces is None else exposure(account.ledger, request.symbol, touch, besides=replaces.client_order_id) or Exposure()
-        )
-        buys, sells = (adds, ZERO) if request.side is Side.BUY else (ZERO, adds)
-        after = replace(besides, buys=besides.buys + buys, sells=besides.sells + sells)
         if self._scope != GLOBAL:
             would_be, was, of = after.towards(request.side), before.towards(request.side), ""
         else:
@@ -195,7 +218,7 @@ class ScopeLimits:
             would_be, was, of = others + after.largest, others + before.largest, f" in {request.symbol.quote}"
         if would_be <= most or would_be <= was:
             return None
-        is_alone_too_large = adds > most
+        is_alone_too_large = change.adds > most
         return self._breach(
             f"position{of} would be {readable(would_be)}, {self._key('max_position_notional')} is {format_decimal(most)}",
             for_now=not is_alone_too_large,
@@ -231,7 +254,11 @@ class AccountLimits:
 
     def refusal(self, request: OrderRequest, touch: Touch | None, *, now: float, replaces: Order | None = None) -> Refusal | None:
         """Why an order, or the amendment of one, must not be sent; None if it may."""
-        refusals = (scope.refusal(request, self.account, touch, replaces=replaces, now=now) for scope in self._scopes)
+        has_position_limit = any(scope.limits_positions for scope in self._scopes)
+        change = position_change(request, self.account, touch, replaces) if has_position_limit else None
+        refusals = (
+            scope.refusal(request, self.account, touch, change=change, is_amendment=replaces is not None, now=now) for scope in self._scopes
+        )
         return next((refused for refused in refusals if refused is not None), None)
 
     def at_stake(self, symbol: Symbol) -> str | None:
