@@ -161,7 +161,8 @@ def _state(fields: Fields) -> str:
     reason = f": {fields['reason']}" if fields["reason"] else ""
     # Loud where nothing, or not everything, is placed: it must be found in a page of other lines.
     lifting = f"; LIFT IT WITH: {fields['lifted_by']}" if "lifted_by" in fields else ""
-    return f"{fields['scope']} is {state if state == 'run' else state.upper()}{since}{reason}{lifting}"
+    cause = f"; it ends by itself with this: {fields['cause']}" if "cause" in fields else ""
+    return f"{fields['scope']} is {state if state == 'run' else state.upper()}{since}{reason}{lifting}{cause}"
 
 
 def _restraint_lifted(fields: Fields) -> str:
