@@ -37,7 +37,7 @@ def refusal(
     account = limits.account
     touch = account.prices.touch(request.symbol, now=now)
     if touch is None and not reduces(request, account.ledger):
-        return Refusal(reason=f"there is no price to check it by: {account.prices.why_none(request.symbol, now=now)}", for_now=True)
+        return _no_price(request, limits, now)
     instrument = rules.get(request.symbol)
     if instrument is None:
         return Refusal(reason=f"the rules of {request.symbol} are not known yet")
@@ -49,6 +49,20 @@ def refusal(
         return beyond_limits
     beyond_funds = funds_refusal(request, account.ledger, touch, replaces=replaces)
     return None if beyond_funds is None else Refusal(reason=beyond_funds)
+
+
+def last_refusal(request: OrderRequest, *, limits: AccountLimits, now: float) -> str | None:
+    """Why an order that was let through must not leave after all: its price has gone, or has gone away from it."""
+    touch = limits.account.prices.touch(request.symbol, now=now)
+    if touch is None:
+        return None if reduces(request, limits.account.ledger) else _no_price(request, limits, now).reason
+    beyond = limits.collar_refusal(request, touch)
+    return None if beyond is None else beyond.reason
+
+
+def _no_price(request: OrderRequest, limits: AccountLimits, now: float) -> Refusal:
+    why_none = limits.account.prices.why_none(request.symbol, now=now)
+    return Refusal(reason=f"there is no price to check it by: {why_none}", for_now=True)
 
 
 def rules_refusal(request: OrderRequest, instrument: Instrument, capabilities: Capabilities, touch: Touch | None) -> str | None:

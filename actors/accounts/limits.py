@@ -133,7 +133,7 @@ class ScopeLimits:
     ) -> Refusal | None:
         """Why these limits forbid `request` of `account`, which makes this `change` of what its position may become."""
         return (
-            self._collar_refusal(request, touch)
+            self.collar_refusal(request, touch)
             or self._notional_refusal(request, touch)
             or (None if is_amendment else self._count_refusal())
             or self._rate_refusal(now)
@@ -164,7 +164,8 @@ class ScopeLimits:
 
     # One order by itself
 
-    def _collar_refusal(self, request: OrderRequest, touch: Touch | None) -> Refusal | None:
+    def collar_refusal(self, request: OrderRequest, touch: Touch | None) -> Refusal | None:
+        """As `refusal`, of the price alone."""
         fraction = self._limits.max_price_deviation
         if fraction is None or touch is None or request.price is None:
             return None
@@ -265,6 +266,11 @@ class AccountLimits:
         """Why everything that may still fill in `symbol` could break a position limit now; None if it could not."""
         reasons = (scope.at_stake(symbol, self.account) for scope in self._scopes)
         return next((reason for reason in reasons if reason is not None), None)
+
+    def collar_refusal(self, request: OrderRequest, touch: Touch | None) -> Refusal | None:
+        """As `refusal`, of the price alone."""
+        refusals = (scope.collar_refusal(request, touch) for scope in self._scopes)
+        return next((refused for refused in refusals if refused is not None), None)
 
     def accepted(self, *, now: float) -> None:
         """A placement or an amendment is on its way."""

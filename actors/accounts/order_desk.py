@@ -14,7 +14,7 @@ import trio
 from msgspec.structs import replace
 
 from actors.accounts.bookkeeper import Bookkeeper
-from actors.accounts.checks import refusal
+from actors.accounts.checks import last_refusal, refusal
 from actors.accounts.codec import ProtocolError
 from actors.accounts.events import AccountTrouble, OrderRefused
 from actors.accounts.gate import GateClosed, OrderGate
@@ -140,7 +140,7 @@ class OrderDesk:
             raise GateClosed("cancelled before it was sent")
         if trio.current_time() > command.expires_at:
             raise GateClosed("it waited for the rate limit until it was stale")
-        forbidden = self._standing_refusal(command.request)
+        forbidden = self._standing_refusal(command.request) or last_refusal(command.request, limits=self._limits, now=trio.current_time())
         if forbidden is not None:
             raise GateClosed(forbidden)
         now_milliseconds = self._entry.exchange_time_milliseconds()

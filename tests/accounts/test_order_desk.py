@@ -471,3 +471,29 @@ async def test_order_without_a_price_to_check_it_by_is_refused_for_now(autojump_
     order = desk.books.order(ID)
     assert order.refused_for_now
     assert order.reason == "there is no price to check it by: the book of BTC/USDT is lost (the feed has stopped)"
+
+
+@pytest.mark.parametrize(
+    ("bid", "reason"),
+    [(110.0, "price 100 is more than 5% below the best bid 110.0 (max_price_deviation)"), (None, "no price to check it by")],
+    ids=["gone away", "gone"],
+)
+async def test_order_whose_price_is_gone_while_it_waited_for_the_rate_limit_does_not_leave(autojump_clock, bid, reason: str) -> None:
+    desk = Desk(Limits(max_price_deviation=Decimal("0.05")))
+    await desk.use_up_the_rate_limit()
+    command = desk.command()
+    if bid is None:  # of assets a sell would leave all the same
+        desk.books.bookkeeper.take(BalanceReport(asset="USDT", total=Decimal(1_000), available=Decimal(1_000)))
+        command = replace(command, request=replace(command.request, side=Side.BUY))
+    assert desk.desk.accept(command)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.desk.place, command)
+        await trio.testing.wait_all_tasks_blocked()
+        if bid is None:
+            desk.market.lose()
+        else:
+            desk.market.quote(bid, bid + 1, received_at=inf)
+    order = desk.books.order(ID)
+    assert desk.placements_sent == 0
+    assert order.refused_for_now
+    assert reason in order.reason
