@@ -204,13 +204,17 @@ def test_database_of_another_program_and_folder_and_empty_file_are_status_2(tmp_
     assert "is empty: no run has written to it" in unusable(tmp_path / "empty.db", "--orders")
 
 
-@pytest.mark.parametrize(("change", "message"), [(1, "newer mm-runtime"), (-1, "empty: no run")], ids=["newer", "older"])
-def test_journal_of_another_version_is_status_2(journal: Path, tmp_path: Path, change: int, message: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [(schema.SCHEMA_VERSION + 1, "newer mm-runtime"), (schema.SCHEMA_VERSION - 1, "older mm-runtime"), (0, "empty: no run")],
+    ids=["newer", "older", "none"],
+)
+def test_journal_of_another_version_is_status_2(journal: Path, tmp_path: Path, version: int, message: str) -> None:
     path = tmp_path / "other.db"
     with open_store(path):
         pass
     with closing(sqlite3.connect(path)) as other:
-        other.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + change}")
+        other.execute(f"PRAGMA user_version = {version}")
     assert message in unusable(path, "--orders")
 
 
