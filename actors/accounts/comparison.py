@@ -110,7 +110,8 @@ class ComparisonDesk:
         known_until = self._memory.trades_known_until_milliseconds
         for symbol in self._symbols:
             counting_since = self._memory.counting_since(symbol, now_milliseconds=asked_at_milliseconds)
-            since = max(counting_since, asked_at_milliseconds if known_until is None else known_until - FILLS_OVERLAP_MILLISECONDS)
+            # From the very first on: a trade that a later question finds must not be older than the balances compared with.
+            since = counting_since if known_until is None else max(counting_since, known_until - FILLS_OVERLAP_MILLISECONDS)
             for fill in await self._session.fills(symbol, since_milliseconds=since):
                 # What others traded before we began to count is in the balances that we began with.
                 if self._ledger.order_of(fill) is not None or not 0 < fill.exchange_time_milliseconds < counting_since:
