@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from actors.accounts.checks import refusal
 from actors.accounts.gateio_spot import GateioSpotAccountCodec
-from actors.accounts.limits import AccountLimits, Limits, OnBreach, Refusal
+from actors.accounts.limits import AccountLimits, Limits, OnBreach, Refusal, ScopeLimits
 from market.events import Side
 from market.instrument import Instrument
 from market.symbol import Symbol
@@ -21,7 +21,7 @@ from orders.life_cycle import OrderInput
 from orders.order import Order
 from orders.reports import BalanceReport, FillReport, OrderReport, PositionReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
-from orders.states import TradingState
+from orders.states import GLOBAL, TradingState
 
 BTC, ETH = Symbol("BTC", "USDT"), Symbol("ETH", "USDT")
 SPOT = GateioSpotAccountCodec().capabilities
@@ -208,6 +208,26 @@ def test_position_limit_holds_over_what_is_held_in_flight_of_unknown_fate_and_no
     assert found.for_now
     assert not refused(order(4, quantity="5.1"), limits).for_now, "by itself it is too large at any time"
     assert refused(order(4, Side.SELL, "9"), limits).reason == ""
+
+
+def test_what_may_still_fill_puts_the_position_limit_at_stake_once_the_price_has_risen() -> None:
+    market = account()
+    fill(market, Side.BUY, "4")
+    open_order(market, order(1))
+    limits = market.limits(max_position_notional=Decimal(500))
+    assert limits.at_stake(BTC) is None
+    market.quote(101.0, 103.0, received_at=0.0)
+    assert limits.at_stake(BTC) == "the position could be 508, max_position_notional is 500"
+    assert limits.at_stake(ETH) is None
+    assert market.limits().at_stake(BTC) is None, "no limit, nothing at stake"
+
+
+def test_positions_of_all_accounts_put_the_global_limit_at_stake() -> None:
+    first, second = account("one"), account("two")
+    fill(first, Side.BUY, "3")
+    fill(second, Side.BUY, "3")
+    program = ScopeLimits(GLOBAL, Limits(max_position_notional=Decimal(500)), [first.account, second.account])
+    assert first.limits(program=program).at_stake(BTC) == "the position could be 600, global max_position_notional is 500"
 
 
 # On breach

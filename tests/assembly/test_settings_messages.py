@@ -453,3 +453,15 @@ def test_silence_that_is_shorter_than_a_program_may_be_busy_is_refused(tmp_path:
     assert message(tmp_path, {'installation = "mm"': "guardian_silence_seconds = 4.9"}) == (
         "runtime.guardian_silence_seconds is 4.9; expected 5 or more, or 0 for a guardian that acts on the program's death alone"
     )
+
+
+def test_installation_that_adopts_itself_is_refused(tmp_path: Path) -> None:
+    assert message(tmp_path, {'installation = "mm"': 'installation = "mm"\nadopted_installations = ["old1", "mm"]'}) == (
+        'runtime.adopted_installations names "mm", which is this installation itself: its orders are ours already'
+    )
+
+
+def test_adopted_installation_of_a_wrong_form_is_refused(tmp_path: Path) -> None:
+    told = message(tmp_path, {'installation = "mm"': 'installation = "mm"\nadopted_installations = ["Old-1"]'})
+    assert "runtime.adopted_installations" in told
+    assert "1 to 6 lower case letters or digits" in told

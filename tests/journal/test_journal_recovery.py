@@ -31,7 +31,18 @@ from actors.journal.entries import EventTold, HoldPlaced
 from actors.journal.recovery import HoldFound, OrderElsewhere, Recovery
 from actors.journal.store import JournalStore
 from market.symbol import Symbol
-from orders.events import ForeignFillSeen, FundingPaid, OrderChanged, OrderEnded, OrderFilled, OrderPlaced, OrderSubmitted
+from orders.agreement import AssetBaseline
+from orders.events import (
+    BalanceBaselined,
+    CountingBegan,
+    ForeignFillSeen,
+    FundingPaid,
+    OrderChanged,
+    OrderEnded,
+    OrderFilled,
+    OrderPlaced,
+    OrderSubmitted,
+)
 from orders.ledger import AccountLedger
 from orders.life_cycle import OrderState
 from orders.losses import DayBaseline
@@ -180,6 +191,30 @@ def test_newest_fill_of_each_symbol_says_since_when_others_must_be_asked_for(sto
     write(store, ForeignFillSeen("main", fill(9, trade_id="b", symbol=ETH, exchange_time_milliseconds=TIME + 400)))
     write(store, ForeignFillSeen("main", fill(9, trade_id="c", symbol=ETH, exchange_time_milliseconds=0)))
     assert recover(store).accounts["main"].fills_known_until == {BTC: TIME + 20, ETH: TIME + 500}
+
+
+def test_baselines_come_back_with_the_rounding_of_what_was_traded_since(store) -> None:
+    write(store, OrderFilled("main", filled(1, fill()), fill()), at=TIME)
+    baselined = [
+        BalanceBaselined("main", "USDT", Decimal("-3.50"), Decimal("0.25")),
+        BalanceBaselined("main", "BTC", Decimal(1), Decimal(0)),
+    ]
+    write(store, *baselined, CountingBegan("main", BTC, TIME - 10_000), at=TIME + 5)
+    write(store, OrderFilled("main", filled(2, fill(2)), fill(2)), at=TIME + 9)
+    write(store, CountingBegan("main", BTC, TIME))
+    found = recover(store).accounts["main"]
+    assert found.baselines == {
+        "USDT": AssetBaseline(constant=Decimal("-3.5"), unexplained=Decimal("0.25"), rounding=Decimal("-0.5") * Decimal("100.1") / 10**7),
+        "BTC": AssetBaseline(constant=Decimal(1)),
+    }
+    assert found.counting_since == {BTC: TIME - 10_000}, "it is kept for ever"
+
+
+def test_orders_of_adopted_installations_are_recovered_and_those_of_others_are_not(store) -> None:
+    for name in ("old1", "old2"):
+        write(store, OrderSubmitted("main", intent(client_order_id=f"{name}-btc-0001")))
+    assert recovered_ids(store) == []
+    assert recovered_ids(store, adopted=("old1",)) == ["old1-btc-0001"]
 
 
 def test_ledger_restored_from_the_journal_counts_nothing_twice_and_goes_on(store) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from market.symbol import Symbol
 from orders.reconciliation import CycleReconciled
@@ -67,3 +68,11 @@ def test_agreement_is_equality_of_what_is_not_zero(expected: dict[str, Decimal],
 
     assert reconciled(expected, actual).agrees is (changed(expected) == changed(actual))
     assert reconciled(expected, expected).agrees
+
+
+def test_difference_that_was_named_meanwhile_is_no_disagreement() -> None:
+    moved = reconciled({"BTC": Decimal(1)}, {"BTC": Decimal("1.25")})
+    assert not moved.agrees
+    named = replace(moved, unexplained={"BTC": Decimal("0.25")})
+    assert named.agrees
+    assert not replace(moved, unexplained={"BTC": Decimal("0.2")}).agrees
