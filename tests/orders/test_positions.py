@@ -15,7 +15,7 @@ from orders import positions
 from orders.events import FundingPaid, PositionChanged, PositionDiffers
 from orders.ledger import AccountLedger
 from orders.order import Order
-from orders.positions import PositionAccount, PositionBooks
+from orders.positions import AVERAGE_PRICE_ROUNDING, PositionAccount, PositionBooks
 from orders.reports import FillReport, FundingReport, MarginMode, PositionReport
 from orders.request import OrderRequest, OrderType, TimeInForce
 from orders.reservations import margin
@@ -297,3 +297,13 @@ def test_order_on_its_way_holds_its_margin_and_a_reduce_only_one_holds_nothing()
     assert margin(order(reduce_only=False), books) == ("USDT", Decimal("37.5"))
     assert margin(order(reduce_only=True), books) == ("USDT", 0)
     assert margin(order(reduce_only=False, symbol=ETH), books) == ("USDT", 150), "without the exchange's word there is no leverage"
+
+
+def test_rounding_that_may_be_is_a_share_of_all_that_was_traded_and_of_what_was_found_open() -> None:
+    books = PositionBooks("main")
+    assert books.roundings() == {}
+    books.apply_all([report("2", entry="100")])
+    assert books.roundings() == {"USDT": 200 * AVERAGE_PRICE_ROUNDING}
+    books.count_fill(fill(Side.BUY, "1", "300"))
+    books.count_fill(fill(Side.SELL, "1", "500", trade_id="2"))
+    assert books.roundings() == {"USDT": 1000 * AVERAGE_PRICE_ROUNDING}, "it only grows"

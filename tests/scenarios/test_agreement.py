@@ -385,6 +385,37 @@ def test_trade_by_hand_at_the_very_millisecond_until_which_all_were_known_is_cou
     run_world(body, seed=516, simulation=NO_TAKERS)
 
 
+@pytest.mark.parametrize(("milliseconds", "counts"), [(-1, False), (0, True)])
+def test_trade_by_hand_counts_from_the_very_millisecond_on_at_which_counting_began(milliseconds: int, counts: bool) -> None:
+    async def body(world: World) -> None:
+        await world.start(timing=AccountTiming(reconcile_seconds=3.0))
+        await world.wait_for(AccountReady)
+        [(since,)] = world.journal_rows("SELECT since FROM countings")
+        world.exchange.drop_private_events(1_000)
+        trade_by_hand(world, Side.BUY, "0.01", at_milliseconds=since + milliseconds)
+        world.exchange.drop_private_events(0)
+        await trio.sleep(QUIET_SECONDS)
+        assert bool(world.seen(ForeignFillSeen)) is counts
+        assert bool(world.seen(BalanceDiffers)) is not counts
+        world.stop()
+        await world.end()
+
+    run_world(body, seed=519, simulation=NO_TAKERS)
+
+
+@scenario(seed=520, simulation=NO_TAKERS)
+async def test_trade_by_hand_of_which_the_stream_was_silent_is_looked_for_before_a_difference_is_named(world: World) -> None:
+    await world.start(timing=AccountTiming(reconcile_seconds=1_000.0))
+    await placed_sell(world)
+    world.exchange.drop_private_events(1_000)
+    trade_by_hand(world, Side.SELL, "0.01")
+    world.exchange.drop_private_events(0)
+    await finish(world)
+    assert len(world.seen(ForeignFillSeen)) == 1
+    assert not world.seen(BalanceDiffers)
+    assert [event.agrees for event in world.seen(CycleReconciled)] == [True]
+
+
 # Orders of unknown fate
 
 
