@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 import trio
 from msgspec.structs import replace
+from test_account_reconciliation import time_of
 from test_following_the_market import NO_TAKERS, exchange_id, placed_sell
 from test_trading_states import fill_quote
 from world import BTC_USDT, World, run_world, scenario
@@ -33,6 +34,7 @@ from orders.events import (
     ForeignOrderSeen,
     LeftoverOrderFound,
     OrderFateUnknown,
+    OrderPlaced,
     OrderSubmitted,
 )
 from orders.reconciliation import CycleReconciled
@@ -179,12 +181,17 @@ def test_difference_that_arose_between_two_runs_is_named_before_anything_is_quot
         await finish(world)
         world.exchange.withdraw("BTC", Decimal("0.01"))
         placed = orders_at_the_exchange(world)
-        at_naming: list[int] = []
-        world.observers.append(lambda event: at_naming.append(orders_at_the_exchange(world)) if isinstance(event, BalanceDiffers) else None)
+        at_naming: list[tuple[int, int]] = []
+
+        def look(event: object) -> None:
+            if isinstance(event, BalanceDiffers):
+                at_naming.append((orders_at_the_exchange(world), len(world.seen(AccountReady))))
+
+        world.observers.append(look)
         await world.start()
         differs = await world.wait_for(BalanceDiffers)
         assert (differs.asset, differs.difference) == ("BTC", Decimal("-0.01"))
-        assert at_naming == [placed]
+        assert at_naming == [(placed, 1)], "the first run's readiness alone"
         await trio.sleep(QUIET_SECONDS)
         if state is None:
             assert not world.seen(StateEntered)
@@ -434,7 +441,8 @@ async def test_symbol_is_reduced_only_while_an_order_stays_unknown_and_a_person_
     world.exchange.clear_faults()
     learned = await world.wait_for(OrderFateLearned)
     assert learned.client_order_id == still.client_order_id
-    assert world.seen(RestraintLifted, lambda event: event.scope == "symbol:main:BTC/USDT")
+    [lifted] = world.seen(RestraintLifted, lambda event: event.scope == "symbol:main:BTC/USDT")
+    assert time_of(world, lifted) == time_of(world, world.seen(OrderPlaced)[0]), "in the moment in which it is known"
     await finish(world)
 
 
