@@ -222,8 +222,10 @@ def test_stop_that_takes_longer_than_the_guardian_bears_silence_is_no_silence(tm
 
 
 def test_new_program_started_at_once_and_one_of_another_installation_are_left_alone(tmp_path: Path, mexc: Exchange, ours: Asking) -> None:
-    other_path = settings_at("mexc_spot", mexc, tmp_path, runtime='installation = "mm2"').rename(tmp_path / "other.toml")
-    # Another symbol, so that the two do not outbid each other, and another journal.
+    other_path = settings_at("mexc_spot", mexc, tmp_path, runtime='installation = "mm2"\ncontrol_socket = "var/other.sock"').rename(
+        tmp_path / "other.toml"
+    )
+    # Another symbol, so that the two do not outbid each other, another journal and another socket.
     other_text = other_path.read_text().replace("BTC_USDT", "ETH_USDT")
     other_path.write_text(f'{other_text}\n[journal]\npath = "var/other.sqlite"\n')
     path = settings_at("mexc_spot", mexc, tmp_path)
