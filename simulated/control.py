@@ -16,6 +16,7 @@ from simulated.engine.position import Position
 from simulated.faults import AnswerFault, Faults, Operation
 from simulated.flow import MarketDriver
 from simulated.house import TAKERS
+from simulated.rate_limits import RateLimits
 
 
 class VenueClock:
@@ -60,6 +61,7 @@ class VenueControl:
         engine: MatchingEngine,
         driver: MarketDriver | None,
         faults: Faults,
+        limits: RateLimits,
         clock: VenueClock,
         flow_gate: FlowGate,
         main_account: str,
@@ -70,6 +72,7 @@ class VenueControl:
     ) -> None:
         self.engine = engine
         self.faults = faults
+        self._limits = limits
         self._driver = driver
         self._clock = clock
         self._flow_gate = flow_gate
@@ -125,6 +128,10 @@ class VenueControl:
     def came_while_banned(self) -> int:
         """How many requests came, and how many websockets were to be opened, during a ban."""
         return self.faults.came_while_banned
+
+    def requests_over_limits(self) -> dict[str, int]:
+        """How many requests were refused because they exceeded the documented limits, by the limits' group."""
+        return dict(self._limits.exceeded)
 
     def check_invariants(self) -> None:
         """Raises: InvariantBroken: money, orders or positions were made or lost inside the simulation."""

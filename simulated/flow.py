@@ -121,7 +121,7 @@ class _MarketFlow:
         return jumped
 
     def _take(self, now_milliseconds: int) -> None:
-        side = Side.BUY if self._rng.random() < 0.5 else Side.SELL
+        side = Side.BUY if self._rng.random() < self._settings.taker_buy_share else Side.SELL
         limit = self.fair * (1 + _TAKER_REACH if side is Side.BUY else 1 - _TAKER_REACH)
         quantity = self.house.quantity_for(self._settings.taker_notional * self._rng.expovariate(1), self.fair)
         self.house.take(side, quantity, self.house.price_on_tick(limit, up=side is Side.BUY), now_milliseconds)

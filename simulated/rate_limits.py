@@ -30,6 +30,8 @@ class RateLimits:
 
     def __init__(self, *, enforced: bool) -> None:
         self._enforced = enforced
+        self.exceeded: dict[str, int] = {}
+        """How many requests were one too many, by group."""
         self._windows: dict[tuple[str, str], tuple[int, int]] = {}
 
     def spend(self, group: LimitGroup, key: str, now_milliseconds: int, weight: int = 1) -> Allowance:
@@ -41,6 +43,8 @@ class RateLimits:
             self._windows.clear()
         self._windows[(group.name, key)] = (window, used)
         is_exceeded = self._enforced and used > group.requests_max
+        if is_exceeded:
+            self.exceeded[group.name] = self.exceeded.get(group.name, 0) + 1
         return Allowance(is_exceeded, group.requests_max, max(0, group.requests_max - used), (window + 1) * group.period_seconds)
 
     def forget(self) -> None:

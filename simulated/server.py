@@ -61,6 +61,7 @@ class SimulatedServer(SimulatedExchange):
             engine=self._state.engine,
             driver=self._driver,
             faults=self._faults,
+            limits=self._limits,
             clock=self._state.clock,
             flow_gate=self._flow_gate,
             main_account=self.settings.accounts[0].name,

@@ -30,7 +30,8 @@ class MarketSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """One market: its rules, and how its fair price and its participants behave. Fractions are of the price.
 
     The fair price follows a geometric random walk; makers quote `maker_levels` prices a side around it, the first at
-    `half_spread` from it and the next `level_spacing` apart; takers arrive as a Poisson process and hit either side.
+    `half_spread` from it and the next `level_spacing` apart; takers arrive as a Poisson process and hit either
+    side, `taker_buy_share` of them the asks.
     """
 
     symbol: str = "BTC_USDT"
@@ -50,6 +51,7 @@ class MarketSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     maker_rate_per_second: float = 16.0
     taker_rate_per_second: float = 0.5
     taker_notional: float = 400.0
+    taker_buy_share: float = 0.5
     contract: ContractSettings = ContractSettings()
 
     @property

@@ -1,18 +1,32 @@
-"""The journal of a world: all runs in it share it."""
+"""The journal of a world: all runs in it share it, and a kill leaves what was committed."""
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+from pathlib import Path
 from typing import Any
 
+from actors.journal.file import MEMORY, beside
 from actors.journal.store import JournalStore
+
+_PAGES_MAX = 1_000_000
+_LOG_HEADER_BYTES = 32
 
 
 class WorldJournal(JournalStore):
-    """A journal whose disk can be filled, and that can be looked into."""
+    """A journal whose disk can be filled, that can be looked into, and that outlives the process that wrote it."""
+
+    is_full = False
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path)
+        self._place = self.path
+        self.path = Path(self.path.name)  # what is said of it must not depend on where a temporary folder is
 
     def fill_disk(self) -> None:
         """From now on there is no room for another word."""
+        self.is_full = True
         pages = self._connection.execute("PRAGMA page_count").fetchone()[0]
         self._connection.execute(f"PRAGMA max_page_count = {pages}")
         while True:  # what room there is in pages that are there is taken too
@@ -21,6 +35,34 @@ class WorldJournal(JournalStore):
             except sqlite3.OperationalError:
                 return
 
+    def free_disk(self) -> None:
+        """There is room again."""
+        self.is_full = False
+        self._connection.execute(f"PRAGMA max_page_count = {_PAGES_MAX}")
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What it holds."""
         return [tuple(row) for row in self._connection.execute(sql).fetchall()]
+
+    def left_by_kill(self, *, torn_bytes: int = 0) -> WorldJournal:
+        """What the next process finds when this one is killed now. This one is closed: a dead process writes nothing.
+
+        With `torn_bytes` it is the machine that died: so much of the write-ahead log's end had not reached the disk.
+        """
+        if self._place == Path(MEMORY):
+            left = WorldJournal(MEMORY)
+            left._connection.deserialize(self._connection.serialize())
+        else:
+            left = WorldJournal(self._copy_as_it_is(torn_bytes))
+        self.close()
+        return left
+
+    def _copy_as_it_is(self, torn_bytes: int) -> Path:
+        stem, _, number = self._place.stem.partition("-")
+        copy = self._place.with_name(f"{stem}-{int(number or 0) + 1}{self._place.suffix}")
+        shutil.copyfile(self._place, copy)
+        log = beside(self._place, "-wal")
+        if log.exists():
+            data = log.read_bytes()
+            beside(copy, "-wal").write_bytes(data[: max(_LOG_HEADER_BYTES, len(data) - torn_bytes)] if torn_bytes else data)
+        return copy

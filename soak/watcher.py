@@ -1,7 +1,8 @@
-"""What must be true of a world at every moment, whatever goes wrong in it, and what must be true at its end.
+"""What must be true of a world at every moment, whatever goes wrong in it.
 
-Safety is checked against the exchange's own state whenever the program reports anything, whenever the exchange accepts an
-order of ours, and every few hundredths of a second in between.
+It is checked against the exchanges' own state whenever the program reports anything, whenever an exchange accepts an order of
+ours, and every tenth of a second in between. What is said of orders that are live holds while the program lives: one that was
+killed has forgotten what it had not written, until its account is ready again.
 """
 
 from __future__ import annotations
@@ -12,210 +13,273 @@ from decimal import Decimal
 import trio
 
 from actors.cycle.actor import COMMAND_LIFETIME_SECONDS
-from assembly.presenter.report import ExitStatus
+from assembly.parts import COMMANDS_CAPACITY, INBOX_KEYS_MAX, AccountParts
 from market.events import BookChanged, BookLost, Side
-from orders.identity import owner_of
+from market.symbol import Symbol
+from orders.events import AccountReady, OrderSubmitted
 from orders.ledger import ENDED_ORDERS_KEPT_MAX
-from orders.life_cycle import OrderState
 from orders.order import ZERO
-from orders.reconciliation import CycleReconciled
+from orders.states import TradingState
 from simulated.engine.events import EngineEvent, OrderChange, OrderChanged, TradeMade
 from simulated.engine.order import Order
-from soak.world import BTC_USDT, World
+from soak.ending import Explanations
+from soak.faults.kinds import KINDS
+from soak.faults.strike import Group
+from soak.options import LIMIT_FACTOR, Options
+from soak.venue import Venue
+from soak.world import World
 
-LOOK_SECONDS = 0.05
-OURS = "t-mm-"
-ACCOUNT = "main"
+LOOK_SECONDS = 0.1
+BOUNDS_LOOK_SECONDS = 5.0
+LATENCY_SECONDS_BUNCHING = 0.06
+BUNCHING = (Group.NETWORK, Group.LOAD, Group.CRASH)
+WINDOW_SECONDS_MAX = 10.0  # of the documented limits
+# Of one cycle: what it holds may have grown in worth since it was bought, and the touch may move between our look and theirs.
+EXPOSURE_SLACK = Decimal("1.1")
+SOCKETS_PER_EXCHANGE_MAX = 40
 
 
 class Watcher:
     """Looks at one world, whose program has not started yet."""
 
-    def __init__(self, world: World) -> None:
-        self.stopped_at: float | None = None
+    def __init__(self, world: World, options: Options, explanations: Explanations) -> None:
+        self.found: list[str] = []
+        """What was wrong, oldest first; `check` raises for the first."""
+        self.orders_accepted = 0
+        self.trades = 0
         self._world = world
-        self._found: list[str] = []
-        self._held: Counter[str] = Counter()  # base units by owner, by the exchange's trades
-        self._balances_before = _totals(world)
-        self._sent: set[str] = set()
-        self._gate_was_closed = False
-        self._book_at = -1.0
-        self._book_lost_at: float | None = None
+        self._options = options
+        self._explanations = explanations
+        self._over_limits: dict[str, int] = {}
+        self._run_began_at = 0.0
+        self._runs = 0
+        self._wire_bunches = _bunches_requests(options)
+        self._held: dict[str, Counter[str]] = {name: Counter() for name in world.venues}  # base units by owner, by the exchange's trades
+        self._book_at: dict[tuple[str, Symbol], float] = {}
+        self._book_lost_at: dict[tuple[str, Symbol], float] = {}
+        self._ready: set[str] = set()
+        self._bounds_looked_at = 0.0
+        self._departing: dict[str, dict[str, None]] = {}  # submitted, and not seen to have left, by account
+        self._gate_was_closed: set[str] = set()
+        self._states_before: dict[tuple[str, str, Symbol], TradingState] = {}
         world.observers.append(self._see)
-        world.exchange.engine.subscribe(self._see_exchange)
+        for venue in world.venues.values():
+            venue.control.engine.subscribe(_EngineListener(self, venue).hear)
 
-    def stopping(self) -> None:
-        """A stop is asked for now."""
-        self.stopped_at = trio.current_time()
+    def run_begins(self) -> None:
+        """Another run of the program begins."""
+        self._runs += 1
+        self._run_began_at = trio.current_time()
+        self._ready.clear()
+        self._departing.clear()
+        self._gate_was_closed.clear()
+        self._states_before.clear()
+        self._book_at.clear()
+        self._book_lost_at.clear()
 
     async def watch(self) -> None:
-        """Look again and again until cancelled; raises `AssertionError`."""
+        """Look again and again until cancelled; raises `Violation`."""
         while True:
             await trio.sleep(LOOK_SECONDS)
             self.check()
 
     def check(self) -> None:
-        """Raises `AssertionError` for the first thing that is or was wrong."""
+        """Raises `Violation` for the first thing that is or was wrong."""
         self._look()
-        if self._found:
-            self._world.fail(self._found[0])
+        if trio.current_time() - self._bounds_looked_at > BOUNDS_LOOK_SECONDS:
+            self._bounds_looked_at = trio.current_time()
+            for venue in self._world.venues.values():
+                self._look_at_bounds(venue)
+        if self.found:
+            self._world.fail(self.found[0])
 
-    # Always
+    # What the program says
 
     def _see(self, event: object) -> None:
         now = trio.current_time()
         match event:
-            case BookChanged() if event.symbol == BTC_USDT:
-                self._book_at, self._book_lost_at = now, None
+            case BookChanged():
+                self._book_at[event.exchange, event.symbol] = now
+                self._book_lost_at.pop((event.exchange, event.symbol), None)
+                return
             case BookLost():
-                self._book_lost_at = now
+                self._book_lost_at[event.exchange, event.symbol] = now
+            case AccountReady():
+                self._ready.add(event.account)
+            case OrderSubmitted():
+                self._departing.setdefault(event.account, {})[event.order.client_order_id] = None
             case _:
                 pass
         self._look()
 
-    def _check_book(self, now: float) -> None:
-        """An order was decided on at most one command's lifetime ago, on a book that was whole and fresh then."""
-        runtime = self._world.runtime
-        assert runtime is not None
-        age_max = next(iter(runtime.tree.exchanges.values())).settings.book_max_age_seconds
-        if now - self._book_at > age_max + COMMAND_LIFETIME_SECONDS + LOOK_SECONDS:
-            self._say(f"an order was placed {now - self._book_at:.1f} s after the last book")
-        if self._book_lost_at is not None and now - self._book_lost_at > COMMAND_LIFETIME_SECONDS + LOOK_SECONDS:
-            self._say(f"an order was placed {now - self._book_lost_at:.1f} s after the book was lost")
+    # Every look
 
     def _look(self) -> None:
-        if self._world.runtime is None:
+        if not self._world.is_running:
             return
-        ledger = self._world.account.ledger
+        for venue in self._world.venues.values():
+            account = self._account(venue)
+            if account is None:
+                continue
+            if venue.account in self._ready:
+                self._look_at_live_orders(venue, account)
+            self._look_at_departures(venue, account)
+
+    def _account(self, venue: Venue) -> AccountParts | None:
+        return None if self._world.runtime is None else self._world.runtime.tree.accounts.get(venue.account)
+
+    def _look_at_live_orders(self, venue: Venue, account: AccountParts) -> None:
         open_sells: Counter[str] = Counter()
         owners: set[str] = set()
-        for order in self._world.exchange.open_orders():
-            if not order.client_id.startswith(OURS):
-                continue
-            known = ledger.order(order.client_id.removeprefix("t-"))
+        for order in venue.open_orders():
+            name = venue.client_order_id(order.client_id)
+            known = account.ledger.order(name)
             if known is None:
-                self._say(f"{order.client_id} is open at the exchange and not in the ledger")
+                self._say(f"{name} is open at {venue.name} and not in the ledger")
             elif known.is_terminal:
-                self._say(f"{order.client_id} is open at the exchange and {known.state.value} here ({known.reason})")
-            owner = _owner(order.client_id)
+                self._say(f"{name} is open at {venue.name} and {known.state.value} here ({known.reason})")
+            owner = venue.owner(order.client_id)
             if owner in owners:
-                self._say(f"two orders of {owner} are open at once")
+                self._say(f"two orders of {owner} are open at once at {venue.name}, {name} among them")
             owners.add(owner)
             if order.side is Side.SELL:
                 open_sells[owner] += order.remaining_quantity  # type: ignore[assignment]
-        for owner, held in self._held.items():
-            if held - open_sells[owner] < 0:
-                self._say(f"{owner} has or may yet sell {open_sells[owner] - held} more than it bought")
-        self._look_at_departures()
-
-    def _look_at_departures(self) -> None:
-        """Orders that have left since the last look: on a usable book, and through an open gate."""
-        account = self._world.account
-        for order in account.ledger.orders():
-            name = order.client_order_id
-            if not order.sent or name in self._sent or order.request.tag in ("flatten", ""):
-                continue
-            self._sent.add(name)
-            self._check_book(trio.current_time())
-            if self._gate_was_closed:
-                self._say(f"{name} left after the gate had closed")
-        self._gate_was_closed = account.gate.closed_reason is not None
-
-    def _see_exchange(self, event: EngineEvent) -> None:
-        if isinstance(event, TradeMade):
-            for party, side in ((event.trade.taker, event.trade.taker_side), (event.trade.maker, event.trade.taker_side.opposite)):
-                if party.client_id.startswith(OURS):
-                    quantity = event.trade.quantity if side is Side.BUY else -event.trade.quantity
-                    fee = party.fee if party.fee_asset == BTC_USDT.base else ZERO
-                    self._held[_owner(party.client_id)] += quantity - fee  # type: ignore[assignment]
-        elif isinstance(event, OrderChanged) and event.change is OrderChange.PUT and event.order.client_id.startswith(OURS):
-            self._accepted(event.order)
-
-    def _accepted(self, accepted: Order) -> None:
-        owner = _owner(accepted.client_id)
-        others = [
-            order.client_id for order in self._world.exchange.open_orders() if order.id != accepted.id and _owner(order.client_id) == owner
-        ]
-        if others:
-            self._say(f"{accepted.client_id} was accepted while {others} was open")
-
-    # At the end
-
-    def check_end(self, *, rounds: int) -> None:
-        """After the program ended and everything has settled. Raises `AssertionError`."""
-        world = self._world
-        report = world.report
-        statement = report if report is not None else world.runtime.statement()  # type: ignore[union-attr]
-        status = statement.exit_status
-        live = [order.client_order_id for orders in statement.orders.values() for order in orders if not order.is_terminal]
-        open_now = [client_id.removeprefix("t-") for client_id in world.our_open_orders()]
-        if set(open_now) - set(live):
-            world.fail(f"open at the exchange and not in the statement: {open_now}; exit status {status!r}")
-        if open_now and status is not ExitStatus.MAY_BE_LIVE:
-            world.fail(f"exit status {status!r} while {open_now} is open")
-        if status not in (ExitStatus.CLEAN, ExitStatus.MAY_BE_LIVE):
-            world.fail(f"exit status {status!r}: {statement.reason}")
-        if self.stopped_at is None:
-            if status is not ExitStatus.CLEAN:
-                world.fail(f"nobody stopped it, and the exit status is {status!r}: {statement.reason}")
-            completed = len(world.seen(CycleReconciled))
-            if completed != rounds:
-                world.fail(f"{completed} of {rounds} rounds were completed")
-        for reconciled in world.seen(CycleReconciled):
-            if not reconciled.agrees:
-                world.fail(f"round {reconciled.number} of {reconciled.cycle} does not agree: {reconciled.differences()}")
-        if status is ExitStatus.CLEAN:
-            self._check_ledger()
-
-    def _check_ledger(self) -> None:
-        """The ledger has every order, fill, fee and unit that the exchange has, and nothing else."""
-        world, exchange = self._world, self._world.exchange
-        exchange.check_invariants()
-        ledger = world.account.ledger
-        trades = exchange.trades()
-        is_whole = True
-        for order in ledger.orders():
-            name = order.client_order_id
-            theirs = exchange.order_by_client_id(f"t-{name}")
-            if theirs is None:
-                if order.state is not OrderState.REJECTED or order.filled_quantity:
-                    world.fail(f"{name} is {order.state.value} here and unknown to the exchange")
-                continue
-            if order.state is OrderState.REJECTED and theirs.filled_quantity:
-                world.fail(f"{name} is rejected here and filled {theirs.filled_quantity} at the exchange")
-            if not order.is_settled:
-                if self.stopped_at is None:
-                    world.fail(f"{name} is not settled: {order}")
-                is_whole = False  # the exchange was not to be asked for the fills within the stop deadline
-                continue
-            ours = sorted((fill.trade_id, fill.quantity, fill.price, fill.fee) for fill in order.fills)
-            real = sorted(
-                (str(trade.id), trade.quantity, trade.price, party.fee)
-                for trade in trades
-                for party in (trade.taker, trade.maker)
-                if party.order_id == theirs.id
-            )
-            if ours != real:
-                world.fail(f"{name}: fills here {ours}, at the exchange {real}")
-        known = {f"t-{order.client_order_id}" for order in ledger.orders()}
-        strange = [order.client_id for order in exchange.orders() if order.client_id.startswith(OURS) and order.client_id not in known]
-        if strange and len(known) < ENDED_ORDERS_KEPT_MAX:  # beyond that the oldest are forgotten
-            world.fail(f"the exchange has orders of ours that the ledger does not know: {strange}")
-        if not is_whole:
+        if self._explanations.explains_disagreement() is not None:
             return
-        changes = ledger.fill_changes()
-        for asset, total in _totals(world).items():
-            expected = self._balances_before.get(asset, ZERO) + changes.get(asset, ZERO)
-            if total != expected:
-                world.fail(f"{total} {asset} at the exchange, {expected} by the ledger's fills")
+        for owner, held in self._held[venue.name].items():
+            if held - open_sells[owner] < 0:
+                self._say(f"{owner} has or may yet sell {open_sells[owner] - held} more than it bought at {venue.name}")
+
+    def _look_at_departures(self, venue: Venue, account: AccountParts) -> None:
+        """Orders that have left since the last look: on a usable book, through an open gate, in a state that lets them."""
+        states = self._world.runtime.tree.states if self._world.runtime is not None else None
+        departing = self._departing.get(venue.account, {})
+        for name in tuple(departing):
+            order = account.ledger.order(name)
+            if order is None or not order.sent:
+                if order is None or order.is_terminal:
+                    del departing[name]
+                continue
+            del departing[name]
+            request = order.request
+            if request.tag in ("flatten", ""):
+                continue
+            self._check_book(name, venue, request.symbol)
+            if venue.account in self._gate_was_closed:
+                self._say(f"{name} left after the gate of {venue.account} had closed")
+            before = self._states_before.get((venue.account, request.owner, request.symbol))
+            if before is not None and states is not None:
+                now = states.standing(account=venue.account, owner=request.owner, symbol=request.symbol).state
+                if not before.may_place and not now.may_place:
+                    self._say(f"{name} left while trading was {now.value}")
+                elif before is now is TradingState.REDUCE_ONLY and request.side is Side.BUY:
+                    self._say(f"{name} left and made the position larger while trading was {now.value}")
+        if account.gate.closed_reason is not None:
+            self._gate_was_closed.add(venue.account)
+        if states is not None:
+            for cycle in self._options.cycles:
+                if cycle.place.exchange == venue.name:
+                    key = (venue.account, cycle.place.cycle, cycle.place.symbol)
+                    self._states_before[key] = states.standing(account=key[0], owner=key[1], symbol=key[2]).state
+
+    def _check_book(self, name: str, venue: Venue, symbol: Symbol) -> None:
+        """An order was decided on at most one command's lifetime ago, on a book that was whole and fresh then."""
+        now = trio.current_time()
+        age_max = venue.settings().book_max_age_seconds
+        at, lost_at = self._book_at.get((venue.name, symbol)), self._book_lost_at.get((venue.name, symbol))
+        if at is None:
+            self._say(f"{name} was placed before there was a book of {symbol} at {venue.name}")
+        elif now - at > age_max + COMMAND_LIFETIME_SECONDS + LOOK_SECONDS:
+            self._say(f"{name} was placed {now - at:.1f} s after the last book of {symbol} at {venue.name}")
+        if lost_at is not None and now - lost_at > COMMAND_LIFETIME_SECONDS + LOOK_SECONDS:
+            self._say(f"{name} was placed {now - lost_at:.1f} s after the book of {symbol} at {venue.name} was lost")
+
+    def _look_at_bounds(self, venue: Venue) -> None:
+        """Nothing may grow without end: what waits, what is remembered, what is open."""
+        runtime = self._world.runtime
+        if runtime is None or not self._world.is_running:
+            return
+        account = runtime.tree.accounts.get(venue.account)
+        if account is None:
+            return
+        commands = account.commands_sender.statistics()
+        if commands.used_max > COMMANDS_CAPACITY:
+            self._say(f"{commands.used_max} commands wait at {venue.account}")
+        remembered = sum(order.is_terminal for order in account.ledger.orders())
+        if remembered > ENDED_ORDERS_KEPT_MAX:
+            self._say(f"the ledger of {venue.account} remembers {remembered} ended orders")
+        for inbox in account.inboxes.values():
+            waiting = inbox.statistics().pending
+            if waiting > INBOX_KEYS_MAX:
+                self._say(f"{waiting} news wait in an inbox of {venue.account}")
+        if self._world.process.sockets_open() > SOCKETS_PER_EXCHANGE_MAX * len(self._world.venues):
+            self._say(f"the program has {self._world.process.sockets_open()} sockets open")
+        self._look_at_request_weight(venue)
+
+    def _look_at_request_weight(self, venue: Venue) -> None:
+        """The exchange never has to refuse what is one too many, unless the wire bunched it, or an earlier run had spent it."""
+        over = venue.control.requests_over_limits()
+        refused, self._over_limits[venue.name] = sum(over.values()) - self._over_limits.get(venue.name, 0), sum(over.values())
+        is_after_restart = self._runs > 1 and trio.current_time() - self._run_began_at < WINDOW_SECONDS_MAX + BOUNDS_LOOK_SECONDS
+        if refused and not self._wire_bunches and not is_after_restart:
+            self._say(f"more was asked of {venue.name} than its documented limits allow: {over}")
+
+    # What the exchange says
+
+    def trade_made(self, venue: Venue, event: TradeMade) -> None:
+        trade = event.trade
+        for party, side in ((trade.taker, trade.taker_side), (trade.maker, trade.taker_side.opposite)):
+            if venue.is_ours(party.client_id):
+                self.trades += 1
+                quantity = trade.quantity if side is Side.BUY else -trade.quantity
+                fee = party.fee if party.fee_asset == trade.symbol.base else ZERO
+                self._held[venue.name][venue.owner(party.client_id)] += quantity - fee  # type: ignore[assignment]
+
+    def accepted(self, venue: Venue, order: Order) -> None:
+        """An order of ours rests, or is about to trade."""
+        self.orders_accepted += 1
+        name, owner = venue.client_order_id(order.client_id), venue.owner(order.client_id)
+        others = [other for other in venue.open_orders() if other.id != order.id and venue.owner(other.client_id) == owner]
+        if others:
+            self._say(f"{name} was accepted by {venue.name} while {[venue.client_order_id(other.client_id) for other in others]} was open")
+        if order.side is Side.BUY:
+            self._check_exposure(venue, order, name)
+
+    def _check_exposure(self, venue: Venue, order: Order, name: str) -> None:
+        """What is held, and what may still be bought, by the exchange's own books, this order included."""
+        cycles = [cycle for cycle in self._options.cycles if cycle.place.exchange == venue.name]
+        limit = sum((cycle.quote_quantity for cycle in cycles), ZERO) * LIMIT_FACTOR
+        ask = venue.control.best_ask(order.symbol)
+        if ask is None:
+            return
+        owners = {cycle.place.cycle for cycle in cycles if cycle.place.symbol == order.symbol}
+        held = sum((quantity for owner, quantity in self._held[venue.name].items() if owner in owners), ZERO) * ask
+        buys = [other for other in venue.open_orders() if other.side is Side.BUY and other.symbol == order.symbol and other.id != order.id]
+        pending = sum((other.remaining_quantity * other.price for other in buys), ZERO)
+        asked = order.quote_quantity if order.quote_quantity is not None else order.quantity * (order.price or ask)
+        exposure = held + pending + asked
+        if exposure > limit * EXPOSURE_SLACK:
+            self._say(f"{name} makes the exposure at {venue.name} {exposure:.2f}, and the limit is {limit}")
 
     def _say(self, text: str) -> None:
-        self._found.append(f"at {trio.current_time():.4f} s: {text}")
+        self.found.append(f"at {trio.current_time():.4f} s: {text}")
 
 
-def _owner(client_id: str) -> str:
-    return owner_of(client_id.removeprefix("t-"))
+def _bunches_requests(options: Options) -> bool:
+    """Whether requests may arrive much closer to one another than they have left."""
+    slowest = max(seconds for _, seconds in options.latencies_seconds.values())
+    return slowest > LATENCY_SECONDS_BUNCHING or any(KINDS[kind].group in BUNCHING for kind in options.kinds)
 
 
-def _totals(world: World) -> dict[str, Decimal]:
-    return {asset: available + locked for asset, (available, locked) in world.exchange.balances().items()}
+class _EngineListener:
+    """Hears one exchange's engine."""
+
+    def __init__(self, watcher: Watcher, venue: Venue) -> None:
+        self._watcher = watcher
+        self._venue = venue
+
+    def hear(self, event: EngineEvent) -> None:
+        if isinstance(event, TradeMade):
+            self._watcher.trade_made(self._venue, event)
+        elif isinstance(event, OrderChanged) and event.change is OrderChange.PUT and self._venue.is_ours(event.order.client_id):
+            self._watcher.accepted(self._venue, event.order)

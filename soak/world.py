@@ -21,8 +21,10 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Awaitable, Callable, Mapping
+import zlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, NoReturn, TypeVar, cast
 
 import msgspec
@@ -38,12 +40,10 @@ from assembly.control.listening import ControlSocket
 from assembly.parts import AccountParts
 from assembly.presenter.report import ExitStatus, RunReport
 from assembly.presenter.vocabulary import tell
-from assembly.registry import EXCHANGES
 from assembly.runtime import Runtime
 from assembly.settings import (
     AccountSettings,
     CycleSettings,
-    ExchangeSettings,
     GlobalLimitSettings,
     LimitSettings,
     RuntimeSettings,
@@ -54,75 +54,114 @@ from market.events import BookChanged
 from market.symbol import Symbol
 from network.deterministic import run_deterministically
 from network.simulated_network import SimulatedNetwork
+from network.wire_trace import WireEvent
 from orders.commands import CaptureBalances
 from orders.events import OrderChanged
 from orders.life_cycle import OrderState
 from orders.order import Order
 from orders.reports import MarginMode
 from simulated.control import VenueControl
-from simulated.exchange import SimulatedExchange
-from simulated.registry import make_exchange
 from simulated.settings import SimulationSettings
+from soak.errors import NotConverged, ProgramCrashed, Violation
+from soak.interference import InjectedCrash, Poison
 from soak.journal import WorldJournal
+from soak.machine import Machine, Process
+from soak.venue import Venue
+from supervision.errors import one_line
 
 BTC_USDT = Symbol("BTC", "USDT")
 HOST = "exchange.sim"
 ADDRESS = "10.0.0.2"
-PORT = 80
+ACCOUNT = "main"
 PATIENCE_SECONDS = 120.0
+LAST_EVENTS = 40
 
 Event = TypeVar("Event")
 
 
-class InjectedCrash(Exception):
-    """What a scenario makes an actor die of."""
+class Noted(msgspec.Struct, frozen=True):
+    """What was done to the program."""
+
+    text: str
 
 
 class World:
-    """One simulated exchange, reachable over one simulated network, and one run of the program against it."""
+    """Simulated exchanges, reachable over one simulated network, and the runs of the program against them, one after the other.
+
+    What is said of "the" exchange and "the" account is about the first one.
+    """
 
     def __init__(
-        self, seed: int, nursery: trio.Nursery, *, latency_seconds: tuple[float, float], exchange_name: str = "gateio_spot"
+        self,
+        seed: int,
+        nursery: trio.Nursery,
+        *,
+        latency_seconds: tuple[float, float],
+        exchange_name: str = "gateio_spot",
+        other_exchanges: Sequence[str] = (),
+        journal: WorldJournal | None = None,
     ) -> None:
         self.seed = seed
         self.exchange_name = exchange_name
-        self.codec = EXCHANGES[exchange_name].account_codec()
         self.nursery = nursery
         self.rng = random.Random(seed)
         self.wall_clock = VirtualWallClock()
-        self.network = SimulatedNetwork(random.Random(f"{seed}:network"))
-        self.network.add_host(HOST, ADDRESS)
-        self.network.set_latency(HOST, *latency_seconds)
+        """The right time, and the exchanges' but for what their clocks are wrong."""
+        self.program_clock = VirtualWallClock()
+        """What the program takes for the time."""
+        self.wire_events = 0
+        self.wire_checksum = 0
+        self.network = SimulatedNetwork(random.Random(f"{seed}:network"), trace=self._count_wire_event)
+        self.machine = Machine(self.network)
+        self.venues = {exchange_name: Venue(exchange_name, account=ACCOUNT, host=HOST, address=ADDRESS)}
+        for number, name in enumerate(other_exchanges):
+            host = f"{name.replace('_', '-')}.sim"
+            self.venues[name] = Venue(name, account=f"at{number + 2}", host=host, address=f"10.0.0.{number + 10}")
+        for venue in self.venues.values():
+            self.network.add_host(venue.host, venue.address)
+            self.network.set_latency(venue.host, *latency_seconds)
+        self.venue = self.venues[exchange_name]
+        self.codec = self.venue.codec
         self.events: list[tuple[float, object]] = []
         self.keeps_events = True
+        self.events_kept_max: int | None = None
+        """How many of the latest are kept at least; None for all."""
         self.orders_by_rest = False
         """Whether the program does as if the exchange took no orders over its websocket."""
         self.observers: list[Callable[[object], None]] = []
         """Called with every event the program reports, in the moment it does; they must not raise."""
+        self.note_observers: list[Callable[[str], None]] = []
+        """Called with every note."""
         self.trace = hashlib.sha256()
         self.runtime: Runtime | None = None
         self.report: RunReport | None = None
         self.runtime_task: trio.lowlevel.Task | None = None
-        self._server: SimulatedExchange | None = None
+        self.process = Process()
         self._happened = trio.Event()
         self._ended = trio.Event()
         self._crash_on: list[Callable[[object], bool]] = []
         self._runtime_scope = trio.CancelScope()
-        self.journal = WorldJournal(MEMORY)
+        self.journal = journal or WorldJournal(MEMORY)
         """Of all runs in this world: a restart goes on from it. In memory, and everything else about it as on a disk."""
+
+    def _count_wire_event(self, event: WireEvent) -> None:
+        self.wire_events += 1
+        self.wire_checksum = zlib.crc32(event.data, self.wire_checksum ^ event.connection)
 
     # The exchange
 
     async def open_exchange(self, settings: SimulationSettings) -> None:
-        rng = random.Random(f"{self.seed}:exchange")
-        self._server = make_exchange(self.exchange_name, settings, clock=self.wall_clock, rng=rng)
-        await self.nursery.start(self._server.run, ADDRESS, PORT)
+        """The first one. Open the others by `venues`."""
+        await self.open_venue(self.venue, settings)
+
+    async def open_venue(self, venue: Venue, settings: SimulationSettings) -> None:
+        name = "exchange" if venue is self.venue else venue.name
+        await venue.open(self.nursery, settings, clock=self.wall_clock, rng=random.Random(f"{self.seed}:{name}"))
 
     @property
     def exchange(self) -> VenueControl:
         """What is behind the wire: facts and faults."""
-        assert self._server is not None
-        return self._server.control
+        return self.venue.control
 
     # The program
 
@@ -151,20 +190,13 @@ class World:
 
         The cycles are the main account's, but for those named like one of `other_accounts`, which are that account's.
         """
-        assert self._server is not None
-        account, others = self._server.credential, other_accounts or {}
+        others = other_accounts or {}
         return Settings(
             runtime=RuntimeSettings(
                 stop_deadline_seconds=stop_deadline_seconds, run_for_seconds=run_for_seconds, flatten_on_stop=flatten_on_stop
             ),
             limits=program_limits or GlobalLimitSettings(),
-            exchanges={
-                self.exchange_name: ExchangeSettings(
-                    rest_url=self._server.rest_url(HOST, PORT),
-                    websocket_url=self._server.websocket_url(HOST, PORT),
-                    private_websocket_url=private_websocket_url or self._server.private_websocket_url(HOST, PORT),
-                )
-            },
+            exchanges={self.exchange_name: self.venue.settings(private_websocket_url=private_websocket_url)},
             accounts={
                 name: AccountSettings(
                     exchange=self.exchange_name,
@@ -186,15 +218,7 @@ class World:
                 )
                 for name in names
             },
-            credentials={
-                "main": credential
-                or Credential(
-                    key=account.api_key,
-                    secret="a-wrong-secret" if wrong_secret else account.api_secret,
-                    passphrase=account.api_passphrase,
-                ),
-                **others,
-            },
+            credentials={ACCOUNT: credential or self.venue.credential(wrong_secret=wrong_secret), **others},
         )
 
     def lose_journal(self) -> None:
@@ -214,27 +238,54 @@ class World:
 
         A second start in one world is a restart of the process: nothing is kept but the journal.
         """
+        self.launch(self.settings(**settings), timing=timing, control=control)
+
+    def launch(self, settings: Settings, *, timing: AccountTiming | None = None, control: ControlSocket | None = None) -> None:
+        """As `start`, with whole settings."""
         self._ended = trio.Event()
         self._runtime_scope = trio.CancelScope()
         self.report = None
+        self.process = Process()
         self.runtime = Runtime(
-            self.settings(**settings),
-            wall_clock=self.wall_clock,
+            settings,
+            wall_clock=self.program_clock,
             seed=self.seed,
-            report=self._take_event,
+            report=partial(self._take_event, self.process),
             journal=self.journal,
             timing=timing,
             control=control,
         )
         if self.orders_by_rest:
-            codec = self.account.codec
-            setattr(codec, "capabilities", replace(codec.capabilities, websocket_order_entry=False))  # noqa: B010
-        self.nursery.start_soon(self._run, self.runtime)
+            for account in self.runtime.tree.accounts.values():
+                if not account.codec.capabilities.websocket_order_entry:
+                    continue
+                setattr(account.codec, "capabilities", replace(account.codec.capabilities, websocket_order_entry=False))  # noqa: B010
+        self.nursery.start_soon(self._run, self.runtime, self.process, self._runtime_scope, self._ended)
 
-    async def _run(self, runtime: Runtime) -> None:
+    async def _run(self, runtime: Runtime, process: Process, scope: trio.CancelScope, ended: trio.Event) -> None:
+        process.run_here()
         self.runtime_task = trio.lowlevel.current_task()
-        with self._runtime_scope:
-            self.report = await runtime.run()
+        report: RunReport | None = None
+        try:
+            with scope:
+                report = await runtime.run()
+        except Exception as error:
+            if not process.is_dead:  # what is left of a killed process may fail as it likes
+                raise ProgramCrashed(f"the program raised {one_line(error)} (seed {self.seed})") from error
+        if not process.is_dead:
+            self.report = report
+            ended.set()
+
+    def kill(self, *, torn_bytes: int = 0) -> None:
+        """As SIGKILL does: nothing is cleaned up, and what is left is what was committed to the journal.
+
+        With `torn_bytes` the machine died with it, and so much of the journal's end was not on the disk yet.
+        """
+        self.journal = self.journal.left_by_kill(torn_bytes=torn_bytes)
+        self.process.kill()
+        self._crash_on.clear()
+        self.report = None
+        self._runtime_scope.cancel("killed")
         self._ended.set()
 
     def stop(self, reason: str = "the scenario stops it") -> None:
@@ -281,14 +332,16 @@ class World:
 
     # Crashes, inside the unmodified program
 
-    def crash_account(self) -> None:
+    def crash_account(self, name: str = ACCOUNT) -> None:
         """The account actor dies of the next command it reads."""
-        self.account.commands_sender.send_nowait(CaptureBalances(cast("Reply[Any]", _Poison())))
+        assert self.runtime is not None
+        self.runtime.tree.accounts[name].commands_sender.send_nowait(CaptureBalances(cast("Reply[Any]", Poison())))
 
     def crash_cycle(self, name: str = "btc") -> None:
         """The cycle actor dies of the next news it reads."""
         assert self.runtime is not None
-        self.runtime.tree.cycles[name].inbox_sender.send_nowait(OrderChanged("main", cast("Order", _Poison())))
+        cycle = self.runtime.tree.cycles[name]
+        cycle.inbox_sender.send_nowait(OrderChanged(cycle.settings.account, cast("Order", Poison())))
 
     def crash_feed(self) -> None:
         """The feed actor dies when it next publishes a book."""
@@ -300,9 +353,13 @@ class World:
 
     # What happened
 
-    def _take_event(self, event: object) -> None:
+    def _take_event(self, process: Process, event: object) -> None:
+        if process.is_dead:
+            return
         if self.keeps_events:
             self.events.append((trio.current_time(), event))
+            if self.events_kept_max is not None and len(self.events) > 2 * self.events_kept_max:
+                del self.events[: self.events_kept_max]
         told = tell(event)
         if told is not None:
             self.trace.update(msgspec.json.encode((round(trio.current_time(), 9), told.name, told.fields)))
@@ -314,6 +371,13 @@ class World:
             if matches(event):
                 self._crash_on.remove(matches)
                 raise InjectedCrash(f"on {type(event).__name__}")
+
+    def note(self, text: str) -> None:
+        """Something that happened to the program from outside: part of the story and of the trace."""
+        self.events.append((trio.current_time(), Noted(text)))
+        self.trace.update(f"{trio.current_time():.9f} {text}".encode())
+        for observe in self.note_observers:
+            observe(text)
 
     def seen(self, kind: type[Event], where: Callable[[Event], bool] = lambda event: True) -> list[Event]:
         """All events of a kind so far."""
@@ -345,8 +409,18 @@ class World:
             await trio.sleep(0.01)  # virtual: the condition may be about the exchange, which tells us nothing
 
     def fail(self, message: str) -> NoReturn:
-        last = "\n".join(f"  {time:10.4f} {_in_words(event)}" for time, event in self.events[-40:] if not isinstance(event, BookChanged))
-        raise AssertionError(f"{message} (seed {self.seed}); the last events:\n{last}")
+        """Raises: Violation: with the last events of the order that the message names, or else of all."""
+        raise Violation(self._with_last_events(message))
+
+    def fail_to_converge(self, message: str) -> NoReturn:
+        """Raises: NotConverged."""
+        raise NotConverged(self._with_last_events(message))
+
+    def _with_last_events(self, message: str) -> str:
+        told = [(time, event) for time, event in self.events if type(event).__module__ != BookChanged.__module__]
+        about = [(time, event) for time, event in told if (order_id := _order_id(event)) is not None and order_id in message]
+        lines = "\n".join(f"  {time:10.4f} {_in_words(event)}" for time, event in (about or told)[-LAST_EVENTS:])
+        return f"{message} (seed {self.seed}); the last events{' of that order' if about else ''}:\n{lines}"
 
     # What must be true
 
@@ -357,10 +431,7 @@ class World:
 
     def our_open_orders(self) -> list[str]:
         """Client ids of our orders that are open at the exchange, whatever we think."""
-        return [order.client_id for order in self.exchange.open_orders() if self._is_ours(order.client_id)]
-
-    def _is_ours(self, wire_client_order_id: str) -> bool:
-        return wire_client_order_id.startswith(self.codec.wire_client_order_id("mm-"))
+        return [order.client_id for venue in self.venues.values() for order in venue.open_orders()]
 
     def check_nothing_is_open(self) -> None:
         if self.our_open_orders():
@@ -370,7 +441,6 @@ class World:
         """No order open, and the ledger equal to the exchange: every order, every fill, every fee, every balance."""
         self.check_nothing_is_open()
         self.exchange.check_invariants()
-        trades = self.exchange.trades()
         ledger = self.account.ledger
         for order in ledger.orders():
             theirs = self.exchange.order_by_client_id(self.codec.wire_client_order_id(order.client_order_id))
@@ -381,18 +451,13 @@ class World:
             if not order.is_settled:
                 self.fail(f"{order.client_order_id} is not settled: {order}")
             ours = sorted((fill.trade_id, fill.quantity, fill.price, fill.fee) for fill in order.fills)
-            real = sorted(
-                (str(trade.id), trade.quantity, trade.price, party.fee)
-                for trade in trades
-                for party in (trade.taker, trade.maker)
-                if party.order_id == theirs.id
-            )
+            real = self.venue.real_fills(theirs.id)
             if ours != real:
                 self.fail(f"{order.client_order_id}: fills here {ours}, at the exchange {real}")
         written = (row[0] for row in self.journal_rows("SELECT client_order_id FROM orders WHERE is_settled"))
         known = {self.codec.wire_client_order_id(known) for known in (*(order.client_order_id for order in ledger.orders()), *written)}
         for order in self.exchange.orders():
-            if self._is_ours(order.client_id) and order.client_id not in known:
+            if self.venue.is_ours(order.client_id) and order.client_id not in known:
                 self.fail(f"the exchange has an order of ours that we do not know: {order}")
 
 
@@ -412,7 +477,7 @@ def run_world(
             trio.lowlevel.add_instrument(instrument)
         async with trio.open_nursery() as nursery:
             world = World(seed, nursery, latency_seconds=latency_seconds, exchange_name=exchange_name)
-            with world.network.install():
+            with world.machine.install():
                 await world.open_exchange(simulation or SimulationSettings(seed=seed))
                 try:
                     await function(world)
@@ -425,22 +490,14 @@ def run_world(
     return run_deterministically(run, seed=seed)
 
 
-class _Poison:
-    """Kills whoever looks at it. It is hashable as an order is, so that it travels through an inbox."""
-
-    client_order_id = "poison"
-
-    def answer(self, value: object) -> NoReturn:
-        raise InjectedCrash("the answer could not be given")
-
-    def fail(self, error: Exception) -> NoReturn:
-        raise InjectedCrash("the failure could not be told")
-
-    @property
-    def request(self) -> NoReturn:
-        raise InjectedCrash("poisoned news")
-
-
 def _in_words(event: object) -> str:
+    if isinstance(event, Noted):
+        return event.text
     told = tell(event)
     return f"{told.name} {told.fields}" if told is not None else repr(event)
+
+
+def _order_id(event: object) -> str | None:
+    """Our id of the order that the event is about."""
+    order = getattr(event, "order", None)
+    return order.client_order_id if isinstance(order, Order) else None

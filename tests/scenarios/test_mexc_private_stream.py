@@ -51,7 +51,7 @@ async def fill_and_end(world: World) -> None:
 
 
 def keys_left(world: World) -> list[str]:
-    server: Any = world._server
+    server: Any = world.venue.server
     return server._keys.of(server.credential)
 
 

@@ -19,7 +19,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from simulated.settings import SimulationSettings
-from soak.world import BTC_USDT, HOST, PORT, InjectedCrash, World, run_world
+from soak.interference import InjectedCrash
+from soak.venue import PORT
+from soak.world import BTC_USDT, HOST, World, run_world
 
 __all__ = ["BTC_USDT", "HOST", "PORT", "InjectedCrash", "World", "run_world", "scenario"]
 

@@ -22,6 +22,7 @@ from simulated.engine.events import EngineEvent, FundingPaid, Liquidated, MarkPr
 from simulated.engine.order import NewOrder, Order, OrderKind, OrderRefused, TimeInForce
 from simulated.faults import Faults
 from simulated.flow import MarketDriver, SyntheticFlow
+from simulated.rate_limits import RateLimits
 from simulated.settings import DEFAULT_MARKETS, AccountSettings, ContractSettings, MarketSettings, SimulationSettings
 
 BTC, ETH = Symbol("BTC", "USDT"), Symbol("ETH", "USDT")
@@ -51,6 +52,7 @@ class VenueWorld:
             engine=self.engine,
             driver=self.driver,
             faults=Faults(),
+            limits=RateLimits(enforced=False),
             clock=self.venue.clock,
             flow_gate=self.gate,
             main_account="main",

@@ -362,7 +362,7 @@ def test_lock_file_that_is_missing_is_said_with_status_2(checkout: Checkout) -> 
 
 def test_every_launcher_is_executable_and_only_names_its_environment_and_module() -> None:
     launchers = [path for path in (ROOT / "bin").iterdir() if path.is_file()]
-    assert {"mm-runtime", "mm-sim", "test", "lock"} <= {path.name for path in launchers}
+    assert {"mm-runtime", "mm-sim", "mm-soak", "test", "lock"} <= {path.name for path in launchers}
     for launcher in launchers:
         lines = launcher.read_text().splitlines()
         assert os.access(launcher, os.X_OK), launcher

@@ -1,0 +1,65 @@
+"""Many seeds over many processes: each world in one of them, and some of them in a second one that hashes otherwise."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from soak.arguments import Arguments
+from soak.faults.kinds import kinds_of
+from soak.options import Options, draw_options
+from soak.outcome import Outcome
+from soak.run import run_options
+
+ROOT = Path(__file__).resolve().parent.parent
+OTHER_HASH_SEEDS = ("0", "1")
+
+
+def options_of(seed: int, arguments: Arguments) -> Options:
+    """The world of a seed under these arguments."""
+    return draw_options(seed, hours=arguments.hours, kinds=kinds_of(arguments.groups), exchanges=arguments.exchanges)
+
+
+def run_seeds(arguments: Arguments) -> Generator[Outcome]:
+    """The outcome of every seed, as they come."""
+    seeds = arguments.seeds
+    if len(seeds) == 1 or arguments.jobs == 1:
+        for seed in seeds:
+            yield _run(arguments, seed)
+        return
+    # Each in a process that has run nothing before and hashes in its own way.
+    with multiprocessing.get_context("spawn").Pool(min(arguments.jobs, len(seeds))) as pool:
+        yield from pool.imap_unordered(partial(_run, arguments), seeds)
+
+
+def _run(arguments: Arguments, seed: int) -> Outcome:
+    outcome = run_options(options_of(seed, arguments))
+    every = round(1 / arguments.repeat_share) if arguments.repeat_share else 0
+    if every and seed % every == 0:
+        outcome.is_repeated = True
+        outcome.other_hashes = tuple(_trace_hash_elsewhere(arguments, seed, hash_seed) for hash_seed in OTHER_HASH_SEEDS)
+    return outcome
+
+
+def _trace_hash_elsewhere(arguments: Arguments, seed: int, hash_seed: str) -> str:
+    """The same seed in a new process, in which everything hashed is in another order."""
+    faults = ",".join(group.value for group in arguments.groups) or "none"
+    command = [sys.executable, "-m", "soak.command", "--seed", str(seed), "--hours", f"{arguments.hours:g}", "--faults", faults]
+    command += [*(["--exchanges", ",".join(arguments.exchanges)] if arguments.exchanges else []), "--repeat", "0", "--json"]
+    environ = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+    if not ran.stdout:
+        return f"it crashed: {ran.stderr.strip().splitlines()[-1:]}"
+    return str(msgspec.json.decode(ran.stdout)["worlds"][0]["trace_hash"])
+
+
+def has_repeated(outcome: Outcome) -> bool:
+    """Whether every run of this seed has left the same trace."""
+    return all(other == outcome.trace_hash for other in outcome.other_hashes)

@@ -1,0 +1,83 @@
+"""`mm-soak`: run the whole program in simulated worlds drawn from seeds, and check what must be true. Exit status: see --help."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+import trio
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from assembly.presenter.vocabulary import tell
+from market.events import BookChanged
+from soak.arguments import Arguments, parse_arguments
+from soak.campaign import options_of, run_seeds
+from soak.outcome import Outcome, Verdict
+from soak.report import Report, print_failure
+from soak.run import run_options
+from soak.world import World
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit status."""
+    arguments = parse_arguments(argv)
+    errors = Console(stderr=True)
+    began_at = time.monotonic()
+    outcomes: list[Outcome] = []
+    is_interrupted = False
+    try:
+        if arguments.traces:
+            outcomes.append(run_options(options_of(arguments.first_seed, arguments), watch=_tell_story))
+            _show_failure(errors, arguments, outcomes[-1])
+        else:
+            _run_all(arguments, outcomes, errors)
+    except KeyboardInterrupt:
+        is_interrupted = True
+    report = Report(arguments, outcomes, real_seconds=time.monotonic() - began_at)
+    if arguments.as_json:
+        sys.stdout.buffer.write(report.as_json() + b"\n")
+        sys.stdout.flush()
+    else:
+        report.print(Console())
+    return INTERRUPTED if is_interrupted else int(report.status)
+
+
+def _run_all(arguments: Arguments, outcomes: list[Outcome], errors: Console) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as progress:
+        task = progress.add_task("seeds", total=len(arguments.seeds))
+        for outcome in run_seeds(arguments):
+            outcomes.append(outcome)
+            _show_failure(progress.console, arguments, outcome)
+            bad = sum(one.verdict is not Verdict.FINE for one in outcomes)
+            progress.update(task, advance=1, description=f"seeds, {bad} bad")
+
+
+def _show_failure(console: Console, arguments: Arguments, outcome: Outcome) -> None:
+    if outcome.verdict is not Verdict.FINE:
+        print_failure(console, arguments, outcome)
+
+
+def _tell_story(world: World) -> None:
+    """Print everything that is told, as it happens."""
+
+    def tell_event(event: object) -> None:
+        if isinstance(event, BookChanged):
+            return
+        told = tell(event)
+        words = repr(event) if told is None else f"{told.name} {told.fields}"
+        sys.stdout.write(f"{trio.current_time():12.4f} {words}\n")
+
+    def tell_note(text: str) -> None:
+        sys.stdout.write(f"{trio.current_time():12.4f} *** {text}\n")
+
+    world.observers.append(tell_event)
+    world.note_observers.append(tell_note)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""What must come true once nothing is wrong any more: every fate known, every book whole, every cycle quoting."""
+
+from __future__ import annotations
+
+import trio
+
+from market.events import BookChanged, BookLost
+from market.symbol import Symbol
+from orders.events import AccountLost, AccountReady, OrderEnded, OrderFilled, OrderPlaced
+from orders.life_cycle import OrderState
+from orders.reconciliation import CycleFinished
+from orders.states import TradingState
+from soak.options import Options
+from soak.world import World
+
+LOOK_SECONDS = 0.25
+
+
+class Convergence:
+    """Follows one world, whose program has not started yet."""
+
+    def __init__(self, world: World, options: Options) -> None:
+        self._world = world
+        self._options = options
+        self._ready: set[str] = set()
+        self._finished: set[str] = set()
+        self._book_at: dict[tuple[str, Symbol], float] = {}
+        self._moved_at: dict[str, float] = {}
+        world.observers.append(self._see)
+
+    def run_begins(self) -> None:
+        """Another run of the program begins."""
+        self._ready.clear()
+        self._finished.clear()
+        self._book_at.clear()
+
+    async def wait(self, *, within_seconds: float) -> None:
+        """Raises: NotConverged: something is still amiss."""
+        since = trio.current_time()
+        while missing := self._missing(since):
+            elapsed_seconds = trio.current_time() - since
+            if elapsed_seconds > within_seconds:
+                self._world.fail_to_converge(f"{within_seconds:g} s after the last fault {missing}")
+            if elapsed_seconds > within_seconds / 2:
+                self._fill_rests()
+            await trio.sleep(LOOK_SECONDS)
+
+    def _see(self, event: object) -> None:
+        now = trio.current_time()
+        match event:
+            case BookChanged():
+                self._book_at[event.exchange, event.symbol] = now
+            case BookLost():
+                self._book_at.pop((event.exchange, event.symbol), None)
+            case AccountReady():
+                self._ready.add(event.account)
+            case AccountLost():
+                self._ready.discard(event.account)
+            case CycleFinished():
+                self._finished.add(event.cycle)
+            case OrderPlaced() | OrderFilled() | OrderEnded():
+                self._moved_at[event.order.request.owner] = now
+            case _:
+                pass
+
+    def _missing(self, since: float) -> str:
+        """What is amiss; empty if nothing is."""
+        world = self._world
+        runtime = world.runtime
+        if runtime is None or not world.is_running or runtime.is_stopping:
+            return "the program does not run"
+        for scope in runtime.tree.states.declared():
+            runtime.tree.states.enter(scope, TradingState.RUN, "nothing is wrong any more")
+        for venue in world.venues.values():
+            if venue.account not in self._ready:
+                return f"the account {venue.account} at {venue.name} is not ready"
+            ledger = runtime.tree.accounts[venue.account].ledger
+            for order in ledger.live_orders():
+                if order.state is OrderState.UNKNOWN:
+                    return f"the fate of {order.client_order_id} is unknown"
+            open_there = {venue.client_order_id(order.client_id) for order in venue.open_orders()}
+            live_here = {order.client_order_id for order in ledger.live_orders()}
+            if open_there != live_here:
+                return f"other orders are open at {venue.name} than are live here: {sorted(open_there ^ live_here)}"
+        for cycle in self._options.cycles:
+            place = cycle.place
+            if place.cycle in self._finished:
+                continue
+            if self._book_at.get((place.exchange, place.symbol), -1.0) < since:
+                return f"there is no book of {place.symbol} from {place.exchange}"
+            venue = place.venue(world)
+            rests = any(venue.owner(order.client_id) == place.cycle for order in venue.open_orders())
+            if not rests and self._moved_at.get(place.cycle, -1.0) < since:
+                return f"the cycle {place.cycle} does not quote"
+        return ""
+
+    def _fill_rests(self) -> None:
+        """A rest that is too small to be placed anew stays where it is; the market, which need not ever, comes to it now."""
+        for venue in self._world.venues.values():
+            instruments = venue.control.engine.instruments
+            for order in venue.open_orders():
+                if order.filled_quantity and order.remaining_quantity * order.price < instruments[order.symbol].notional_min:
+                    venue.control.fill_order(order.id)

@@ -1,0 +1,205 @@
+"""Faults of the program itself and of its machine: crashes, hangs, kills, clocks, disks, load; and what its operator does."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from functools import partial
+
+import trio
+
+from orders.states import GLOBAL, TradingState, account_scope, cycle_scope, symbol_scope
+from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing, once
+from soak.interference import Hang, actors_of, crash, tasks_of
+from soak.world import World
+
+LIVENESS_SECONDS_MAX = 60.0
+TORN_BYTES = (1, 100, 1_000, 4_000, 30_000)
+
+# Crashes
+
+
+def _crash_account(world: World, place: Place) -> None:
+    world.crash_account(place.venue(world).account)
+
+
+def _when_running(draw: Draw) -> Draw:
+    """Only while the program runs: between two runs there is nothing to strike at."""
+
+    def draw_for_running(rng: random.Random) -> Strike:
+        strike = draw(rng)
+
+        def begin(world: World, place: Place) -> Undo | None:
+            return strike.begin(world, place) if world.is_running else None
+
+        return Strike(text=strike.text, begin=begin, seconds=strike.seconds, ends_the_run=strike.ends_the_run)
+
+    return draw_for_running
+
+
+def _some_task(world: World, actor_share: float, task_share: float) -> trio.lowlevel.Task | None:
+    if world.runtime_task is None:
+        return None
+    actors = actors_of(world.runtime_task)
+    tasks = tasks_of(actors[int(actor_share * len(actors))]) if actors else []
+    return tasks[int(task_share * len(tasks))] if tasks else None
+
+
+def _crash_at_checkpoint(rng: random.Random) -> Strike:
+    actor_share, task_share = rng.random(), rng.random()
+
+    def begin(world: World, place: Place) -> Undo | None:
+        task = _some_task(world, actor_share, task_share)
+        if task is None:
+            return None
+        crash(task)
+        return nothing
+
+    return Strike(text=f"{actor_share:.3f}, {task_share:.3f}", begin=begin)
+
+
+def _hang(seconds: tuple[float, float]) -> Draw:
+    def draw(rng: random.Random) -> Strike:
+        actor_share, task_share = rng.random(), rng.choice((0.0, rng.random()))
+
+        def begin(world: World, place: Place) -> Undo | None:
+            task = _some_task(world, actor_share, task_share)
+            return None if task is None else Hang(task).end
+
+        return Strike(text=f"{actor_share:.3f}, {task_share:.3f}", begin=begin, seconds=rng.uniform(*seconds))
+
+    return draw
+
+
+def _torn_journal(rng: random.Random) -> Strike:
+    torn_bytes = rng.choice(TORN_BYTES)
+
+    def begin(world: World, place: Place) -> Undo:
+        world.kill(torn_bytes=torn_bytes)
+        return nothing
+
+    return Strike(text=f"{torn_bytes} bytes", begin=begin, ends_the_run=True)
+
+
+def _disk_full(rng: random.Random) -> Strike:
+    def begin(world: World, place: Place) -> Undo:
+        world.journal.fill_disk()
+        return lambda: world.journal.free_disk()  # of the journal that there is then
+
+    return Strike(text="", begin=begin, seconds=for_a_while(rng), ends_the_run=True)
+
+
+# Clocks
+
+
+def _skew_exchange_clock(rng: random.Random) -> Strike:
+    milliseconds = rng.choice((-90_000, -20_000, -2_500, -400, 400, 2_500, 20_000, 90_000))
+
+    def begin(world: World, place: Place) -> Undo:
+        control = place.venue(world).control
+        control.skew_clock(milliseconds)
+        return partial(control.skew_clock, 0)
+
+    return Strike(text=f"{milliseconds:+} ms", begin=begin, seconds=for_a_while(rng))
+
+
+def _jump_own_clock(rng: random.Random) -> Strike:
+    """The machine's time is set, and set right again later."""
+    milliseconds = rng.choice((-3_600_000, -20_000, -900, 900, 20_000, 3_600_000))
+
+    def begin(world: World, place: Place) -> Undo:
+        world.program_clock.skew_milliseconds += milliseconds
+
+        def undo() -> None:
+            world.program_clock.skew_milliseconds -= milliseconds
+
+        return undo
+
+    return Strike(text=f"{milliseconds:+} ms", begin=begin, seconds=for_a_while(rng))
+
+
+# Load
+
+
+def _burst(rng: random.Random) -> Strike:
+    """The market moves hundreds of times within an instant, each time through its whole book."""
+    moves = rng.choice((20, 100, 300))
+
+    def begin(world: World, place: Place) -> Undo | None:
+        control = place.venue(world).control
+        ask, tick = control.best_ask(place.symbol), control.engine.instruments[place.symbol].price_tick
+        if ask is None:
+            return None
+        for number in range(moves):
+            control.move_market(place.symbol, ask + tick * Decimal(number % 7 - 3))
+        return nothing
+
+    return Strike(text=f"{moves} moves", begin=begin)
+
+
+# The operator
+
+
+def _scope(world: World, place: Place, which: int) -> str:
+    account, symbol = place.venue(world).account, place.symbol
+    return (GLOBAL, account_scope(account), cycle_scope(place.cycle), symbol_scope(account, symbol))[which]
+
+
+def _trading_state(rng: random.Random) -> Strike:
+    state = rng.choice((TradingState.PAUSED, TradingState.REDUCE_ONLY, TradingState.HALTED))
+    which = rng.randrange(4)
+
+    def begin(world: World, place: Place) -> Undo | None:
+        if world.runtime is None:
+            return None
+        scope = _scope(world, place, which)
+        world.runtime.tree.states.enter(scope, state, "the plan says so")
+
+        def resume() -> None:
+            if world.is_running and world.runtime is not None:  # another run may have taken the state over
+                world.runtime.tree.states.enter(scope, TradingState.RUN, "the plan says so")
+
+        return resume
+
+    return Strike(text=f"{state.value} {('global', 'account', 'cycle', 'symbol')[which]}", begin=begin, seconds=for_a_while(rng))
+
+
+# The process
+
+
+def _kill(world: World, place: Place) -> Undo:
+    world.kill()
+    return nothing
+
+
+def _stop(world: World, place: Place) -> Undo:
+    world.stop("the plan says so")
+    return nothing
+
+
+def _cancel(world: World, place: Place) -> Undo:
+    world.cancel()
+    return nothing
+
+
+PROGRAM: tuple[Kind, ...] = (
+    Kind(name="crash_account", group=Group.CRASH, draw=_when_running(once(_crash_account))),
+    Kind(name="crash_cycle", group=Group.CRASH, draw=_when_running(once(lambda world, place: world.crash_cycle(place.cycle)))),
+    Kind(name="crash_feed", group=Group.CRASH, draw=_when_running(once(lambda world, place: world.crash_feed()))),
+    Kind(name="crash_at_checkpoint", group=Group.CRASH, draw=_when_running(_crash_at_checkpoint)),
+    Kind(name="hang", group=Group.CRASH, draw=_when_running(_hang((LIVENESS_SECONDS_MAX, 2 * LIVENESS_SECONDS_MAX)))),
+    Kind(
+        name="kill",
+        group=Group.CRASH,
+        draw=_when_running(lambda rng: Strike(text="", begin=_kill, ends_the_run=True)),
+    ),
+    Kind(name="skew_exchange_clock", group=Group.CLOCK, draw=_skew_exchange_clock),
+    Kind(name="jump_own_clock", group=Group.CLOCK, draw=_jump_own_clock),
+    Kind(name="disk_full", group=Group.DISK, draw=_when_running(_disk_full)),
+    Kind(name="torn_journal", group=Group.DISK, draw=_when_running(_torn_journal)),
+    Kind(name="slow_consumer", group=Group.LOAD, draw=_when_running(_hang((0.5, 20.0)))),
+    Kind(name="burst", group=Group.LOAD, draw=_burst),
+    Kind(name="trading_state", group=Group.OPERATOR, draw=_when_running(_trading_state)),
+    Kind(name="stop", group=Group.OPERATOR, draw=_when_running(lambda rng: Strike(text="", begin=_stop, ends_the_run=True))),
+    Kind(name="cancel", group=Group.OPERATOR, draw=_when_running(lambda rng: Strike(text="", begin=_cancel, ends_the_run=True))),
+)

@@ -1,0 +1,86 @@
+"""What a fault is: where it strikes, what it does, what ends it."""
+
+from __future__ import annotations
+
+import enum
+import random
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from market.symbol import Symbol
+from soak.venue import Venue
+from soak.world import World
+
+Undo = Callable[[], object]
+
+
+class Group(enum.Enum):
+    """What ``--faults`` names."""
+
+    NETWORK = "network"
+    EXCHANGE = "exchange"
+    CRASH = "crash"
+    CLOCK = "clock"
+    DISK = "disk"
+    LOAD = "load"
+    OPERATOR = "operator"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a fault strikes: one cycle, with its symbol and its exchange."""
+
+    exchange: str
+    symbol: Symbol
+    cycle: str
+
+    def venue(self, world: World) -> Venue:
+        return world.venues[self.exchange]
+
+
+Begin = Callable[[World, Place], Undo | None]
+
+
+class Strike(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault to come: `begin` lets it strike and gives what ends it, or None if there is nothing to strike at.
+
+    One that `ends_the_run` may end the program's run; it is started again afterwards.
+    """
+
+    text: str
+    begin: Begin
+    seconds: float = 0.0
+    ends_the_run: bool = False
+
+
+class Draw(Protocol):
+    def __call__(self, rng: random.Random) -> Strike: ...
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of fault; `needs_private_line` if it strikes where the private stream has a host of its own."""
+
+    name: str
+    group: Group
+    draw: Draw
+    needs_private_line: bool = False
+
+
+def nothing() -> None:
+    """For what is over as soon as it has happened."""
+
+
+def for_a_while(rng: random.Random) -> float:
+    """Seconds that a fault lasts: an instant, some seconds, or long enough for every time-out."""
+    return rng.choice((rng.uniform(0.05, 1.0), rng.uniform(1, 6), rng.uniform(5, 40)))
+
+
+def once(act: Callable[[World, Place], object]) -> Draw:
+    """A fault without a strength, over at once."""
+
+    def begin(world: World, place: Place) -> Undo:
+        act(world, place)
+        return nothing
+
+    return lambda rng: Strike(text="", begin=begin)

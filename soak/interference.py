@@ -1,0 +1,135 @@
+"""Crashes and hangs inside an actor, at whichever checkpoint one of its tasks waits: no actor is asked to take part.
+
+Theory of operation. A blocked task of Trio can be woken with an error by what cancellation uses (`Task._attempt_abort`): it is then
+raised at the checkpoint as if the thing waited for had failed in a way that nobody foresaw. And whatever wakes a task goes through
+its coroutine's `send`: a stand-in for the coroutine that keeps what came, and goes on waiting, makes a task that hangs. Cancelling
+it still works, as it must: a supervisor gets rid of a hung actor by that.
+"""
+
+from __future__ import annotations
+
+import re
+from math import inf
+from typing import Any, NoReturn
+
+import outcome
+import trio
+import trio._core._traps as trio_traps
+
+_ACTOR = re.compile(r"root/(feeds|accounts|cycles)/.+")
+_GUARD = "Incarnation._guard"
+
+
+class InjectedCrash(Exception):
+    """What an actor is made to die of."""
+
+
+class Poison:
+    """Kills whoever looks at it. It is hashable as an order is, so that it travels through an inbox."""
+
+    client_order_id = "poison"
+
+    def answer(self, value: object) -> NoReturn:
+        raise InjectedCrash("the answer could not be given")
+
+    def fail(self, error: Exception) -> NoReturn:
+        raise InjectedCrash("the failure could not be told")
+
+    @property
+    def request(self) -> NoReturn:
+        raise InjectedCrash("poisoned news")
+
+
+def actors_of(program: trio.lowlevel.Task) -> list[trio.lowlevel.Task]:
+    """The main tasks of the actors that run now, in the order in which they were started; none that is being cleaned up."""
+    return [task for task in _descendants(program) if _ACTOR.fullmatch(task.name) and _is_alive(task)]
+
+
+def tasks_of(actor: trio.lowlevel.Task) -> list[trio.lowlevel.Task]:
+    """An actor's tasks that wait for something now, in the order in which they were started."""
+    inside = [task for nursery in actor.child_nurseries[1:] for child in _children(nursery) for task in (child, *_descendants(child))]
+    return [task for task in (actor, *inside) if _private(task)._abort_func is not None]
+
+
+def crash(task: trio.lowlevel.Task) -> None:
+    """Raise `InjectedCrash` at the checkpoint where the task waits."""
+
+    def fail() -> NoReturn:
+        raise InjectedCrash(f"in {task.name}")
+
+    _private(task)._attempt_abort(fail)
+
+
+class Hang:
+    """A task that does not go on, whatever it waited for, until `end`, or until it is cancelled."""
+
+    def __init__(self, task: trio.lowlevel.Task) -> None:
+        self._task = task
+        self._coroutine: Any = task.coro
+        self._kept: outcome.Outcome[object] | None = None
+        self._is_over = False
+        # Its own time-outs hang with it: only somebody else can get rid of it.
+        self._deadlines = [(scope, scope.deadline) for scope in _scopes_around(task) if scope.deadline < inf]
+        for scope, _ in self._deadlines:
+            scope.deadline = inf
+        _private(task).coro = self
+
+    def end(self) -> None:
+        """Let it go on with what it was woken with."""
+        if self._is_over:
+            return
+        self._release()
+        if self._kept is not None:
+            trio.lowlevel.reschedule(self._task, self._kept)
+
+    def send(self, value: outcome.Outcome[object]) -> object:
+        """In place of the coroutine's own, when the task is woken."""
+        if self._is_over:
+            return self._coroutine.send(value)
+        self._kept = value
+        return trio_traps.WaitTaskRescheduled(self._abort)
+
+    def throw(self, *error: Any) -> object:
+        return self._coroutine.throw(*error)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._coroutine, name)
+
+    def _abort(self, _: object) -> trio.lowlevel.Abort:
+        self._release()
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def _release(self) -> None:
+        self._is_over = True
+        _private(self._task).coro = self._coroutine
+        for scope, deadline in self._deadlines:
+            scope.deadline = deadline
+
+
+def _descendants(task: trio.lowlevel.Task) -> list[trio.lowlevel.Task]:
+    return [found for nursery in task.child_nurseries for child in _children(nursery) for found in (child, *_descendants(child))]
+
+
+def _children(nursery: trio.Nursery) -> list[trio.lowlevel.Task]:
+    """In the order in which they were started: the set itself is in no order that another process would repeat."""
+    return sorted(nursery.child_tasks, key=lambda task: _private(task)._counter)
+
+
+def _scopes_around(task: trio.lowlevel.Task) -> list[trio.CancelScope]:
+    """From the innermost outwards."""
+    scopes: list[trio.CancelScope] = []
+    status = _private(task)._cancel_status
+    while status is not None:
+        scopes.append(status._scope)
+        status = status._parent
+    return scopes
+
+
+def _is_alive(actor: trio.lowlevel.Task) -> bool:
+    """Whether its start function runs: beside it stands the guard of its life."""
+    return bool(actor.child_nurseries) and any(_GUARD in task.name for task in actor.child_nurseries[0].child_tasks)
+
+
+def _private(task: trio.lowlevel.Task) -> Any:
+    """What Trio does not show of a task."""
+    return task

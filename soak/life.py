@@ -1,0 +1,218 @@
+"""The life of one world: spells of faults, after each of which everything must come right again, and a clean stop at the end.
+
+In a spell the faults strike. Then all of them are lifted, and within `CONVERGENCE_SECONDS_MAX` the program must run, know the fate
+of every order, have whole books, and quote again. It runs as under a service manager: whenever it has ended it is started anew on its
+journal, and whether it may have ended so is judged.
+"""
+
+from __future__ import annotations
+
+import random
+
+import trio
+
+from assembly.presenter.report import ExitStatus, RunReport
+from orders.events import ImpossibleTransition, OrderFateUnknown
+from orders.reconciliation import CycleReconciled
+from soak.convergence import Convergence
+from soak.ending import Explanations, check_end, check_run_ended
+from soak.faults.kinds import KINDS
+from soak.faults.strike import Place, Strike
+from soak.moments import When, draw_when
+from soak.options import STOP_DEADLINE_SECONDS, Options
+from soak.outcome import Outcome, count
+from soak.private_line import open_private_line
+from soak.watcher import Watcher
+from soak.world import World
+from supervision.events import ChildRestarting
+
+CONVERGENCE_SECONDS_MAX = 300.0
+STOP_SLACK_SECONDS = 1.0
+CANCEL_SLACK_SECONDS = 6.0  # actors, accounts and feeds then stop one after the other, each with its own deadline
+# Requests that a fault has held up may still arrive, and must be refused then.
+SETTLE_SECONDS = 15.0
+SPELL_SECONDS = (15.0, 30.0, 60.0, 120.0)
+KINDS_IN_A_SPELL_MAX = 6
+CRASHES_IN_A_SPELL_MAX = 3  # more in a minute and the supervisor gives up, as it should
+
+
+class Life:
+    """Lives one world to its end. `outcome` is filled on the way."""
+
+    def __init__(self, world: World, options: Options, outcome: Outcome) -> None:
+        self._world = world
+        self._options = options
+        self._outcome = outcome
+        self._explanations = Explanations()
+        self._watcher = Watcher(world, options, self._explanations)
+        self._convergence = Convergence(world, options)
+        self._is_closing = False
+        self._has_faults = False
+        self._restart_rng = random.Random(f"{world.seed}:restarts")
+        world.observers.append(self._count)
+
+    async def live(self) -> None:
+        """Raises: Violation."""
+        world, options = self._world, self._options
+        world.events_kept_max = 4_000
+        world.orders_by_rest = options.orders_by_rest
+        for name in options.private_lines:
+            await open_private_line(world, world.venues[name])
+        self._launch()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watcher.watch)
+            nursery.start_soon(self._keep_running)
+            number = 0
+            while trio.current_time() < options.hours * 3600:
+                await self._spell(number)
+                number += 1
+            await self._stop_at_the_end()
+            nursery.cancel_scope.cancel()
+        self._watcher.check()
+        for venue in world.venues.values():
+            check_end(world, venue, self._explanations)
+
+    def count_facts(self) -> None:
+        """What can be counted at any moment, and is so at the end, whatever it was."""
+        outcome, world = self._outcome, self._world
+        outcome.virtual_seconds = trio.current_time()
+        outcome.orders, outcome.fills = self._watcher.orders_accepted, self._watcher.trades
+        outcome.wire_events = world.wire_events
+        world.trace.update(f"{world.wire_events} {world.wire_checksum}".encode())
+        outcome.trace_hash = world.trace.hexdigest()
+
+    def _count(self, event: object) -> None:
+        self._outcome.program_events += 1
+        if isinstance(event, CycleReconciled):
+            self._outcome.rounds += 1
+            if not event.agrees and self._explanations.explains_disagreement() is None:
+                self._watcher.found.append(f"round {event.number} of {event.cycle} does not agree: {event.differences()}")
+        elif isinstance(event, ChildRestarting):
+            self._outcome.restarts_of_actors += 1
+        elif isinstance(event, OrderFateUnknown):
+            self._outcome.unknown_fates += 1
+        elif isinstance(event, ImpossibleTransition):
+            self._outcome.impossible_transitions += 1
+
+    # Faults
+
+    async def _spell(self, number: int) -> None:
+        options, world = self._options, self._world
+        rng = random.Random(f"{world.seed}:spell:{number}")
+        seconds = rng.choice(SPELL_SECONDS)
+        for venue in world.venues.values():
+            world.network.set_latency(venue.host, *options.latencies_seconds[venue.name])
+        self._has_faults = bool(options.kinds)
+        async with trio.open_nursery() as nursery:
+            for kind, when, strike in self._draw_strikes(rng, seconds):
+                places = [cycle.place for cycle in options.cycles]
+                if KINDS[kind].needs_private_line:
+                    places = [place for place in places if place.exchange in options.private_lines]
+                place = rng.choice(places)
+                nursery.start_soon(self._strike, kind, when, strike, place)
+            await trio.sleep(seconds)
+            nursery.cancel_scope.cancel()
+        self._heal()
+        began_at = trio.current_time()
+        await self._convergence.wait(within_seconds=CONVERGENCE_SECONDS_MAX)
+        self._outcome.convergences += 1
+        self._outcome.convergence_seconds_max = max(self._outcome.convergence_seconds_max, trio.current_time() - began_at)
+        self._has_faults = False
+        await trio.sleep(rng.choice((5.0, 20.0, 60.0)))
+
+    def _draw_strikes(self, rng: random.Random, seconds: float) -> list[tuple[str, When, Strike]]:
+        kinds = rng.sample(self._options.kinds, k=min(len(self._options.kinds), KINDS_IN_A_SPELL_MAX))
+        drawn: list[tuple[str, When, Strike]] = []
+        crashes = 0
+        for kind in kinds:
+            for _ in range(rng.choice((1, 1, 2, 3))):
+                when, strike = draw_when(rng, seconds), KINDS[kind].draw(rng)
+                crashes += kind.startswith(("crash", "hang"))
+                if not kind.startswith(("crash", "hang")) or crashes <= CRASHES_IN_A_SPELL_MAX:
+                    drawn.append((kind, when, strike))
+        return drawn
+
+    async def _strike(self, kind: str, when: When, strike: Strike, place: Place) -> None:
+        await when.wait(self._world)
+        undo = strike.begin(self._world, place)
+        if undo is None:
+            return
+        count(self._outcome.strikes, kind)
+        self._explanations.struck(kind)
+        self._world.note(f"{kind} {strike.text} at {place.exchange} {place.symbol} {place.cycle} for {strike.seconds:.3f} s")
+        try:
+            if kind in ("stop", "cancel"):
+                await self._wait_stopped(kind)
+            await trio.sleep(strike.seconds)
+        finally:
+            undo()
+
+    async def _wait_stopped(self, how: str) -> None:
+        slack_seconds = STOP_SLACK_SECONDS if how == "stop" else CANCEL_SLACK_SECONDS
+        with trio.move_on_after(STOP_DEADLINE_SECONDS + slack_seconds) as patience:
+            await self._world.wait_ended()
+        if patience.cancelled_caught:
+            self._world.fail(f"{how}: not ended {slack_seconds:g} s after the stop deadline")
+
+    def _heal(self) -> None:
+        """Nothing is wrong any more."""
+        world = self._world
+        world.network.repair()
+        world.program_clock.skew_milliseconds = 0
+        if world.journal.is_full:
+            world.journal.free_disk()
+        for venue in world.venues.values():
+            world.network.set_latency(venue.host, 0.001, 0.005)
+            venue.control.clear_faults()
+
+    # Runs
+
+    def _launch(self) -> None:
+        self._watcher.run_begins()
+        self._convergence.run_begins()
+        self._explanations.run_begins()
+        self._outcome.runs += 1
+        self._world.launch(self._options.settings(self._world))
+
+    async def _keep_running(self) -> None:
+        """As a service manager does: whenever it has ended, start it again a while later."""
+        world = self._world
+        while True:
+            await world.wait_ended()
+            if self._is_closing:
+                return
+            ended_as = self._how_it_ended()
+            count(self._outcome.endings, ended_as)
+            if ended_as != "killed":
+                await trio.sleep(SETTLE_SECONDS)
+                for venue in world.venues.values():
+                    check_run_ended(world, venue, had_faults=self._has_faults)
+            await trio.sleep(self._restart_rng.choice((0.0, 1.0, self._restart_rng.uniform(1, 40))))
+            while world.journal.is_full:  # noqa: ASYNC110 - it tells nobody when there is room again
+                await trio.sleep(1.0)
+            self._launch()
+
+    def _how_it_ended(self) -> str:
+        """Raises: Violation: nothing that happened explains it."""
+        world = self._world
+        if world.process.is_dead:
+            return "killed"
+        if world.report is None:
+            return "cancelled"
+        status, explanation = world.report.exit_status, self._explanations.explains_end(world.report, rounds=self._options.rounds)
+        if explanation is None:
+            world.fail(f"it ended by itself with exit status {status!r}: {world.report.reason}")
+        return f"{explanation}, exit status {status.value}"
+
+    async def _stop_at_the_end(self) -> None:
+        world = self._world
+        await self._convergence.wait(within_seconds=CONVERGENCE_SECONDS_MAX)
+        self._is_closing = True
+        world.stop("the world's time is over")
+        await self._wait_stopped("stop")
+        report: RunReport | None = world.report
+        if report is None or report.exit_status is not ExitStatus.CLEAN:
+            status = None if report is None else f"{report.exit_status!r}: {report.reason}"
+            if self._explanations.explains_disagreement() is None:
+                world.fail(f"stopped while nothing was wrong, and the exit status is {status}")
+        await world.settle(SETTLE_SECONDS)

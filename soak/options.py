@@ -1,0 +1,185 @@
+"""What is drawn from a seed: the exchanges, markets, cycles and latencies of a world, and which kinds of faults it has.
+
+Each seed switches on a random subset of the kinds: runs with few kinds get deeper than runs with all of them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from actors.cycle.sell_on_top import SellOnTopParameters
+from assembly.registry import EXCHANGES
+from assembly.settings import AccountSettings, CycleSettings, LimitSettings, RuntimeSettings, Settings
+from market.symbol import parse_symbol
+from orders.reports import MarginMode
+from simulated.settings import AccountSettings as SimulatedAccount
+from simulated.settings import MarketSettings, SimulationSettings
+from soak.faults.kinds import KINDS
+from soak.faults.strike import Place
+from soak.world import World
+
+STOP_DEADLINE_SECONDS = 10.0
+LATENCIES = ((0.001, 0.005), (0.001, 0.005), (0.01, 0.05), (0.05, 0.4), (0.001, 2.0))
+KINDS_AT_ONCE = (1, 2, 3, 4, 6, 8, 12, 20)
+CYCLE_NAMES = ("one", "two", "three", "four")
+# Twice what the cycles may want would pass a limit that is this many times as high: a buy that is made twice is too much.
+LIMIT_FACTOR = Decimal("1.8")
+
+BTC = MarketSettings(maker_rate_per_second=6.0)
+ETH = MarketSettings(
+    symbol="ETH_USDT",
+    price_decimals=2,
+    quantity_decimals=5,
+    quantity_min=Decimal("0.0001"),
+    start_price=Decimal(3_000),
+    maker_rate_per_second=4.0,
+)
+
+REGIMES: MappingProxyType[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "calm": {"volatility_per_second": 0.00001, "gap_rate_per_second": 0.0},
+        "lively": {"volatility_per_second": 0.00004, "taker_rate_per_second": 2.0},
+        "trending_up": {"drift_per_second": 0.00002, "volatility_per_second": 0.00002},
+        "trending_down": {"drift_per_second": -0.00002, "volatility_per_second": 0.00002},
+        "gapping": {"gap_rate_per_second": 0.05, "gap_fraction": 0.004},
+        "one_sided": {"taker_buy_share": 0.02, "taker_rate_per_second": 1.0},
+        "thin": {"maker_levels": 2, "maker_level_notional": 300.0, "maker_rate_per_second": 1.0, "taker_rate_per_second": 0.1},
+    }
+)
+
+
+def _sell_on_top(rng: random.Random) -> SellOnTopParameters:
+    return SellOnTopParameters(
+        reprice_interval_seconds=rng.choice((0.0, 0.2, 1.0, 5.0)),
+        retry_seconds=rng.choice((0.2, 1.0)),
+        price_offset_ticks=rng.choice((0, 1, 1, 5)),
+    )
+
+
+STRATEGY_PARAMETERS: MappingProxyType[str, Callable[[random.Random], object]] = MappingProxyType({"sell_on_top": _sell_on_top})
+"""How each registered strategy's parameters are drawn."""
+
+
+class Cycle(msgspec.Struct, frozen=True, kw_only=True):
+    """One cycle of the program."""
+
+    place: Place
+    strategy: str
+    parameters: Any
+    quote_quantity: Decimal
+
+    def __str__(self) -> str:
+        return f"{self.place.cycle} ({self.strategy}, {self.quote_quantity} in {self.place.symbol} at {self.place.exchange})"
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """One world as it was drawn."""
+
+    seed: int
+    hours: float
+    exchanges: tuple[str, ...]
+    cycles: tuple[Cycle, ...]
+    rounds: int
+    simulations: dict[str, SimulationSettings]
+    regimes: dict[str, str]
+    latencies_seconds: dict[str, tuple[float, float]]
+    private_lines: tuple[str, ...]
+    orders_by_rest: bool
+    flatten_on_stop: bool
+    kinds: tuple[str, ...]
+
+    def describe(self) -> list[str]:
+        """For a person who looks for the cause of a violation."""
+        latencies = ", ".join(f"{name} {low:g} to {high:g} s" for name, (low, high) in self.latencies_seconds.items())
+        return [
+            f"seed {self.seed}, {self.hours:g} virtual hours",
+            f"exchanges: {', '.join(self.exchanges)}; latency each way: {latencies}",
+            f"markets: {', '.join(f'{name} {regime}' for name, regime in self.regimes.items())}",
+            f"cycles: {', '.join(map(str, self.cycles))}; rounds each: {self.rounds or 'no end'}",
+            f"private lines of their own: {', '.join(self.private_lines) or 'none'}; orders by REST: {self.orders_by_rest}; "
+            f"flatten on stop: {self.flatten_on_stop}",
+            f"faults: {', '.join(self.kinds) or 'none'}",
+        ]
+
+    def settings(self, world: World) -> Settings:
+        """Settings of the program that trades in this world."""
+        accounts: dict[str, AccountSettings] = {}
+        for venue in world.venues.values():
+            wanted = sum((cycle.quote_quantity for cycle in self.cycles if cycle.place.exchange == venue.name), Decimal(0))
+            accounts[venue.account] = AccountSettings(
+                exchange=venue.name,
+                limits=LimitSettings(max_position_notional=wanted * LIMIT_FACTOR, max_order_notional=wanted * LIMIT_FACTOR),
+                margin_mode=MarginMode.CROSS if venue.trades_contracts else None,
+            )
+        return Settings(
+            runtime=RuntimeSettings(stop_deadline_seconds=STOP_DEADLINE_SECONDS, flatten_on_stop=self.flatten_on_stop),
+            exchanges={venue.name: venue.settings() for venue in world.venues.values()},
+            accounts=accounts,
+            cycles={
+                cycle.place.cycle: CycleSettings(
+                    strategy=cycle.strategy,
+                    account=cycle.place.venue(world).account,
+                    symbol=cycle.place.symbol,
+                    quantity=cycle.quote_quantity,
+                    cycles=self.rounds,
+                    parameters=cycle.parameters,
+                )
+                for cycle in self.cycles
+            },
+            credentials={venue.account: venue.credential() for venue in world.venues.values()},
+        )
+
+
+def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Sequence[str] = ()) -> Options:
+    """The world of a seed, the same in every process; with faults of these `kinds` at most, and on these exchanges, if any are named."""
+    rng = random.Random(f"{seed}:options")
+    names = sorted(exchanges or EXCHANGES)
+    chosen = tuple(rng.sample(names, k=min(len(names), rng.choice((1, 1, 1, 2, 3)))))
+    places: list[Place] = []
+    for name in chosen:
+        for symbol in rng.choice((("BTC_USDT",), ("BTC_USDT",), ("ETH_USDT",), ("BTC_USDT", "ETH_USDT"), ("BTC_USDT", "BTC_USDT"))):
+            if len(places) < len(CYCLE_NAMES):
+                places.append(Place(name, parse_symbol(symbol), CYCLE_NAMES[len(places)]))
+    chosen = tuple(dict.fromkeys(place.exchange for place in places))
+    private_lines = tuple(name for name in chosen if rng.random() < 0.5)
+    usable = [kind for kind in sorted(kinds) if private_lines or not KINDS[kind].needs_private_line]
+    strategies = sorted(STRATEGY_PARAMETERS)
+    regimes = {name: rng.choice(sorted(REGIMES)) for name in chosen}
+    return Options(
+        seed=seed,
+        hours=hours,
+        exchanges=chosen,
+        cycles=tuple(_draw_cycle(rng, place, rng.choice(strategies)) for place in places),
+        rounds=rng.choice((0, 0, 0, 1, 3)),
+        simulations={name: _draw_simulation(rng, seed, regimes[name]) for name in chosen},
+        regimes=regimes,
+        latencies_seconds={name: rng.choice(LATENCIES) for name in chosen},
+        private_lines=private_lines,
+        orders_by_rest=rng.random() < 0.2,
+        flatten_on_stop=rng.random() < 0.3,
+        kinds=tuple(sorted(rng.sample(usable, k=min(len(usable), rng.choice(KINDS_AT_ONCE))))),
+    )
+
+
+def _draw_cycle(rng: random.Random, place: Place, strategy: str) -> Cycle:
+    parameters = STRATEGY_PARAMETERS[strategy](rng)
+    return Cycle(place=place, strategy=strategy, parameters=parameters, quote_quantity=Decimal(rng.choice((50, 100, 400))))
+
+
+def _draw_simulation(rng: random.Random, seed: int, regime: str) -> SimulationSettings:
+    markets = tuple(msgspec.structs.replace(market, **REGIMES[regime]) for market in (BTC, ETH))
+    return SimulationSettings(
+        seed=seed,
+        markets=markets,
+        accounts=(SimulatedAccount(balances={"USDT": Decimal(1_000_000), "BTC": rng.choice((Decimal(0), Decimal("0.1")))}),),
+        text_lookup_after_finish_seconds=rng.choice((0.0, 0.0, 1800.0)),
+        unfilled_order_memory_seconds=rng.choice((5.0, 60.0, 600.0)),
+        book_checksums=rng.random() < 0.5,
+        outgoing_messages_max=rng.choice((4_000, 50)),
+    )

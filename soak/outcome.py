@@ -1,0 +1,87 @@
+"""What came of one world."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+import orders.ledger
+from orders.life_cycle import OrderInput, OrderState, next_state
+
+
+class Verdict(enum.Enum):
+    """How a world ended; the later ones outrank the earlier."""
+
+    FINE = "fine"
+    NOT_CONVERGED = "not converged"
+    VIOLATION = "violation"
+    HARNESS_CRASHED = "harness crashed"
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """One seed's world: its end, and what happened in it. `strikes`, `transitions` and `endings` count by name."""
+
+    seed: int
+    verdict: Verdict = Verdict.FINE
+    told: str = ""
+    options: list[str] = []
+    virtual_seconds: float = 0.0
+    real_seconds: float = 0.0
+    wire_events: int = 0
+    program_events: int = 0
+    orders: int = 0
+    fills: int = 0
+    rounds: int = 0
+    restarts_of_actors: int = 0
+    runs: int = 0
+    unknown_fates: int = 0
+    impossible_transitions: int = 0
+    convergences: int = 0
+    convergence_seconds_max: float = 0.0
+    strikes: dict[str, int] = {}
+    transitions: dict[str, int] = {}
+    endings: dict[str, int] = {}
+    trace_hash: str = ""
+    is_repeated: bool = False
+    other_hashes: tuple[str, ...] = ()
+
+    @property
+    def first_line(self) -> str:
+        return self.told.splitlines()[0] if self.told else ""
+
+
+def count(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1
+
+
+def all_transitions() -> tuple[str, ...]:
+    """Every move of an order's life cycle that its table allows, by name."""
+    return tuple(
+        _name(state, happened) for state in OrderState for happened in OrderInput if next_state(state, happened) is not None
+    )  # fmt: skip
+
+
+@contextmanager
+def counting_transitions(counts: dict[str, int]) -> Generator[None]:
+    """Count which cells of the life cycle's table the ledgers come to. Nothing else about them changes."""
+    ledger: Any = orders.ledger
+
+    def counting(state: OrderState, happened: OrderInput) -> OrderState | None:
+        following = next_state(state, happened)
+        if following is not None:
+            count(counts, _name(state, happened))
+        return following
+
+    ledger.next_state = counting
+    try:
+        yield
+    finally:
+        ledger.next_state = next_state
+
+
+def _name(state: OrderState, happened: OrderInput) -> str:
+    return f"{state.value} {happened.value}"

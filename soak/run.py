@@ -1,0 +1,70 @@
+"""Runs the world of a seed, in this process, from its beginning to its end."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import trio
+
+from network.deterministic import run_deterministically
+from soak.errors import NotConverged, Violation
+from soak.journal import WorldJournal
+from soak.life import Life
+from soak.options import Options
+from soak.outcome import Outcome, Verdict, counting_transitions
+from soak.world import World
+from supervision.errors import leaf_errors
+
+
+def run_options(options: Options, *, watch: Callable[[World], None] | None = None) -> Outcome:
+    """Never raises: what is wrong is in the outcome. `watch` is given the world before anything happens in it."""
+    outcome = Outcome(seed=options.seed, options=options.describe())
+    began_at = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mm-soak-") as folder, counting_transitions(outcome.transitions):
+        try:
+            run_deterministically(_world, options, outcome, Path(folder), watch, seed=options.seed)
+        except Exception as error:  # noqa: BLE001  whatever goes wrong in a world is what this looks for
+            outcome.verdict, outcome.told = _judged(error)
+    outcome.real_seconds = time.monotonic() - began_at
+    return outcome
+
+
+async def _world(options: Options, outcome: Outcome, folder: Path, watch: Callable[[World], None] | None) -> None:
+    async with trio.open_nursery() as nursery:
+        first, *others = options.exchanges
+        world = World(
+            options.seed,
+            nursery,
+            latency_seconds=options.latencies_seconds[first],
+            exchange_name=first,
+            other_exchanges=others,
+            journal=WorldJournal(folder / "journal.db"),
+        )
+        with world.machine.install():
+            for venue in world.venues.values():
+                await world.open_venue(venue, options.simulations[venue.name])
+            if watch is not None:
+                watch(world)
+            life = Life(world, options, outcome)
+            try:
+                await life.live()
+            finally:
+                life.count_facts()
+                world.journal.close()
+            nursery.cancel_scope.cancel()
+
+
+def _judged(error: Exception) -> tuple[Verdict, str]:
+    leaves = leaf_errors(error)
+    for leaf in leaves:
+        if isinstance(leaf, NotConverged):
+            return Verdict.NOT_CONVERGED, str(leaf)
+    for leaf in leaves:
+        if isinstance(leaf, Violation):
+            cause = "" if leaf.__cause__ is None else "\n" + "".join(traceback.format_exception(leaf.__cause__))
+            return Verdict.VIOLATION, str(leaf) + cause
+    return Verdict.HARNESS_CRASHED, "".join(traceback.format_exception(error))

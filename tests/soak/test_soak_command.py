@@ -1,0 +1,112 @@
+"""`mm-soak`'s command line: what it takes, what it refuses and in which words, what its report and exit status say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from soak.arguments import parse_arguments
+from soak.faults.kinds import KINDS
+from soak.faults.strike import Group
+from soak.outcome import Outcome, Verdict
+from soak.report import Report, SoakStatus
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "soak.command", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("argv", "complaint"),
+    [
+        (["--seeds", "5:1"], "'5:1' is empty: the first seed comes first"),
+        (["--seeds", "5"], "'5' is no range of seeds: write FIRST:LAST, or --seed for one"),
+        (["--seed", "-3"], "'-3' is no seed"),
+        (["--seed", "x"], "'x' is no seed: a whole number from 0 to"),
+        (["--seed", "1", "--seeds", "1:2"], "not allowed with argument"),
+        (["--hours", "0"], "'0' is no time"),
+        (["--hours", "soon"], "'soon' is no time: a number of hours above 0"),
+        (["--faults", "network,gremlins"], "there are no faults 'gremlins': choose from network, exchange"),
+        (["--exchanges", "mtgox"], "there is no exchange 'mtgox': choose from gateio_futures"),
+        (["--jobs", "0"], "'0' is not a whole number above 0"),
+        (["--repeat", "2"], "'2' is no share: a number from 0 to 1"),
+        (["--trace"], "--trace tells the story of one world: name it with --seed"),
+        (["--trace", "--json", "--seed", "1"], "choose one"),
+    ],
+)
+def test_argument_that_makes_no_sense_is_refused_with_the_reason(
+    argv: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse_arguments(argv)
+    assert ended.value.code == SoakStatus.USAGE
+    assert complaint in " ".join(capsys.readouterr().err.split())
+
+
+def test_replay_command_names_what_draws_the_same_world() -> None:
+    arguments = parse_arguments(["--seeds", "1:9", "--hours", "0.5", "--faults", "crash,network", "--exchanges", "okx_swap"])
+    command = arguments.replay(7)
+    assert command == "bin/mm-soak --seed 7 --hours 0.5 --faults network,crash --exchanges okx_swap --trace"
+    again = parse_arguments(command.split()[1:])
+    assert (again.groups, again.exchanges, again.hours) == (arguments.groups, arguments.exchanges, arguments.hours)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "hashes", "status"),
+    [
+        ([Verdict.FINE], ("a",), SoakStatus.FINE),
+        ([Verdict.FINE, Verdict.NOT_CONVERGED], (), SoakStatus.NOT_CONVERGED),
+        ([Verdict.NOT_CONVERGED, Verdict.VIOLATION], (), SoakStatus.VIOLATION),
+        ([Verdict.VIOLATION, Verdict.HARNESS_CRASHED], (), SoakStatus.HARNESS_CRASHED),
+        ([Verdict.FINE], ("a", "b"), SoakStatus.NOT_REPEATED),
+    ],
+)
+def test_exit_status_tells_violation_crash_and_non_convergence_apart(
+    verdicts: list[Verdict], hashes: tuple[str, ...], status: SoakStatus
+) -> None:
+    outcomes = [
+        Outcome(seed=seed, verdict=verdict, trace_hash="a", is_repeated=bool(hashes), other_hashes=hashes)
+        for seed, verdict in enumerate(verdicts)
+    ]
+    assert Report(parse_arguments([]), outcomes, real_seconds=1.0).status is status
+
+
+def test_fault_that_never_strikes_fails_the_report_of_enough_seeds() -> None:
+    struck = dict.fromkeys(list(KINDS)[1:], 1)
+    outcomes = [Outcome(seed=seed, strikes=struck) for seed in range(3)]
+    report = Report(parse_arguments(["--enough", "3"]), outcomes, real_seconds=1.0)
+    assert report.status is SoakStatus.FAULT_NEVER_STRUCK
+    assert report.never_struck == (next(iter(KINDS)),)
+    assert Report(parse_arguments(["--enough", "4"]), outcomes, real_seconds=1.0).status is SoakStatus.FINE
+
+
+def test_json_report_is_one_object_with_figures_and_each_seed_s_trace_hash() -> None:
+    ran = soak("--seed", "4", "--hours", "0.005", "--faults", "none", "--json", "--repeat", "0")
+    assert ran.returncode == 0, ran.stderr
+    report = json.loads(ran.stdout)
+    assert report["seeds"] == 1
+    assert report["virtual_hours"] > 0
+    (world,) = report["worlds"]
+    assert (world["seed"], world["verdict"], len(world["trace_hash"])) == (4, "fine", 64)
+    assert world["replay"] == "bin/mm-soak --seed 4 --hours 0.005 --faults none --trace"
+
+
+def test_trace_tells_the_story_of_a_world() -> None:
+    ran = soak("--seed", "4", "--hours", "0.005", "--faults", "none", "--trace")
+    assert ran.returncode == 0, ran.stderr
+    assert "order_placed" in ran.stdout
+    assert "cycle_reconciled" in ran.stdout
+
+
+def test_help_says_what_each_exit_status_means() -> None:
+    text = soak("--help").stdout
+    for status in SoakStatus:
+        assert f"\n  {status.value}  " in text, status
+    for group in Group:
+        assert group.value in text
