@@ -8,19 +8,19 @@ from typing import Any
 import msgspec
 
 from actors.accounts.codec import AccountCodec
-from actors.accounts.gateio_futures import GateioFuturesAccountCodec
-from actors.accounts.gateio_spot import GateioSpotAccountCodec
-from actors.accounts.mexc_spot import MexcSpotAccountCodec
-from actors.accounts.okx_spot import OkxSpotAccountCodec
-from actors.accounts.okx_swap import OkxSwapAccountCodec
+from actors.accounts.gateio.futures import GateioFuturesAccountCodec
+from actors.accounts.gateio.spot import GateioSpotAccountCodec
+from actors.accounts.mexc.spot import MexcSpotAccountCodec
+from actors.accounts.okx.spot import OkxSpotAccountCodec
+from actors.accounts.okx.swap import OkxSwapAccountCodec
 from actors.cycle.controller import Controller
 from actors.cycle.sell_on_top import SellOnTop, SellOnTopParameters
 from actors.feeds.codec import FeedCodec
-from actors.feeds.gateio_futures import GateioFuturesFeedCodec
-from actors.feeds.gateio_spot import GateioSpotFeedCodec
-from actors.feeds.mexc_spot import MexcSpotFeedCodec
-from actors.feeds.okx_spot import OkxSpotFeedCodec
-from actors.feeds.okx_swap import OkxSwapFeedCodec
+from actors.feeds.gateio.futures import GateioFuturesFeedCodec
+from actors.feeds.gateio.spot import GateioSpotFeedCodec
+from actors.feeds.mexc.spot import MexcSpotFeedCodec
+from actors.feeds.okx.spot import OkxSpotFeedCodec
+from actors.feeds.okx.swap import OkxSwapFeedCodec
 from assembly.settings import KnownExchange
 from exchanges.gateio_futures import GATEIO_FUTURES
 from exchanges.gateio_spot import GATEIO_SPOT

@@ -28,7 +28,7 @@ from actors.cycle.inbox import CycleInput, inbox_key
 from actors.feeds.book_keeper import BookKeeper
 from actors.feeds.book_sync import BookSynchroniser
 from actors.feeds.codec import BookDeltaDecoded, BookSnapshotDecoded
-from actors.feeds.gateio_spot import GateioSpotFeedCodec
+from actors.feeds.gateio.spot import GateioSpotFeedCodec
 from actors.feeds.ports import PublicRest
 from actors.feeds.publisher import FeedSubscriber, Publisher
 from actors.feeds.settings import FeedSettings

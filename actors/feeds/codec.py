@@ -1,6 +1,6 @@
 """What a feed codec is: public requests and frames out, typed market facts in, and no socket, clock or task.
 
-One file per exchange implements `FeedCodec` (see `actors.feeds.gateio_spot`); the actor does the I/O. The protocol covers
+One file per exchange implements `FeedCodec` (see `actors.feeds.gateio.spot`); the actor does the I/O. The protocol covers
 exchanges whose first book is a REST answer and ones that push it, text and binary frames, contiguous sequence numbers and
 linked ones, and checksums; what differs is data (`SequenceRule`) wherever it can be.
 """

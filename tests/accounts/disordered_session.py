@@ -18,7 +18,7 @@ from typing import TypeVar, cast
 import trio
 from msgspec.structs import replace
 
-from actors.accounts.gateio_spot import GateioSpotAccountCodec
+from actors.accounts.gateio.spot import GateioSpotAccountCodec
 from actors.accounts.session import REQUEST_TIMEOUT_SECONDS, AccountSession
 from market.symbol import Symbol
 from network.errors import RequestNotSent, ResponseLost

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from actors.accounts.codec import AccountCodec
-from actors.accounts.gateio_futures import GateioFuturesAccountCodec
+from actors.accounts.gateio.futures import GateioFuturesAccountCodec
 from market.events import Side
 from market.symbol import Symbol
 from orders.request import OrderRequest, OrderType, TimeInForce

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from actors.accounts.bookkeeper import Bookkeeper
 from actors.accounts.credential import Credential
-from actors.accounts.gateio_spot import GateioSpotAccountCodec
+from actors.accounts.gateio.spot import GateioSpotAccountCodec
 from actors.accounts.session import AccountSession, ClockOffset
 from market.clock import VirtualWallClock
 from market.events import Side

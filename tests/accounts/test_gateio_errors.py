@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.accounts.gateio_errors import KIND_BY_LABEL, refusal_in, refusal_of_one
+from actors.accounts.gateio.errors import KIND_BY_LABEL, refusal_in, refusal_of_one
 from orders.errors import ErrorKind
 
 LABELS = {

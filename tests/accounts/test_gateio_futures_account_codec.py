@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from test_gateio_spot_account_codec import CREDENTIAL, NOW, NOW_SECONDS, ODD_VALUES, mutated, response
 
 from actors.accounts.codec import Amendment, OrderReceived, PreparedRequest, ProtocolError
-from actors.accounts.gateio_futures import GateioFuturesAccountCodec
-from actors.accounts.gateio_signature import channel_signature, login_signature
+from actors.accounts.gateio.futures import GateioFuturesAccountCodec
+from actors.accounts.gateio.signature import channel_signature, login_signature
 from exchanges.gateio_futures import GATEIO_FUTURES
 from market.events import Side
 from market.symbol import Symbol

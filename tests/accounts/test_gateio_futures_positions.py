@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from test_gateio_spot_account_codec import NOW, NOW_SECONDS, ODD_VALUES, mutated
 
 from actors.accounts.codec import PositionMode, ProtocolError
-from actors.accounts.gateio_futures import GateioFuturesAccountCodec
-from actors.feeds.gateio_futures import GateioFuturesFeedCodec
+from actors.accounts.gateio.futures import GateioFuturesAccountCodec
+from actors.feeds.gateio.futures import GateioFuturesFeedCodec
 from market.symbol import Symbol
 from orders.reports import BalanceReport, FundingReport, MarginMode, PositionReport
 

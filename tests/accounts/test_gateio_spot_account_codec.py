@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from actors.accounts.codec import AccountCodec, PreparedRequest, ProtocolError
 from actors.accounts.credential import Credential
-from actors.accounts.gateio_signature import channel_signature, rest_signature
-from actors.accounts.gateio_spot import GateioSpotAccountCodec
+from actors.accounts.gateio.signature import channel_signature, rest_signature
+from actors.accounts.gateio.spot import GateioSpotAccountCodec
 from exchanges.gateio_spot import GATEIO_SPOT
 from market.events import Side
 from market.symbol import Symbol

@@ -10,8 +10,8 @@ import pytest
 
 from actors.accounts.codec import Amendment, OrderReceived, ProtocolError, StreamOrderEntry
 from actors.accounts.credential import Credential
-from actors.accounts.gateio_signature import login_signature
-from actors.accounts.gateio_spot import GateioSpotAccountCodec
+from actors.accounts.gateio.signature import login_signature
+from actors.accounts.gateio.spot import GateioSpotAccountCodec
 from market.events import Side
 from market.symbol import Symbol
 from orders.errors import ErrorKind

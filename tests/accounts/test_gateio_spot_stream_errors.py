@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from actors.accounts.gateio_spot import GateioSpotAccountCodec
+from actors.accounts.gateio.spot import GateioSpotAccountCodec
 from orders.reports import StreamClosing, StreamRefused
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actors.accounts.codec import ProtocolError
-from actors.accounts.mexc_spot import MexcKeyInquiry
-from actors.accounts.okx import OkxKeyInquiry
+from actors.accounts.mexc.spot import MexcKeyInquiry
+from actors.accounts.okx.codec import OkxKeyInquiry
 from actors.accounts.permissions import KeyPermissions
 from assembly.doctor.judgement import judge_permissions
 

@@ -10,7 +10,7 @@ from limited_account import BOOK_AGE_SECONDS_MAX, Market, program_limits
 from msgspec.structs import replace
 
 from actors.accounts.checks import refusal
-from actors.accounts.gateio_spot import GateioSpotAccountCodec
+from actors.accounts.gateio.spot import GateioSpotAccountCodec
 from actors.accounts.limits import AccountLimits, Limits, OnBreach, Refusal, ScopeLimits
 from market.events import Side
 from market.instrument import Instrument

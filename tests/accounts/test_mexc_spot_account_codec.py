@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from actors.accounts.codec import OrderReceived, PreparedRequest, ProtocolError
 from actors.accounts.credential import Credential
-from actors.accounts.mexc_signature import signed_query
-from actors.accounts.mexc_spot import CHANNELS, MexcSpotAccountCodec
-from actors.accounts.mexc_spot_errors import KIND_BY_CODE
+from actors.accounts.mexc.errors import KIND_BY_CODE
+from actors.accounts.mexc.signature import signed_query
+from actors.accounts.mexc.spot import CHANNELS, MexcSpotAccountCodec
 from exchanges.mexc_spot_push_pb2 import Balance, Deal, Push
 from exchanges.mexc_spot_push_pb2 import Order as PushedOrder
 from market.events import Side

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from actors.accounts.codec import AccountCodec, Amendment, OrderReceived, PreparedRequest, ProtocolError
 from actors.accounts.credential import Credential
-from actors.accounts.okx_errors import CODES_BY_KIND, KIND_BY_CODE
-from actors.accounts.okx_signature import iso_timestamp, login_signature, rest_signature
-from actors.accounts.okx_spot import OkxSpotAccountCodec
+from actors.accounts.okx.errors import CODES_BY_KIND, KIND_BY_CODE
+from actors.accounts.okx.signature import iso_timestamp, login_signature, rest_signature
+from actors.accounts.okx.spot import OkxSpotAccountCodec
 from market.events import Side
 from market.symbol import Symbol
 from network.http import HttpResponse

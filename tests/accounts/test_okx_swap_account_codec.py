@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from test_okx_spot_account_codec import CREDENTIAL, NOW, ODD_VALUES, mutated, refused, response
 
 from actors.accounts.codec import AccountCodec, Amendment, PositionMode, ProtocolError
-from actors.accounts.okx_swap import OkxSwapAccountCodec
+from actors.accounts.okx.swap import OkxSwapAccountCodec
 from market.events import Side
 from market.symbol import Symbol
 from orders.errors import ErrorKind

@@ -10,9 +10,9 @@ from limited_account import Market
 from msgspec.structs import replace
 
 from actors.accounts.checks import refusal
-from actors.accounts.gateio_spot import GateioSpotAccountCodec
+from actors.accounts.gateio.spot import GateioSpotAccountCodec
 from actors.accounts.limits import Limits
-from actors.accounts.okx_spot import OkxSpotAccountCodec
+from actors.accounts.okx.spot import OkxSpotAccountCodec
 from market.events import Side
 from market.instrument import Instrument, TradingStatus
 from market.symbol import Symbol

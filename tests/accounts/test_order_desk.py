@@ -17,7 +17,7 @@ from scripted_account import BTC, Books, ScriptedHttp, answered, order_answer, r
 from actors.accounts.codec import PreparedRequest
 from actors.accounts.events import AccountTrouble, OrderRefused
 from actors.accounts.gate import OrderGate
-from actors.accounts.gateio_order_entry import EXPIRY_HEADER
+from actors.accounts.gateio.order_entry import EXPIRY_HEADER
 from actors.accounts.limits import Limits, OnBreach
 from actors.accounts.order_desk import OrderDesk
 from actors.accounts.order_entry import OrderEntry

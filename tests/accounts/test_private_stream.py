@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from actors.accounts.codec import ProtocolError
-from actors.accounts.gateio_spot import GateioSpotAccountCodec
+from actors.accounts.gateio.spot import GateioSpotAccountCodec
 from actors.accounts.session import AccountSession
 from actors.accounts.stream import BAD_FRAMES_MAX, PrivateStream, StreamLost
 from network.websocket import WebSocket

@@ -16,8 +16,8 @@ from scripted_account import BTC, ScriptedHttp, order_answer, sell
 
 from actors.accounts.codec import AccountCodec, Amendment
 from actors.accounts.credential import Credential
-from actors.accounts.gateio_futures import GateioFuturesAccountCodec
-from actors.accounts.gateio_spot import GateioSpotAccountCodec
+from actors.accounts.gateio.futures import GateioFuturesAccountCodec
+from actors.accounts.gateio.spot import GateioSpotAccountCodec
 from actors.accounts.session import PAGES_MAX, AccountSession, ClockOffset
 from market.clock import VirtualWallClock
 from network.breaker import CircuitBreaker

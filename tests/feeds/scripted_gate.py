@@ -17,7 +17,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from actors.feeds.actor import run_feed
-from actors.feeds.gateio_spot import GateioSpotFeedCodec
+from actors.feeds.gateio.spot import GateioSpotFeedCodec
 from actors.feeds.publisher import FeedSubscriber
 from actors.feeds.reports import FeedReport
 from actors.feeds.settings import FeedSettings

@@ -15,7 +15,7 @@ from actors.channels.latest import open_latest
 from actors.feeds.actor import UnknownSymbol
 from actors.feeds.book_sync import LossKind
 from actors.feeds.codec import Continuity, Decoded, Frame, PingReceived, SequenceRule, SnapshotSource
-from actors.feeds.gateio_spot import GateioSpotFeedCodec
+from actors.feeds.gateio.spot import GateioSpotFeedCodec
 from actors.feeds.publisher import FeedSubscriber
 from actors.feeds.reports import (
     BadFrameReceived,

@@ -25,7 +25,7 @@ from actors.feeds.codec import (
     SubscriptionConfirmed,
     SubscriptionRefused,
 )
-from actors.feeds.gateio_futures import GateioFuturesFeedCodec
+from actors.feeds.gateio.futures import GateioFuturesFeedCodec
 from exchanges.gateio_futures import GATEIO_FUTURES
 from market.book import OrderBook
 from market.events import FundingRateChanged, LiquidationHappened, MarkPriceChanged, Side, TickerChanged, TradeHappened

@@ -28,7 +28,7 @@ from actors.feeds.codec import (
     SubscriptionConfirmed,
     SubscriptionRefused,
 )
-from actors.feeds.gateio_spot import GateioSpotFeedCodec
+from actors.feeds.gateio.spot import GateioSpotFeedCodec
 from market.book import OrderBook
 from market.events import Level, Side, TickerChanged, TradeHappened
 from market.instrument import Instrument, TradingStatus, decimal_from_book

@@ -22,7 +22,7 @@ from actors.feeds.codec import (
     SubscriptionConfirmed,
     SubscriptionRefused,
 )
-from actors.feeds.mexc_spot import SUBSCRIPTIONS_MAX, MexcSpotFeedCodec
+from actors.feeds.mexc.spot import SUBSCRIPTIONS_MAX, MexcSpotFeedCodec
 from exchanges.mexc_spot import MEXC_SPOT
 from exchanges.mexc_spot_push_pb2 import BookTicker, Depth, Level, Push, Trade, Trades
 from market.events import Side

@@ -25,8 +25,8 @@ from actors.feeds.codec import (
     SubscriptionConfirmed,
     SubscriptionRefused,
 )
-from actors.feeds.okx_checksum import book_checksum
-from actors.feeds.okx_spot import OkxSpotFeedCodec
+from actors.feeds.okx.checksum import book_checksum
+from actors.feeds.okx.spot import OkxSpotFeedCodec
 from market.book import OrderBook
 from market.events import Level, Side, TickerChanged, TradeHappened
 from market.instrument import Instrument, TradingStatus

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from actors.feeds.book_sync import BookState, BookSynchroniser, ExpectPush, FetchSnapshot, Publish
 from actors.feeds.codec import BookDeltaDecoded, ConnectionClosing, Decoded, FeedCodec, Frame, ProtocolError, SubscriptionConfirmed
-from actors.feeds.okx_checksum import book_checksum
-from actors.feeds.okx_swap import OkxSwapFeedCodec
+from actors.feeds.okx.checksum import book_checksum
+from actors.feeds.okx.swap import OkxSwapFeedCodec
 from market.book import OrderBook
 from market.events import FundingRateChanged, LiquidationHappened, MarkPriceChanged, Side, TickerChanged, TradeHappened
 from market.instrument import Instrument, TradingStatus

@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 from world import World, run_world
 
-from actors.accounts.gateio_futures import GateioFuturesAccountCodec
+from actors.accounts.gateio.futures import GateioFuturesAccountCodec
 from actors.feeds.codec import Decoded, Frame
-from actors.feeds.gateio_futures import GateioFuturesFeedCodec
+from actors.feeds.gateio.futures import GateioFuturesFeedCodec
 from assembly.registry import EXCHANGES
 from orders.reports import PrivateReport
 

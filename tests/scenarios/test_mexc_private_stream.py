@@ -10,10 +10,10 @@ import pytest
 import trio
 from world import World, run_world
 
-from actors.accounts import mexc_spot
 from actors.accounts.events import AccountConnected, AccountDisconnected
-from actors.accounts.mexc_spot import MexcSpotAccountCodec
-from actors.feeds.mexc_spot import MexcSpotFeedCodec
+from actors.accounts.mexc import spot as mexc_spot
+from actors.accounts.mexc.spot import MexcSpotAccountCodec
+from actors.feeds.mexc.spot import MexcSpotFeedCodec
 from actors.feeds.reports import FeedDisconnected
 from market.events import Side
 from orders.events import OrderPlaced

@@ -1,0 +1,1 @@
+"""How Gate.io speaks of accounts: its codecs, and nothing that does anything by itself."""

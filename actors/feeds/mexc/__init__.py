@@ -1,0 +1,1 @@
+"""How MEXC speaks of market data: its codecs, and nothing that does anything by itself."""
