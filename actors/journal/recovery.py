@@ -131,7 +131,7 @@ def read_recovery(
             unsettled.setdefault((row["exchange"], row["account"]), []).append(row)
     places = {account: (exchange, account) for account, exchange in accounts.items()}
     changes = read_changes(connection)
-    rounds = {account: _newest_rounds(connection, place) for account, place in places.items()}
+    rounds = {account: _newest_rounds(connection, installation, place) for account, place in places.items()}
     return Recovery(
         last_run=_last_run(connection, installation),
         accounts={
@@ -313,10 +313,15 @@ def _baselines(connection: sqlite3.Connection, place: Place) -> list[DayBaseline
     ]
 
 
-def _newest_rounds(connection: sqlite3.Connection, place: Place) -> list[Row]:
-    """The newest round of each cycle of an account."""
-    sql = "SELECT * FROM rounds WHERE id IN (SELECT max(id) FROM rounds WHERE exchange = ? AND account = ? GROUP BY cycle) ORDER BY id"
-    return connection.execute(sql, place).fetchall()
+def _newest_rounds(connection: sqlite3.Connection, installation: str, place: Place) -> list[Row]:
+    """The newest round of each cycle of an account. Those of another installation are its own: their orders are not ours."""
+    sql = """
+    SELECT * FROM rounds WHERE id IN (
+        SELECT max(rounds.id) FROM rounds JOIN runs ON runs.id = rounds.run
+        WHERE rounds.exchange = ? AND rounds.account = ? AND runs.installation = ? GROUP BY rounds.cycle
+    ) ORDER BY id
+    """
+    return connection.execute(sql, (*place, installation)).fetchall()
 
 
 def _orders_of_round(connection: sqlite3.Connection, round_row: Row) -> list[Row]:
@@ -324,9 +329,10 @@ def _orders_of_round(connection: sqlite3.Connection, round_row: Row) -> list[Row
         return []
     sql = """
     SELECT * FROM orders WHERE id > ? AND +exchange = ? AND +account = ? AND owner = ?
-    AND (is_settled = 0 OR CAST(filled_quantity AS REAL) > 0) ORDER BY id
+    AND (is_settled = 0 OR CAST(filled_quantity AS REAL) > 0)
+    AND run IN (SELECT id FROM runs WHERE installation = (SELECT installation FROM runs WHERE id = ?)) ORDER BY id
     """
-    which = (round_row["orders_before"], round_row["exchange"], round_row["account"], round_row["cycle"])
+    which = (round_row["orders_before"], round_row["exchange"], round_row["account"], round_row["cycle"], round_row["run"])
     return connection.execute(sql, which).fetchall()
 
 

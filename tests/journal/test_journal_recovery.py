@@ -288,6 +288,17 @@ def test_rounds_of_each_cycle_are_told_and_not_those_of_another_exchange(store) 
     assert recover(store, accounts={"main": "okx_spot"}).cycles == {}
 
 
+def test_round_of_another_installation_is_not_gone_on_with_and_its_orders_are_no_part_of_ours(store) -> None:
+    write(store, round_began(7))
+    store.begin_run(at_milliseconds=TIME, installation="xx", version="", accounts=ACCOUNTS)
+    assert recover(store, installation="xx").cycles == {}
+    theirs = fill(9)
+    write(store, OrderFilled("main", filled(9, theirs, request=request(9, client_order_id="xx-btc-9")), theirs))
+    in_progress = recover(store).cycles["main", "btc"].in_progress
+    assert in_progress is not None
+    assert in_progress.orders == ()
+
+
 # The rest
 
 
