@@ -33,6 +33,7 @@ LOOK_SECONDS = 0.1
 BOUNDS_LOOK_SECONDS = 5.0
 LATENCY_SECONDS_BUNCHING = 0.06
 BUNCHING = (Group.NETWORK, Group.LOAD, Group.CRASH)
+BUNCHING_KINDS = ("delay_requests",)
 WINDOW_SECONDS_MAX = 10.0  # of the documented limits
 # Of one cycle: what it holds may have grown in worth since it was bought, and the touch may move between our look and theirs.
 EXPOSURE_SLACK = Decimal("1.1")
@@ -268,7 +269,7 @@ class Watcher:
 def _bunches_requests(options: Options) -> bool:
     """Whether requests may arrive much closer to one another than they have left."""
     slowest = max(seconds for _, seconds in options.latencies_seconds.values())
-    return slowest > LATENCY_SECONDS_BUNCHING or any(KINDS[kind].group in BUNCHING for kind in options.kinds)
+    return slowest > LATENCY_SECONDS_BUNCHING or any(kind in BUNCHING_KINDS or KINDS[kind].group in BUNCHING for kind in options.kinds)
 
 
 class _EngineListener:

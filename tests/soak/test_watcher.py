@@ -1,0 +1,189 @@
+"""The watcher sees what it is there for: each thing that must never be true is made true once, and found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+import trio
+from msgspec.structs import replace
+
+from market.events import Side
+from market.symbol import Symbol
+from orders.commands import PlaceOrder
+from orders.events import OrderPlaced
+from orders.life_cycle import OrderInput
+from orders.request import OrderRequest, OrderType, TimeInForce
+from orders.states import TradingState
+from simulated.engine.order import NewOrder, OrderKind
+from soak.faults.strike import Place
+from soak.options import Options, draw_options
+from soak.outcome import Outcome, Verdict
+from soak.run import run_options
+from soak.world import World
+
+BTC_USDT = Symbol("BTC", "USDT")
+STRANGE = "mm-one-zzzzzzzzzz"
+
+
+def quiet_world(name: str) -> Options:
+    """One cycle, no faults, a market in which its sell rests."""
+    drawn = draw_options(1, hours=0.004, kinds=(), exchanges=(name,))
+    simulation = drawn.simulations[name]
+    calm = {"taker_rate_per_second": 0.0, "volatility_per_second": 0.0, "gap_rate_per_second": 0.0}
+    still = tuple(replace(market, **calm) for market in simulation.markets)
+    return replace(
+        drawn,
+        cycles=(replace(drawn.cycles[0], place=Place(name, BTC_USDT, "one")),),
+        simulations={name: replace(simulation, markets=still)},
+        rounds=0,
+        orders_by_rest=False,
+        latencies_seconds={name: (0.001, 0.005)},
+    )
+
+
+def when_placed(break_it: Callable[[World], object], *, name: str = "gateio_spot", count: int = 1) -> Outcome:
+    """What comes of a quiet world in which something is broken when the sell has been placed."""
+
+    def watch(world: World) -> None:
+        left = count
+
+        async def act() -> None:
+            await trio.sleep(0.01)
+            break_it(world)
+
+        def see(event: object) -> None:
+            nonlocal left
+            if isinstance(event, OrderPlaced) and event.order.request.side is Side.SELL:
+                left -= 1
+                if left == 0:
+                    world.nursery.start_soon(act)
+
+        world.observers.append(see)
+
+    return run_options(quiet_world(name), watch=watch)
+
+
+def place_strange(world: World, *, client_order_id: str = STRANGE, side: Side = Side.BUY) -> None:
+    venue = world.venue
+    price = Decimal(50_000) if side is Side.BUY else Decimal(70_000)
+    new = NewOrder(
+        account="main",
+        symbol=BTC_USDT,
+        side=side,
+        kind=OrderKind.LIMIT,
+        price=price,
+        quantity=Decimal("0.001"),
+        client_id=venue.codec.wire_client_order_id(client_order_id),
+    )
+    venue.control.engine.place(new, world.wall_clock.milliseconds())
+
+
+@pytest.mark.parametrize("name", ["gateio_spot", "gateio_futures", "mexc_spot", "okx_spot", "okx_swap"])
+def test_order_of_ours_that_is_not_in_the_ledger_is_found_at_every_exchange(name: str) -> None:
+    def place(world: World) -> None:
+        world.exchange.drop_private_events(1_000)  # or else it would be adopted as an earlier run's
+        world.exchange.deposit("BTC" if not world.venue.trades_contracts else "USDT", Decimal(1))
+        place_strange(world, client_order_id="mm-two-zzzzzzzzzz", side=Side.SELL)
+
+    outcome = when_placed(place, name=name)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert f"mm-two-zzzzzzzzzz is open at {name} and not in the ledger" in outcome.first_line
+
+
+def test_second_order_of_an_owner_is_found() -> None:
+    outcome = when_placed(place_strange)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert f"{STRANGE} was accepted by gateio_spot while" in outcome.first_line
+
+
+def test_order_that_is_open_there_and_ended_here_is_found() -> None:
+    def forget(world: World) -> None:
+        (order,) = world.account.ledger.live_orders()
+        world.account.ledger.record_input(order.client_order_id, OrderInput.SAID_CANCELLED, now=trio.current_time())
+
+    outcome = when_placed(forget)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert "is open at gateio_spot and cancelled here" in outcome.first_line
+
+
+def test_exposure_beyond_the_limit_is_found() -> None:
+    def buy_much(world: World) -> None:
+        new = NewOrder(
+            account="main",
+            symbol=BTC_USDT,
+            side=Side.BUY,
+            kind=OrderKind.MARKET,
+            quote_quantity=Decimal(5_000),
+            client_id=world.codec.wire_client_order_id("mm-two-zzzzzzzzzz"),
+        )
+        world.exchange.engine.place(new, world.wall_clock.milliseconds())
+
+    outcome = when_placed(buy_much)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert "makes the exposure at gateio_spot" in outcome.first_line
+
+
+def test_order_that_leaves_in_a_halted_state_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.accounts.order_desk.standing_refusal", lambda *_: None)
+
+    def halt_and_order(world: World) -> None:
+        assert world.runtime is not None
+        world.runtime.tree.states.enter("global", TradingState.HALTED, "test")
+        world.nursery.start_soon(order_by_hand, world)
+
+    async def order_by_hand(world: World) -> None:
+        await trio.sleep(0.5)
+        request = OrderRequest(
+            client_order_id=STRANGE,
+            owner="one",
+            symbol=BTC_USDT,
+            side=Side.BUY,
+            type=OrderType.LIMIT,
+            time_in_force=TimeInForce.GOOD_TILL_CANCELLED,
+            quantity=Decimal("0.0005"),
+            price=Decimal(59_900),
+            tag="1:buy",
+        )
+        command = PlaceOrder(request=request, expires_at=trio.current_time() + 2)
+        world.account.commands_sender.send_nowait(command)
+
+    outcome = when_placed(halt_and_order)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert f"{STRANGE} left while trading was halted" in outcome.first_line
+
+
+def test_requests_beyond_the_documented_limits_are_found() -> None:
+    outcome = when_placed(lambda world: world.exchange._limits.exceeded.update(orders=1))
+    assert outcome.verdict is Verdict.VIOLATION
+    assert "more was asked of gateio_spot than its documented limits allow: {'orders': 1}" in outcome.first_line
+
+
+def test_trade_that_the_journal_does_not_have_is_found_at_the_end() -> None:
+    def trade_unseen(world: World) -> None:
+        world.journal.rows("DELETE FROM fills")
+
+    outcome = when_placed(trade_unseen)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert "trades at gateio_spot are not in the journal" in outcome.first_line
+
+
+def test_program_that_does_not_quote_again_has_not_converged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("soak.life.CONVERGENCE_SECONDS_MAX", 20.0)
+    outcome = when_placed(lambda world: world.network.partition(world.venue.host))
+    assert outcome.verdict is Verdict.FINE  # the partition is lifted before anything is expected
+    monkeypatch.setattr("network.simulated_network.SimulatedNetwork.repair", lambda *_: None)
+    outcome = when_placed(lambda world: world.network.partition(world.venue.host))
+    assert outcome.verdict is Verdict.NOT_CONVERGED
+    assert "20 s after the last fault" in outcome.first_line
+
+
+def test_program_that_raises_is_a_violation_and_not_a_fault_of_the_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raise_it(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("assembly.runtime.Runtime._stop_when_asked", raise_it)
+    outcome = when_placed(lambda world: None)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert "the program raised ZeroDivisionError: a bug" in outcome.first_line
