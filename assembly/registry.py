@@ -35,7 +35,8 @@ class ExchangeEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Our side of an exchange; each of its accounts has a codec of its own. Its simulated side is in `simulated.registry`.
 
     `testnet_headers` go with every request to its testnet, signed or not. `counted_as` is who counts the requests, where that
-    exchange counts those to several of ours together: they share one rate budget, and its bans.
+    exchange counts those to several of ours together: they share one rate budget, and its bans. `wallet` names the money of a key
+    where several of ours trade with the same.
     """
 
     identity: ExchangeIdentity
@@ -45,6 +46,7 @@ class ExchangeEntry(msgspec.Struct, frozen=True, kw_only=True):
     has_testnet: bool = True
     testnet_headers: tuple[tuple[str, str], ...] = ()
     counted_as: str | None = None
+    wallet: str | None = None
 
     @property
     def rate_limits(self) -> dict[str, RateLimit]:
@@ -60,6 +62,7 @@ class ExchangeEntry(msgspec.Struct, frozen=True, kw_only=True):
             needs_passphrase=codec.needs_passphrase,
             has_contracts=codec.capabilities.positions,
             has_testnet=self.has_testnet,
+            wallet=self.wallet,
         )
 
 
@@ -92,6 +95,7 @@ EXCHANGES: dict[str, ExchangeEntry] = {
             credential_prefix="OKX",
             testnet_headers=(("x-simulated-trading", "1"),),
             counted_as="okx",
+            wallet="OKX's trading account",  # one for all products, in every account mode
         ),
         ExchangeEntry(
             identity=OKX_SWAP,
@@ -100,6 +104,7 @@ EXCHANGES: dict[str, ExchangeEntry] = {
             credential_prefix="OKX",
             testnet_headers=(("x-simulated-trading", "1"),),
             counted_as="okx",
+            wallet="OKX's trading account",  # one for all products, in every account mode
         ),
         ExchangeEntry(
             identity=MEXC_SPOT,

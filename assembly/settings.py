@@ -186,6 +186,7 @@ class KnownExchange(msgspec.Struct, frozen=True, kw_only=True):
     needs_passphrase: bool = False
     has_testnet: bool = True
     has_contracts: bool = False
+    wallet: str | None = None
 
 
 def live_permissions(settings: Settings) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.accounts.credential import Credential
+from actors.accounts.policies import UnexplainedBalances
 from assembly.control.place import control_path
 from assembly.decoding import SettingsError, decode, nearest
 from assembly.settings import (
@@ -77,6 +78,7 @@ def check_settings(
     for name, exchange in exchanges.items():
         _check_exchange(name, exchange, known_exchanges[name])
     credentials = _credentials(exchanges, accounts, environment, known_exchanges)
+    _check_wallets(exchanges, accounts, credentials, known_exchanges)
     for name, account in accounts.items():
         _check_contracts(name, account, known_exchanges[account.exchange])
         _check_account_mode(name, account, exchanges[account.exchange], installation_is_explicit=installation_is_explicit)
@@ -265,6 +267,28 @@ def _check_account_mode(name: str, account: AccountSettings, exchange: ExchangeS
             raise SettingsError(
                 f"accounts.{name}.limits needs {' and '.join(missing)} because {account.exchange} is live: "
                 "say in quote units how much it may trade at most"
+            )
+
+
+def _check_wallets(
+    exchanges: Mapping[str, ExchangeSettings],
+    accounts: Mapping[str, AccountSettings],
+    credentials: Mapping[str, Credential],
+    known_exchanges: Mapping[str, KnownExchange],
+) -> None:
+    """What one account trades, nothing explains to another that has the same money."""
+    first_by_wallet: dict[tuple[str, str], str] = {}
+    for name, account in accounts.items():
+        wallet = known_exchanges[account.exchange].wallet
+        if wallet is None or exchanges[account.exchange].mode is ExchangeMode.SIMULATED:
+            continue
+        first = first_by_wallet.setdefault((wallet, credentials[name].key), name)
+        strict = [one for one in (first, name) if accounts[one].unexplained_balances is not UnexplainedBalances.REPORT]
+        if first != name and strict:
+            where = " and ".join(f"accounts.{one}" for one in strict)
+            raise SettingsError(
+                f"accounts.{first} and accounts.{name} have one key and so one wallet, {wallet}: what one of them trades, nothing "
+                f'explains to the other; set unexplained_balances = "report" in {where}, or give each the key of a sub-account of its own'
             )
 
 

@@ -32,9 +32,9 @@ quantity = 100
 """
 KNOWN = {
     "gateio_spot": KnownExchange(credential_prefix="GATEIO"),
-    "okx_spot": KnownExchange(credential_prefix="OKX", needs_passphrase=True),
+    "okx_spot": KnownExchange(credential_prefix="OKX", needs_passphrase=True, wallet="the trading account"),
     "mexc_spot": KnownExchange(credential_prefix="MEXC", has_testnet=False),
-    "okx_swap": KnownExchange(credential_prefix="OKX", needs_passphrase=True, has_contracts=True),
+    "okx_swap": KnownExchange(credential_prefix="OKX", needs_passphrase=True, has_contracts=True, wallet="the trading account"),
 }
 CREDENTIAL = {"GATEIO_API_KEY": "the-real-key", "GATEIO_API_SECRET": "the-real-secret"}
 

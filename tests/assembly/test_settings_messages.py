@@ -465,3 +465,50 @@ def test_adopted_installation_of_a_wrong_form_is_refused(tmp_path: Path) -> None
     told = message(tmp_path, {'installation = "mm"': 'installation = "mm"\nadopted_installations = ["Old-1"]'})
     assert "runtime.adopted_installations" in told
     assert "1 to 6 lower case letters or digits" in told
+
+
+ONE_WALLET = """
+[runtime]
+installation = "mm"
+
+[exchanges.okx_spot]
+mode = "testnet"
+
+[exchanges.okx_swap]
+mode = "testnet"
+
+[accounts.spot]
+exchange = "okx_spot"
+
+[accounts.swap]
+exchange = "okx_swap"
+
+[cycles.spot]
+strategy = "sell_on_top"
+account = "spot"
+symbol = "BTC_USDT"
+quantity = 100
+
+[cycles.swap]
+strategy = "sell_on_top"
+account = "swap"
+symbol = "BTC_USDT"
+quantity = 100
+"""
+OKX_CREDENTIAL = {"OKX_API_KEY": "a-key", "OKX_API_SECRET": "a-secret", "OKX_API_PASSPHRASE": "a-phrase"}
+
+
+def test_accounts_with_one_wallet_must_not_take_each_others_trades_for_unexplained(tmp_path: Path) -> None:
+    found = message(tmp_path, text=ONE_WALLET, environment=OKX_CREDENTIAL)
+    assert found.startswith("accounts.spot and accounts.swap have one key and so one wallet, the trading account")
+    assert 'unexplained_balances = "report" in accounts.spot and accounts.swap' in found
+    mended = ONE_WALLET.replace('exchange = "okx_spot"\n', 'exchange = "okx_spot"\nunexplained_balances = "report"\n')
+    assert 'unexplained_balances = "report" in accounts.swap,' in message(tmp_path, text=mended, environment=OKX_CREDENTIAL)
+    mended = mended.replace('exchange = "okx_swap"\n', 'exchange = "okx_swap"\nunexplained_balances = "report"\n')
+    assert load(tmp_path, mended, environment=OKX_CREDENTIAL).credentials["swap"].key == "a-key"
+
+
+def test_accounts_with_keys_of_their_own_may_be_strict_about_their_balances(tmp_path: Path) -> None:
+    text = ONE_WALLET.replace('exchange = "okx_swap"\n', 'exchange = "okx_swap"\ncredential = "OTHER"\n')
+    other = {name.replace("OKX", "OTHER"): f"other-{value}" for name, value in OKX_CREDENTIAL.items()}
+    assert load(tmp_path, text, environment={**OKX_CREDENTIAL, **other}).credentials["swap"].key == "other-a-key"
