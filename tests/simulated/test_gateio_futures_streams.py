@@ -414,5 +414,5 @@ async def test_state_of_the_exchange_tells_positions_and_mark_prices(autojump_cl
         state = world.server.venue.state()  # type: ignore[attr-defined]
         assert state["markets"]["BTC_USDT"]["mark_price"] == "60000"
         assert state["accounts"]["main"]["positions"][0] | {"cost": ""} == {
-            "market": "BTC_USDT", "quantity": "-0.0003", "cost": "", "leverage": "10", "margin_mode": "cross",
+            "market": "BTC_USDT", "symbol": "BTC/USDT", "quantity": "-0.0003", "cost": "", "leverage": "10", "margin_mode": "cross",
         }  # fmt: skip
