@@ -155,6 +155,10 @@ class VenueControl:
         """Carry out the next `count` such requests and answer with status 200 and a page that is no JSON."""
         self.faults.plan_answer(operation, AnswerFault.GARBLED, status=200, count=count)
 
+    def answer_twice(self, operation: Operation, count: int = 1) -> None:
+        """Carry out the next `count` such requests once and answer those that came over a websocket twice."""
+        self.faults.plan_answer(operation, AnswerFault.TWICE, status=200, count=count)
+
     def hide_new_orders(self, seconds: float) -> None:
         """Let queries not find an order before it is so old: they are answered by a replica that lags behind the engine."""
         self.faults.new_orders_hidden_seconds = seconds

@@ -27,6 +27,7 @@ class AnswerFault(enum.Enum):
     FAILED_AFTER = "done, but the answer is a server error"
     FAILED_BEFORE = "not done, and the answer is a server error"
     GARBLED = "done, but the answer is a page that no client can read"
+    TWICE = "done once, and answered twice where that can be: over a websocket"
 
 
 class _PlannedAnswer(msgspec.Struct):

@@ -19,6 +19,7 @@ from market.symbol import Symbol
 from orders.events import AccountReady, OrderSubmitted
 from orders.ledger import ENDED_ORDERS_KEPT_MAX
 from orders.order import ZERO
+from orders.reconciliation import CycleFinished
 from orders.states import TradingState
 from simulated.engine.events import EngineEvent, OrderChange, OrderChanged, TradeMade
 from simulated.engine.order import Order
@@ -105,6 +106,9 @@ class Watcher:
                 return
             case BookLost():
                 self._book_lost_at[event.exchange, event.symbol] = now
+            case CycleFinished() if event.reason and not self._world.runtime_is_stopping():
+                if self._explanations.explains_disagreement() is None:
+                    self._say(f"the cycle {event.cycle} gave up: {event.reason}")
             case AccountReady():
                 self._ready.add(event.account)
             case OrderSubmitted():
@@ -144,12 +148,12 @@ class Watcher:
                 self._say(f"two orders of {owner} are open at once at {venue.name}, {name} among them")
             owners.add(owner)
             if order.side is Side.SELL:
-                open_sells[owner] += order.remaining_quantity  # type: ignore[assignment]
+                open_sells[_holder(venue, order.symbol, owner)] += order.remaining_quantity  # type: ignore[assignment]
         if self._explanations.explains_disagreement() is not None:
             return
-        for owner, held in self._held[venue.name].items():
-            if held - open_sells[owner] < 0:
-                self._say(f"{owner} has or may yet sell {open_sells[owner] - held} more than it bought at {venue.name}")
+        for holder, held in self._held[venue.name].items():
+            if held - open_sells[holder] < 0:
+                self._say(f"{holder} has or may yet sell {open_sells[holder] - held} more than it bought at {venue.name}")
 
     def _look_at_departures(self, venue: Venue, account: AccountParts) -> None:
         """Orders that have left since the last look: on a usable book, through an open gate, in a state that lets them."""
@@ -234,7 +238,8 @@ class Watcher:
                 self.trades += 1
                 quantity = trade.quantity if side is Side.BUY else -trade.quantity
                 fee = party.fee if party.fee_asset == trade.symbol.base else ZERO
-                self._held[venue.name][venue.owner(party.client_id)] += quantity - fee  # type: ignore[assignment]
+                holder = _holder(venue, trade.symbol, venue.owner(party.client_id))
+                self._held[venue.name][holder] += quantity - fee  # type: ignore[assignment]
 
     def accepted(self, venue: Venue, order: Order) -> None:
         """An order of ours rests, or is about to trade."""
@@ -253,17 +258,22 @@ class Watcher:
         ask = venue.control.best_ask(order.symbol)
         if ask is None:
             return
-        owners = {cycle.place.cycle for cycle in cycles if cycle.place.symbol == order.symbol}
-        held = sum((quantity for owner, quantity in self._held[venue.name].items() if owner in owners), ZERO) * ask
+        holders = {_holder(venue, order.symbol, cycle.place.cycle) for cycle in cycles if cycle.place.symbol == order.symbol}
+        held = sum((quantity for holder, quantity in self._held[venue.name].items() if holder in holders), ZERO) * ask
         buys = [other for other in venue.open_orders() if other.side is Side.BUY and other.symbol == order.symbol and other.id != order.id]
         pending = sum((other.remaining_quantity * other.price for other in buys), ZERO)
         asked = order.quote_quantity if order.quote_quantity is not None else order.quantity * (order.price or ask)
         exposure = held + pending + asked
-        if exposure > limit * EXPOSURE_SLACK:
+        if exposure > limit * EXPOSURE_SLACK and self._explanations.explains_disagreement() is None:
             self._say(f"{name} makes the exposure at {venue.name} {exposure:.2f}, and the limit is {limit}")
 
     def _say(self, text: str) -> None:
         self.found.append(f"at {trio.current_time():.4f} s: {text}")
+
+
+def _holder(venue: Venue, symbol: Symbol, owner: str) -> str:
+    """Who holds what an owner has bought: of contracts the account has one position, which whoever flattens closes."""
+    return str(symbol) if venue.trades_contracts else owner
 
 
 def _bunches_requests(options: Options) -> bool:

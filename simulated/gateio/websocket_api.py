@@ -104,7 +104,7 @@ class WebsocketApi:
                 frames = [self._failure(session, submitted, GateError("SERVER_ERROR", "Server error", status=fault[1]))]
             elif fault is not None and fault[0] is AnswerFault.GARBLED:
                 frames = [UNREADABLE]
-            for frame in frames:
+            for frame in frames * 2 if fault is not None and fault[0] is AnswerFault.TWICE else frames:
                 session.push(frame)
 
     def _channel(self, session: GateSession) -> tuple[trio.MemorySendChannel[_Submitted], trio.MemoryReceiveChannel[_Submitted]]:

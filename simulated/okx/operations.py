@@ -80,7 +80,8 @@ class Operations:
             if fault is AnswerFault.FAILED_AFTER:
                 answer = failed
             times = {"inTime": str(received), "outTime": str(self._venue.now() * 1000)}
-            session.push(messages.text_of({"id": request_id, "op": op, **answer, **times}))
+            for _ in range(2 if fault is AnswerFault.TWICE else 1):
+                session.push(messages.text_of({"id": request_id, "op": op, **answer, **times}))
 
     def _carry_out(self, session: Session, kind: _Kind, args: list[dict[str, Any]], expires_at: str | None) -> dict[str, Any]:
         account = session.account

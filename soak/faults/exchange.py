@@ -7,7 +7,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 
+from orders.events import OrderCancelRequested
 from simulated.control import VenueControl
+from simulated.engine.order import Order
 from simulated.faults import Operation
 from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing, once
 from soak.world import World
@@ -170,13 +172,36 @@ def _fill_ours(rng: random.Random) -> Strike:
         ours = place.venue(world).open_orders()
         if not ours:
             return None
-        order, control = ours[0], _control(world, place)
-        rules = control.engine.instruments[order.symbol]
-        part = rules.round_quantity_down(order.remaining_quantity * Decimal(str(fraction)))
-        control.fill_order(order.id, min(max(part, rules.quantity_step), order.remaining_quantity))
+        _fill(_control(world, place), ours[0], fraction)
         return nothing
 
     return Strike(text=f"{fraction:.0%}", begin=begin)
+
+
+def _fill_at_cancel(rng: random.Random) -> Strike:
+    """A part of the order trades while our cancellation of it is under way."""
+    fraction = rng.choice((0.3, 1.0))
+
+    def begin(world: World, place: Place) -> Undo:
+        venue = place.venue(world)
+
+        def see(event: object) -> None:
+            if not isinstance(event, OrderCancelRequested) or event.account != venue.account:
+                return
+            theirs = venue.control.order_by_client_id(venue.codec.wire_client_order_id(event.order.client_order_id))
+            if theirs is not None and theirs.finish is None:
+                _fill(venue.control, theirs, fraction)
+
+        world.observers.append(see)
+        return partial(world.observers.remove, see)
+
+    return Strike(text=f"{fraction:.0%}", begin=begin, seconds=for_a_while(rng))
+
+
+def _fill(control: VenueControl, order: Order, fraction: float) -> None:
+    rules = control.engine.instruments[order.symbol]
+    part = rules.round_quantity_down(order.remaining_quantity * Decimal(str(fraction)))
+    control.fill_order(order.id, min(max(part, rules.quantity_step), order.remaining_quantity))
 
 
 def _cancel_ours(rng: random.Random) -> Strike:
@@ -193,6 +218,7 @@ _DRAWS: dict[str, Draw] = {
     "lose_answers": _answers(lambda control, operation, count: control.lose_answers(operation, count)),
     "fail_after": _answers(lambda control, operation, count: control.fail_after_accepting(operation, count=count)),
     "fail_before": _answers(lambda control, operation, count: control.fail_before_accepting(operation, count=count)),
+    "answer_twice": _answers(lambda control, operation, count: control.answer_twice(operation, count)),
     "garble_answers": _answers(lambda control, operation, count: control.garble_answers(operation, count), ANSWERED_OPERATIONS),
     "delay_requests": _delays(
         lambda control, operation, seconds, count: control.delay_requests(operation, seconds, count), ORDER_OPERATIONS
@@ -217,6 +243,7 @@ _DRAWS: dict[str, Draw] = {
     "move_market": _move_market,
     "freeze_flow": _freeze_flow,
     "fill_ours": _fill_ours,
+    "fill_at_cancel": _fill_at_cancel,
     "cancel_ours": _cancel_ours,
 }
 
