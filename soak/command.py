@@ -20,6 +20,7 @@ from soak.run import run_options
 from soak.world import World
 
 INTERRUPTED = 130
+PROGRESS_LINE_SECONDS = 30.0  # where no bar can be drawn
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,11 +51,16 @@ def _run_all(arguments: Arguments, outcomes: list[Outcome], errors: Console) -> 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as progress:
         task = progress.add_task("seeds", total=len(arguments.seeds))
+        told_at = time.monotonic()
         for outcome in run_seeds(arguments):
             outcomes.append(outcome)
             _show_failure(progress.console, arguments, outcome)
             bad = sum(one.verdict is not Verdict.FINE for one in outcomes)
             progress.update(task, advance=1, description=f"seeds, {bad} bad")
+            if not errors.is_terminal and time.monotonic() - told_at > PROGRESS_LINE_SECONDS:
+                told_at = time.monotonic()
+                hours = sum(one.virtual_seconds for one in outcomes) / 3600
+                errors.print(f"{len(outcomes)} of {len(arguments.seeds)} seeds, {hours:.1f} virtual hours, {bad} bad", highlight=False)
 
 
 def _show_failure(console: Console, arguments: Arguments, outcome: Outcome) -> None:

@@ -71,6 +71,8 @@ class Convergence:
             return "the program does not run"
         for scope in runtime.tree.states.declared():
             runtime.tree.states.enter(scope, TradingState.RUN, "nothing is wrong any more")
+        for restraint in runtime.tree.states.restraints():
+            return f"{restraint.scope} is {restraint.state.value}: {restraint.reason}"
         for venue in world.venues.values():
             if venue.account not in self._ready:
                 return f"the account {venue.account} at {venue.name} is not ready"

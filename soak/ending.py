@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import trio
 
 from assembly.presenter.report import ExitStatus, RunReport
@@ -115,9 +117,13 @@ def _check_ledger(world: World, venue: Venue) -> None:
 
 def _check_journal(world: World, venue: Venue) -> None:
     """Whatever was killed in between: every trade of ours is written down once, over all runs."""
-    rows = world.journal.rows("SELECT account, symbol, trade_id FROM fills")
-    written = {(symbol, trade) for account, symbol, trade in rows if account == venue.account}
-    real = {(str(trade.symbol), str(trade.id)) for trade in venue.control.trades() if venue.parties(trade)}
+    rows = world.journal.rows("SELECT account, symbol, trade_id, price, quantity, fee FROM fills")
+    written = {(symbol, trade, *map(Decimal, amounts)) for account, symbol, trade, *amounts in rows if account == venue.account}
+    real = {
+        (str(trade.symbol), str(trade.id), trade.price, trade.quantity, party.fee)
+        for trade in venue.control.trades()
+        for party in venue.parties(trade)
+    }
     if missing := real - written:
         world.fail(f"{len(missing)} of {len(real)} trades at {venue.name} are not in the journal: {sorted(missing)[:5]}")
     known = {row[0] for row in world.journal.rows("SELECT client_order_id FROM orders")}
