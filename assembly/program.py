@@ -120,17 +120,22 @@ async def _run(
         logs.note(now_milliseconds, event)
         presenter.event(now_milliseconds, event)
 
-    runtime = Runtime(
-        settings,
-        wall_clock=wall_clock,
-        seed=seed,
-        report=report,
-        journal=journal,
-        redact=redact,
-        control=control,
-        lifting=lifting,
-        settings_path=str(arguments.settings_path.resolve()),
-    )
+    try:
+        runtime = Runtime(
+            settings,
+            wall_clock=wall_clock,
+            seed=seed,
+            report=report,
+            journal=journal,
+            redact=redact,
+            control=control,
+            lifting=lifting,
+            settings_path=str(arguments.settings_path.resolve()),
+        )
+    except JournalError as error:  # it could be opened, but this run not be written into it
+        with contextlib.suppress(OSError):
+            os.write(STANDARD_ERROR, f"{error}\n".encode(errors="replace"))
+        return ExitStatus.USAGE
     presenter = open_presenter(
         arguments.output_form,
         sink=DescriptorSink(STANDARD_OUTPUT),

@@ -140,8 +140,9 @@ class Runtime:
             try:
                 await self.tree.root.run()
             except SupervisionError as error:
-                cause = f": {one_line(error.__cause__)}" if error.__cause__ is not None else ""
-                self._end(ExitStatus.FAILED, f"{error}{cause}")
+                cause = "" if error.__cause__ is None else one_line(error.__cause__)
+                told = str(error) if cause in str(error) else f"{error}: {cause}"
+                self._end(ExitStatus.FAILED, told)
             nursery.cancel_scope.cancel()
         if self._journal is not None:
             try:

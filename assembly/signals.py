@@ -17,7 +17,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PAUSE_SIGNAL, RESUME_SIGNAL = signal.SIGUSR1, signal.SIGUSR2
 STATE_SIGNALS = (PAUSE_SIGNAL, RESUME_SIGNAL)
 STANDARD_ERROR = 2
-_MESSAGE = b"stopped before anything was sent: no order of ours is live\n"
+_MESSAGE = b"stopped before anything was sent: no order of this run is live\n"
 
 Listener = Callable[[signal.Signals], None]
 

@@ -172,7 +172,7 @@ class Tree:
             if account.exchange != event.exchange:
                 continue
             if event.after is BreakerState.OPEN:
-                self.states.restrain(account_scope(name), EXCHANGE_SILENT, TradingState.PAUSED, f"{event.exchange} {event.reason}")
+                self.states.restrain(account_scope(name), EXCHANGE_SILENT, TradingState.PAUSED, f"{event.exchange}: {event.reason}")
             elif event.after is BreakerState.CLOSED:
                 self.states.lift(account_scope(name), EXCHANGE_SILENT)
 

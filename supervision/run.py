@@ -117,9 +117,8 @@ class Run:
         self._last_over_limit = (slot, error)
         self.report(IntensityExceeded(*life.where(), intensity.restarts_max, intensity.period_seconds, error))
         if self._policy.when_exceeded is WhenExceeded.ESCALATE:
-            self._escalate(
-                f"{slot.path} was one restart too many: more than {intensity.restarts_max} in {intensity.period_seconds:g} s", slot, error
-            )
+            too_often = f"was one restart too many: more than {intensity.restarts_max} in {intensity.period_seconds:g} s"
+            self._escalate(f"{slot.path} {too_often if intensity.restarts_max else 'died, and is never restarted'}", slot, error)
 
     def start_failed(self, slot: Slot, life: Incarnation) -> None:
         why = "" if life.error is None else f": {one_line(life.error)}"

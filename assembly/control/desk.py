@@ -142,9 +142,10 @@ class ControlDesk:
 
     def _refuse_to_rearm(self, scope: str) -> Answer:
         halted = next(found for found in self._picture.states() if found.scope == scope and not found.cause)
+        why = halted.reason or "without a reason"
         return Answer(
             done=False,
-            message=f"{scope} was halted {halted.reason or 'without a reason'}. "
+            message=f"{scope} was halted{' ' if why.startswith(('by ', 'without ')) else ': '}{why}. "
             "Only somebody who has looked into that lifts it, and says so (from_halt).",
             halted=halted,
         )

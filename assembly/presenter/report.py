@@ -26,7 +26,10 @@ class ExitStatus(enum.IntEnum):
 _MEANINGS = {
     ExitStatus.CLEAN: "clean: no order of ours is live",
     ExitStatus.FAILED: "failed, but no order of ours is live",
-    ExitStatus.USAGE: "the command line, the settings or the credential cannot be used; no order of ours is live",
+    ExitStatus.USAGE: (
+        "the command line, the settings, the journal or the credential cannot be used; no order of this run is live, "
+        "what a killed one left may still be"
+    ),
     ExitStatus.MAY_BE_LIVE: "ORDERS OF OURS MAY STILL BE LIVE: look at the exchange and cancel what is listed above",
 }
 

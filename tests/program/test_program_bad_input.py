@@ -101,7 +101,10 @@ def check_stopped_before_any_order(program: Program, exchange: Exchange, orders_
     errors = [line for line in program.stderr.splitlines() if message in line]
     assert len(errors) == 1, program.stderr
     assert "Traceback" not in program.stderr
-    assert "exit status 2: the command line, the settings or the credential cannot be used; no order of ours is live" in program.stdout
+    assert (
+        "exit status 2: the command line, the settings, the journal or the credential cannot be used; no order of this run is live"
+        in program.stdout
+    )
     assert message in program.lines_of_stdout()[-1]
 
 

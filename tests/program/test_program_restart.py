@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from processes import NO_GUARDIAN, Exchange, Program, settings
@@ -64,3 +66,20 @@ def test_second_program_on_one_journal_is_refused_with_status_2_and_says_who_has
             assert f"in use by process {first.popen.pid}" in second.stderr
         first.send(signal.SIGINT)
         assert first.wait_exit() == 0
+
+
+def test_journal_that_opens_and_takes_no_new_run_is_told_in_one_line_with_status_2(tmp_path: Path, quiet_exchange: Exchange) -> None:
+    path = settings(tmp_path, exchange=quiet_exchange, runtime=NO_GUARDIAN)
+    with Program(path) as first:
+        first.wait_for("order_placed")
+        first.send(signal.SIGINT)
+        assert first.wait_exit() == 0
+    # What a disk does that became full between the opening and the first row.
+    with closing(sqlite3.connect(tmp_path / "var" / "journal.sqlite")) as journal:
+        journal.execute("CREATE TRIGGER full BEFORE INSERT ON runs BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END")
+
+    with Program(path) as program:
+        assert program.wait_exit() == 2
+        assert program.stdout == ""
+        assert program.stderr.count("\n") == 1, program.stderr
+        assert "journal.sqlite cannot be written: database or disk is full" in program.stderr

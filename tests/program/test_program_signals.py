@@ -36,7 +36,7 @@ def test_signal_before_imports_are_done_leaves_at_once_with_status_0_and_says_no
         program.send(number)
         assert program.wait_exit(STOP_SECONDS) == 0
         assert program.stdout == ""
-        assert program.stderr == "stopped before anything was sent: no order of ours is live\n"
+        assert program.stderr == "stopped before anything was sent: no order of this run is live\n"
     assert lively_exchange.orders_ever() == orders
 
 
