@@ -51,6 +51,11 @@ def tasks_of(actor: trio.lowlevel.Task) -> list[trio.lowlevel.Task]:
     return [task for task in (actor, *inside) if _private(task)._abort_func is not None]
 
 
+def can_hang(task: trio.lowlevel.Task) -> bool:
+    """Whether it waits for something else than for the end of its own children, who are what can hang then."""
+    return not any(_private(nursery)._parent_waiting_in_aexit for nursery in task.child_nurseries)
+
+
 def crash(task: trio.lowlevel.Task) -> None:
     """Raise `InjectedCrash` at the checkpoint where the task waits."""
 
@@ -61,7 +66,7 @@ def crash(task: trio.lowlevel.Task) -> None:
 
 
 class Hang:
-    """A task that does not go on, whatever it waited for, until `end`, or until it is cancelled."""
+    """A task that does not go on, whatever it waited for, until `end`, or until it is cancelled. It must be one that `can_hang`."""
 
     def __init__(self, task: trio.lowlevel.Task) -> None:
         self._task = task
@@ -130,6 +135,6 @@ def _is_alive(actor: trio.lowlevel.Task) -> bool:
     return bool(actor.child_nurseries) and any(_GUARD in task.name for task in actor.child_nurseries[0].child_tasks)
 
 
-def _private(task: trio.lowlevel.Task) -> Any:
-    """What Trio does not show of a task."""
-    return task
+def _private(thing: trio.lowlevel.Task | trio.Nursery) -> Any:
+    """What Trio does not show of it."""
+    return thing

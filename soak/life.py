@@ -18,6 +18,7 @@ from soak.convergence import Convergence
 from soak.ending import Explanations, check_end, check_run_ended
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Place, Strike
+from soak.hand import Hand
 from soak.moments import When, draw_when
 from soak.options import STOP_DEADLINE_SECONDS, Options
 from soak.outcome import Outcome, count
@@ -173,6 +174,9 @@ class Life:
         self._explanations.run_begins()
         self._outcome.runs += 1
         self._world.launch(self._options.settings(self._world))
+        for place in self._options.hands:
+            hand = Hand(self._world, place, random.Random(f"{self._world.seed}:{place.cycle}:{self._outcome.runs}"))
+            self._world.nursery.start_soon(hand.act)
 
     async def _keep_running(self) -> None:
         """As a service manager does: whenever it has ended, start it again a while later."""

@@ -30,6 +30,7 @@ KINDS_AT_ONCE = (1, 2, 3, 4, 6, 8, 12, 20)
 CYCLE_NAMES = ("one", "two", "three", "four")
 # Twice what the cycles may want would pass a limit that is this many times as high: a buy that is made twice is too much.
 LIMIT_FACTOR = Decimal("1.8")
+HAND_QUOTE_QUANTITY = Decimal(60)
 
 BTC = MarketSettings(maker_rate_per_second=6.0)
 ETH = MarketSettings(
@@ -89,6 +90,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     simulations: dict[str, SimulationSettings]
     regimes: dict[str, str]
     latencies_seconds: dict[str, tuple[float, float]]
+    hands: tuple[Place, ...]
     private_lines: tuple[str, ...]
     orders_by_rest: bool
     flatten_on_stop: bool
@@ -102,19 +104,25 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             f"exchanges: {', '.join(self.exchanges)}; latency each way: {latencies}",
             f"markets: {', '.join(f'{name} {regime}' for name, regime in self.regimes.items())}",
             f"cycles: {', '.join(map(str, self.cycles))}; rounds each: {self.rounds or 'no end'}",
+            f"hands: {', '.join(f'{place.cycle} in {place.symbol} at {place.exchange}' for place in self.hands) or 'none'}",
             f"private lines of their own: {', '.join(self.private_lines) or 'none'}; orders by REST: {self.orders_by_rest}; "
             f"flatten on stop: {self.flatten_on_stop}",
             f"faults: {', '.join(self.kinds) or 'none'}",
         ]
 
+    def notional_max(self, exchange: str) -> Decimal:
+        """The limits of the account there, in quote units."""
+        cycles = sum((cycle.quote_quantity for cycle in self.cycles if cycle.place.exchange == exchange), Decimal(0))
+        return cycles * LIMIT_FACTOR + sum(HAND_QUOTE_QUANTITY for place in self.hands if place.exchange == exchange)
+
     def settings(self, world: World) -> Settings:
         """Settings of the program that trades in this world."""
         accounts: dict[str, AccountSettings] = {}
         for venue in world.venues.values():
-            wanted = sum((cycle.quote_quantity for cycle in self.cycles if cycle.place.exchange == venue.name), Decimal(0))
+            notional_max = self.notional_max(venue.name)
             accounts[venue.account] = AccountSettings(
                 exchange=venue.name,
-                limits=LimitSettings(max_position_notional=wanted * LIMIT_FACTOR, max_order_notional=wanted * LIMIT_FACTOR),
+                limits=LimitSettings(max_position_notional=notional_max, max_order_notional=notional_max),
                 margin_mode=MarginMode.CROSS if venue.trades_contracts else None,
             )
         return Settings(
@@ -148,6 +156,8 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
                 places.append(Place(name, parse_symbol(symbol), CYCLE_NAMES[len(places)]))
     chosen = tuple(dict.fromkeys(place.exchange for place in places))
     private_lines = tuple(name for name in chosen if rng.random() < 0.5)
+    assets = [place for place in places if not EXCHANGES[place.exchange].account_codec().capabilities.positions]
+    hands = tuple(msgspec.structs.replace(place, cycle="hand") for place in assets[:1] if rng.random() < 0.4)
     usable = [kind for kind in sorted(kinds) if private_lines or not KINDS[kind].needs_private_line]
     strategies = sorted(STRATEGY_PARAMETERS)
     regimes = {name: rng.choice(sorted(REGIMES)) for name in chosen}
@@ -160,6 +170,7 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
         simulations={name: _draw_simulation(rng, seed, regimes[name]) for name in chosen},
         regimes=regimes,
         latencies_seconds={name: rng.choice(LATENCIES) for name in chosen},
+        hands=hands,
         private_lines=private_lines,
         orders_by_rest=rng.random() < 0.2,
         flatten_on_stop=rng.random() < 0.3,

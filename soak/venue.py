@@ -11,6 +11,8 @@ from actors.accounts.credential import Credential
 from assembly.registry import EXCHANGES
 from assembly.settings import ExchangeSettings
 from market.clock import WallClock
+from market.events import Side
+from market.symbol import Symbol
 from orders.identity import owner_of
 from simulated.control import VenueControl
 from simulated.engine.order import Order, Trade, TradeParty
@@ -90,6 +92,16 @@ class Venue:
     def parties(self, trade: Trade) -> list[TradeParty]:
         """The sides of a trade that are ours."""
         return [party for party in (trade.taker, trade.maker) if self.is_ours(party.client_id)]
+
+    def holdings(self, owner: str, symbol: Symbol) -> Decimal:
+        """What an owner has bought and not sold, after fees."""
+        held = Decimal(0)
+        for trade in self.control.trades():
+            for party, side in ((trade.taker, trade.taker_side), (trade.maker, trade.taker_side.opposite)):
+                if trade.symbol == symbol and self.is_ours(party.client_id) and self.owner(party.client_id) == owner:
+                    held += trade.quantity if side is Side.BUY else -trade.quantity
+                    held -= party.fee if party.fee_asset == symbol.base else Decimal(0)
+        return held
 
     def totals(self) -> dict[str, Decimal]:
         """What the account holds, by asset."""

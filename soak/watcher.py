@@ -26,7 +26,7 @@ from simulated.engine.order import Order
 from soak.ending import Explanations
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
-from soak.options import LIMIT_FACTOR, Options
+from soak.options import Options
 from soak.venue import Venue
 from soak.world import World
 
@@ -254,11 +254,12 @@ class Watcher:
     def _check_exposure(self, venue: Venue, order: Order, name: str) -> None:
         """What is held, and what may still be bought, by the exchange's own books, this order included."""
         cycles = [cycle for cycle in self._options.cycles if cycle.place.exchange == venue.name]
-        limit = sum((cycle.quote_quantity for cycle in cycles), ZERO) * LIMIT_FACTOR
+        limit = self._options.notional_max(venue.name)
         ask = venue.control.best_ask(order.symbol)
         if ask is None:
             return
         holders = {_holder(venue, order.symbol, cycle.place.cycle) for cycle in cycles if cycle.place.symbol == order.symbol}
+        holders |= {place.cycle for place in self._options.hands if (place.exchange, place.symbol) == (venue.name, order.symbol)}
         held = sum((quantity for holder, quantity in self._held[venue.name].items() if holder in holders), ZERO) * ask
         buys = [other for other in venue.open_orders() if other.side is Side.BUY and other.symbol == order.symbol and other.id != order.id]
         pending = sum((other.remaining_quantity * other.price for other in buys), ZERO)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 
@@ -10,7 +11,7 @@ import trio
 
 from orders.states import GLOBAL, TradingState, account_scope, cycle_scope, symbol_scope
 from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing, once
-from soak.interference import Hang, actors_of, crash, tasks_of
+from soak.interference import Hang, actors_of, can_hang, crash, tasks_of
 from soak.world import World
 
 LIVENESS_SECONDS_MAX = 60.0
@@ -37,11 +38,13 @@ def _when_running(draw: Draw) -> Draw:
     return draw_for_running
 
 
-def _some_task(world: World, actor_share: float, task_share: float) -> trio.lowlevel.Task | None:
+def _some_task(
+    world: World, actor_share: float, task_share: float, fits: Callable[[trio.lowlevel.Task], bool] = lambda task: True
+) -> trio.lowlevel.Task | None:
     if world.runtime_task is None:
         return None
     actors = actors_of(world.runtime_task)
-    tasks = tasks_of(actors[int(actor_share * len(actors))]) if actors else []
+    tasks = [task for task in tasks_of(actors[int(actor_share * len(actors))]) if fits(task)] if actors else []
     return tasks[int(task_share * len(tasks))] if tasks else None
 
 
@@ -63,7 +66,7 @@ def _hang(seconds: tuple[float, float]) -> Draw:
         actor_share, task_share = rng.random(), rng.choice((0.0, rng.random()))
 
         def begin(world: World, place: Place) -> Undo | None:
-            task = _some_task(world, actor_share, task_share)
+            task = _some_task(world, actor_share, task_share, can_hang)
             return None if task is None else Hang(task).end
 
         return Strike(text=f"{actor_share:.3f}, {task_share:.3f}", begin=begin, seconds=rng.uniform(*seconds))

@@ -14,7 +14,7 @@ from market.events import Side
 from orders.events import AccountReady, OrderPlaced
 from orders.states import StateEntered, TradingState
 from simulated.settings import MarketSettings, SimulationSettings
-from soak.interference import Hang, InjectedCrash, actors_of, crash, tasks_of
+from soak.interference import Hang, InjectedCrash, actors_of, can_hang, crash, tasks_of
 from soak.journal import WorldJournal
 from soak.world import World, run_world
 from supervision.events import ChildDied, ChildHung
@@ -70,6 +70,20 @@ async def test_hung_task_can_be_cancelled() -> None:
         await wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
     hang.end()  # too late, and no harm
+
+
+async def test_task_that_waits_for_its_children_cannot_hang_but_they_can() -> None:
+    async def parent() -> None:
+        async with trio.open_nursery() as inner:
+            inner.start_soon(trio.sleep_forever)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(parent)
+        await wait_all_tasks_blocked()
+        (task,) = nursery.child_tasks
+        (child,) = task.child_nurseries[0].child_tasks
+        assert (can_hang(task), can_hang(child)) == (False, True)
+        nursery.cancel_scope.cancel()
 
 
 def test_crash_at_any_checkpoint_of_any_actor_is_restarted_from() -> None:
