@@ -7,11 +7,13 @@ from pathlib import Path
 
 from processes import NO_GUARDIAN, Program
 
+from assembly.presenter.phrases import NAME_WIDTH
 from tests.program.guardians import open_orders_at, settings_at
 from tests.program.kills_and_restarts import DEPOSITS, MORE_CYCLES, open_exchange
 from tests.program.ledger_and_exchange import differences
 
 MARKET = "mexc_spot"
+CYCLES = ("btc", "eth", "sol")
 # An order that was forgotten and has ended stays unknown, and its trades are a stranger's: that much is not promised.
 FORGOTTEN = ("an order that the journal does not know", "a fill without its order")
 
@@ -27,7 +29,8 @@ def test_orders_that_a_power_loss_took_out_of_the_journal_are_cancelled_and_thei
             killed.wait_for("started")
             on_the_disk = [file.read_bytes() for file in files]
             exchange.thaw()
-            killed.wait_for("order_filled", count=4)
+            for cycle in CYCLES:  # each has traded what will be forgotten
+                killed.wait_for(f"{'order_filled':<{NAME_WIDTH}} cycle={cycle} ")
             exchange.wait_until(lambda: any("-sol-" in order for order in ours()))
             killed.send(signal.SIGKILL)
             killed.wait_exit()
@@ -40,7 +43,7 @@ def test_orders_that_a_power_loss_took_out_of_the_journal_are_cancelled_and_thei
         with Program(path, "--json") as program:
             program.wait_for('"account_ready"')
             assert not set(left_behind) & set(ours())
-            for cycle in ("btc", "eth", "sol"):
+            for cycle in CYCLES:
                 program.wait_for(f'"scope":"cycle:{cycle}"')
             program.send(signal.SIGINT)
             assert program.wait_exit() == 0
