@@ -192,6 +192,7 @@ class AccountParts:
             name,
             agreement=BalanceAgreement(name, known=None if recovered is None else recovered.baselines),
             readiness=Readiness(name, patience_seconds=ready_patience_seconds, report=report),
+            began_at_milliseconds=wall_clock.milliseconds(),
             trades_known_until_milliseconds=known_until_milliseconds,
             counting={} if recovered is None else recovered.counting_since,
             recorder=recorder,

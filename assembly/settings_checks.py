@@ -61,8 +61,10 @@ def check_settings(
     """
     for name in found.exchanges:
         _check_known(f"exchanges.{name}", name, known_exchanges, "exchange")
+    _check_collar("limits", found.limits)
     for name, account in found.accounts.items():
         _check_account(name, account, found.exchanges)
+        _check_collar(f"accounts.{name}.limits", account.limits)
     if not found.cycles:
         raise SettingsError("there is no cycle to run: add a table such as [cycles.btc] (see docs/configuration.md)")
     cycles = {name: _check_cycle(name, cycle, found.accounts, parameters_type_by_strategy) for name, cycle in found.cycles.items()}
@@ -113,6 +115,13 @@ def _check_reference(path: str, name: str, section: str, names: Iterable[str]) -
     if name not in known:
         there = ", ".join(f"[{section}.{each}]" for each in known) or "none"
         raise SettingsError(f'{path} is "{name}", but there is no [{section}.{name}].{nearest(name, known)} There is: {there}.')
+
+
+def _check_collar(path: str, limits: LimitSettings | GlobalLimitSettings) -> None:
+    """A sell cannot be 100 % below the bid: whoever writes 5 means 5 %, and would have no collar at all."""
+    fraction = limits.max_price_deviation
+    if fraction is not None and fraction >= 1:
+        raise SettingsError(f"{path}.max_price_deviation is {fraction}; expected a fraction below 1: 0.05 is 5 %")
 
 
 def _check_account(name: str, account: AccountSettings, exchanges: Mapping[str, ExchangeSettings]) -> None:

@@ -70,7 +70,16 @@ from orders.commands import (
     PlaceOrders,
 )
 from orders.errors import ErrorKind, ExchangeError
-from orders.events import AccountLost, AccountReady, ForeignOrderSeen, OrderEnded, OrderFateUnknown, OrderFilled, OrderPlaced
+from orders.events import (
+    AccountLost,
+    AccountReady,
+    ForeignOrderSeen,
+    LeftoverOrderFound,
+    OrderEnded,
+    OrderFateUnknown,
+    OrderFilled,
+    OrderPlaced,
+)
 from orders.ledger import AccountLedger
 from orders.order import Order, Transport
 from orders.recording import Recorder
@@ -400,6 +409,15 @@ class AccountActor:
             ):
                 reason = f"order {report.exchange_order_id} in {report.symbol} is open and not ours (foreign_orders)"
                 self._states.tighten(account_scope(self._name), TradingState.HALTED, reason)
+            case LeftoverOrderFound(_, order) if self._memory.is_of_another_program(order.client_order_id):
+                self._report(
+                    AccountTrouble(
+                        self._name,
+                        "being the only program of this installation",
+                        f"order {order.client_order_id} was placed after this run began, and not by it: another program trades on this "
+                        "account under the same installation, and each cancels what the other has open; stop one of them",
+                    )
+                )
             case _:
                 pass
 

@@ -8,6 +8,7 @@ from actors.accounts.readiness import Readiness
 from market.symbol import Symbol
 from orders.agreement import BalanceAgreement
 from orders.events import CountingBegan
+from orders.identity import given_at_milliseconds
 from orders.recording import Recorder
 
 # Trades are asked for anew from so long before the last question: one may be listed late.
@@ -19,6 +20,7 @@ class AccountMemory:
 
     `trades_known_until_milliseconds` is until when every trade is known (None: there was no run before). `counting` says by symbol
     since when trades were counted by earlier runs. `goes_on`: there was a run before, and its rounds are gone on with.
+    `began_at_milliseconds` is when this run began, by its own wall clock.
     """
 
     def __init__(
@@ -27,12 +29,15 @@ class AccountMemory:
         *,
         agreement: BalanceAgreement,
         readiness: Readiness,
+        began_at_milliseconds: int,
         trades_known_until_milliseconds: int | None,
         counting: Mapping[Symbol, int],
         recorder: Recorder,
     ) -> None:
         self.agreement = agreement
         self.readiness = readiness
+        self._began_at_milliseconds = began_at_milliseconds
+        self._has_met_another_program = False
         self.trades_known_until_milliseconds = trades_known_until_milliseconds
         self.goes_on = trades_known_until_milliseconds is not None
         self._account = account
@@ -52,3 +57,14 @@ class AccountMemory:
             since = self._counting[symbol] = began - FILLS_OVERLAP_MILLISECONDS
             self._recorder.keep(CountingBegan(self._account, symbol, since))
         return since
+
+    def is_of_another_program(self, client_order_id: str) -> bool:
+        """Whether an order of this installation that nobody here knows shows, for the first time, that another program uses its name.
+
+        By the time in its id: what a run left that this one followed is older than it.
+        """
+        given_at = given_at_milliseconds(client_order_id)
+        if self._has_met_another_program or given_at is None or given_at < self._began_at_milliseconds:
+            return False
+        self._has_met_another_program = True
+        return True

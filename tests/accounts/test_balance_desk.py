@@ -112,6 +112,7 @@ def memory(kept: Kept, *, known_until: int | None, baselines: dict[str, AssetBas
         "main",
         agreement=BalanceAgreement("main", known=baselines),
         readiness=Readiness("main", patience_seconds=1, report=kept.keep),
+        began_at_milliseconds=1_000_000,
         trades_known_until_milliseconds=known_until,
         counting={},
         recorder=kept,

@@ -449,6 +449,12 @@ def test_leverage_and_margin_mode_of_contracts_are_checked(tmp_path: Path, line:
     assert message(tmp_path, text=text).startswith(expected)
 
 
+@pytest.mark.parametrize("section", ["accounts.main.limits", "limits"])
+def test_collar_that_is_no_collar_is_refused_for_it_was_meant_as_a_percentage(tmp_path: Path, section: str) -> None:
+    text = WHOLE.replace(NO_LIMITS, "") + f"[{section}]\nmax_price_deviation = 5\n"
+    assert message(tmp_path, text=text) == f"{section}.max_price_deviation is 5; expected a fraction below 1: 0.05 is 5 %"
+
+
 def test_silence_that_is_shorter_than_a_program_may_be_busy_is_refused(tmp_path: Path) -> None:
     assert message(tmp_path, {'installation = "mm"': "guardian_silence_seconds = 4.9"}) == (
         "runtime.guardian_silence_seconds is 4.9; expected 5 or more, or 0 for a guardian that acts on the program's death alone"

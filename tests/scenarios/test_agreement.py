@@ -37,6 +37,7 @@ from orders.events import (
     OrderPlaced,
     OrderSubmitted,
 )
+from orders.identity import ClientOrderIds
 from orders.reconciliation import CycleReconciled
 from orders.states import RestraintLifted, RestraintPlaced, StateEntered, TradingState
 from simulated.engine.order import NewOrder, Order, OrderKind
@@ -353,6 +354,26 @@ async def test_order_of_an_adopted_installation_is_cancelled_at_the_start_confir
     assert world.report is not None
     assert "old1-btc-4emintw000" in [order.client_order_id for order in world.report.orders["main"]]
     assert [event.report.client_order_id for event in world.seen(ForeignOrderSeen)] == ["old2-btc-4emintw000"]
+
+
+@scenario(seed=519, simulation=NO_TAKERS)
+async def test_second_program_of_the_same_installation_is_told_of_once_and_what_a_former_run_left_is_not_one(world: World) -> None:
+    def placed_by(started_milliseconds: int) -> Order:
+        ids = ClientOrderIds(installation="mm", owner="btc", run_started_milliseconds=started_milliseconds)
+        return foreign_order(world, f"t-{ids.next_id()}")
+
+    placed_by(world.wall_clock.milliseconds() - 60_000)
+    await world.start()
+    await placed_sell(world)
+    assert world.seen(LeftoverOrderFound)
+    assert not [event for event in world.seen(AccountTrouble) if "only program" in event.doing]
+    others = [placed_by(world.wall_clock.milliseconds() + number) for number in range(2)]
+    await trio.sleep(QUIET_SECONDS)
+    [told] = [event for event in world.seen(AccountTrouble) if "only program" in event.doing]
+    assert (others[0].client_id or "").removeprefix("t-") in told.reason
+    assert "stop one of them" in told.reason
+    world.stop()
+    await world.end()
 
 
 # Fills, once
