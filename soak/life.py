@@ -105,7 +105,7 @@ class Life:
             world.network.set_latency(venue.host, *options.latencies_seconds[venue.name])
         self._has_faults = bool(options.kinds)
         async with trio.open_nursery() as nursery:
-            for kind, when, strike in self._draw_strikes(rng, seconds):
+            for kind, when, strike in self._draw_strikes(rng, seconds, is_first=number == 0):
                 places = [cycle.place for cycle in options.cycles]
                 if KINDS[kind].needs_private_line:
                     places = [place for place in places if place.exchange in options.private_lines]
@@ -121,10 +121,14 @@ class Life:
         self._has_faults = False
         await trio.sleep(rng.choice((5.0, 20.0, 60.0)))
 
-    def _draw_strikes(self, rng: random.Random, seconds: float) -> list[tuple[str, When, Strike]]:
+    def _draw_strikes(self, rng: random.Random, seconds: float, *, is_first: bool) -> list[tuple[str, When, Strike]]:
         kinds = rng.sample(self._options.kinds, k=min(len(self._options.kinds), KINDS_IN_A_SPELL_MAX))
         drawn: list[tuple[str, When, Strike]] = []
         crashes = 0
+        if is_first and self._options.sure_kind is not None:
+            kind = self._options.sure_kind
+            drawn += [(kind, When(seconds=rng.uniform(0.2, 0.9) * seconds), KINDS[kind].draw(rng)) for _ in range(2)]
+            kinds = [other for other in kinds if other != kind]
         for kind in kinds:
             for _ in range(rng.choice((1, 1, 2, 3))):
                 when, strike = draw_when(rng, seconds), KINDS[kind].draw(rng)

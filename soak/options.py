@@ -95,6 +95,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     orders_by_rest: bool
     flatten_on_stop: bool
     kinds: tuple[str, ...]
+    sure_kind: str | None
+    """One of the kinds, which strikes in the first spell whatever else is drawn: so that a hundred seeds in a row have all."""
 
     def describe(self) -> list[str]:
         """For a person who looks for the cause of a violation."""
@@ -158,7 +160,11 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
     private_lines = tuple(name for name in chosen if rng.random() < 0.5)
     assets = [place for place in places if not EXCHANGES[place.exchange].account_codec().capabilities.positions]
     hands = tuple(msgspec.structs.replace(place, cycle="hand") for place in assets[:1] if rng.random() < 0.4)
-    usable = [kind for kind in sorted(kinds) if private_lines or not KINDS[kind].needs_private_line]
+    wanted = sorted(kinds)
+    sure_kind = wanted[seed % len(wanted)] if wanted else None
+    if sure_kind is not None and KINDS[sure_kind].needs_private_line and not private_lines:
+        private_lines = chosen[:1]
+    usable = [kind for kind in wanted if private_lines or not KINDS[kind].needs_private_line]
     strategies = sorted(STRATEGY_PARAMETERS)
     regimes = {name: rng.choice(sorted(REGIMES)) for name in chosen}
     return Options(
@@ -174,7 +180,8 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
         private_lines=private_lines,
         orders_by_rest=rng.random() < 0.2,
         flatten_on_stop=rng.random() < 0.3,
-        kinds=tuple(sorted(rng.sample(usable, k=min(len(usable), rng.choice(KINDS_AT_ONCE))))),
+        kinds=tuple(sorted({*rng.sample(usable, k=min(len(usable), rng.choice(KINDS_AT_ONCE))), *([sure_kind] if sure_kind else [])})),
+        sure_kind=sure_kind,
     )
 
 
