@@ -47,13 +47,13 @@ _TRANSITIONS: dict[tuple[BreakerState, _Event], BreakerState] = {
 
 
 class BreakerChanged(msgspec.Struct, frozen=True):
-    """The breaker of `exchange` went from one state to another. `open_until_monotonic` is Trio time, -inf unless it is open."""
+    """The breaker of `exchange` went from one state to another. It stays open for `open_seconds` from now; 0 unless it is open."""
 
     exchange: str
     before: BreakerState
     after: BreakerState
     reason: str
-    open_until_monotonic: float
+    open_seconds: float
 
 
 class CircuitBreaker:
@@ -164,8 +164,8 @@ class CircuitBreaker:
             self._failures = 0
             self._open_until = -inf
         if self._on_change is not None and (after is not before or event is _Event.BAN):
-            open_until = self._open_until if after is BreakerState.OPEN else -inf
-            self._on_change(BreakerChanged(self._exchange, before, after, reason, open_until))
+            open_seconds = round(self._open_until - trio.current_time(), 3) if after is BreakerState.OPEN else 0.0
+            self._on_change(BreakerChanged(self._exchange, before, after, reason, open_seconds))
 
 
 class Permit:

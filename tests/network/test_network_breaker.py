@@ -118,6 +118,7 @@ async def test_ban_holds_urgent_requests_too_and_no_late_answer_ends_it(autojump
     succeed(breaker)
     assert breaker.state is BreakerState.CLOSED
     assert [c.after for c in changes] == [BreakerState.OPEN, BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED]
+    assert [c.open_seconds for c in changes] == [60, 60, 0, 0]
 
 
 async def test_answers_to_requests_from_before_it_opened_prove_nothing(autojump_clock: trio.abc.Clock) -> None:
