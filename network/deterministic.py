@@ -11,7 +11,8 @@ import trio
 import trio._core._run as trio_scheduler
 import wsproto.frame_protocol
 import wsproto.utilities
-from trio.testing import MockClock
+
+from network.jumping_clock import JumpingClock
 
 Result = TypeVar("Result")
 
@@ -23,7 +24,7 @@ def run_deterministically(async_fn: Callable[..., Awaitable[Result]], *args: Any
     the libraries is put back afterwards. Threads, real sockets and TLS (its keys are random) are not repeatable.
     """
     with _seeded_scheduler(seed), _seeded_websockets(seed):
-        return trio.run(async_fn, *args, clock=MockClock(autojump_threshold=0) if clock is None else clock)
+        return trio.run(async_fn, *args, clock=JumpingClock() if clock is None else clock)
 
 
 @contextmanager

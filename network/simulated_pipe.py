@@ -9,6 +9,8 @@ from math import inf
 
 import trio
 
+from network.jumping_clock import JumpingClock
+
 # A slow line delivers in pieces of this much time, so that its reader sees bytes drip rather than one late lump.
 _PIECE_SECONDS = 0.25
 
@@ -44,6 +46,9 @@ class SimulatedPipe:
         self._size_bytes = 0
         self._arrival_last = -inf
         self._line_free_at = -inf
+        clock = trio.lowlevel.current_clock()
+        self._clock = clock if isinstance(clock, JumpingClock) else None
+        self._alarm_at = inf
 
     @property
     def room_bytes(self) -> int:
@@ -66,7 +71,7 @@ class SimulatedPipe:
             departure += len(piece) / self.bytes_per_second
             self._append(departure + latency_seconds, piece)
         self._line_free_at = departure
-        self.readers.unpark_all()
+        self._announce()
 
     def send_end(self, end: End) -> None:
         """Let `end` arrive after everything that is under way."""
@@ -74,7 +79,7 @@ class SimulatedPipe:
             return
         self._sent_end = end
         self._append(trio.current_time() + self._draw_latency_seconds(), end)
-        self.readers.unpark_all()
+        self._announce()
 
     def reset_now(self) -> None:
         """Lose what is under way; what has arrived can still be read."""
@@ -107,6 +112,15 @@ class SimulatedPipe:
     def next_arrival(self) -> float:
         """When the reader should look again; `inf` where only a change can bring anything."""
         return self._under_way[0][0] if self._under_way and not self.is_held else inf
+
+    async def wait_change(self) -> None:
+        """Until something may have arrived, or has changed. For the reader."""
+        if self._clock is None:
+            with trio.CancelScope(deadline=self.next_arrival):
+                await self.readers.park()
+        else:
+            self._set_alarm(self._clock)
+            await self.readers.park()
 
     @property
     def reset_arrival(self) -> float:
@@ -141,6 +155,20 @@ class SimulatedPipe:
             self._under_way.clear()
             self._arrived.clear()
             self.on_refused()
+
+    def _announce(self) -> None:
+        """Something is under way to whoever waits: who can be woken when it arrives need not be woken to hear of that."""
+        if self._clock is None:
+            self.readers.unpark_all()
+        elif self.readers:
+            self._set_alarm(self._clock)
+
+    def _set_alarm(self, clock: JumpingClock) -> None:
+        arrival = self.next_arrival
+        if arrival < self._alarm_at or self._alarm_at <= trio.current_time():
+            self._alarm_at = arrival
+            if arrival < inf:
+                clock.unpark_at(arrival, self.readers)
 
     def _append(self, arrival: float, item: bytes | End) -> None:
         self._arrival_last = max(self._arrival_last, arrival)

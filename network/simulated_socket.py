@@ -118,8 +118,7 @@ class SimulatedSocket(trio.socket.SocketType):
         self._is_receiving = True
         try:
             while taken is None:
-                with trio.CancelScope(deadline=incoming.next_arrival):
-                    await incoming.readers.park()
+                await incoming.wait_change()
                 if self._is_closed:
                     raise trio.ClosedResourceError("another task closed this socket")
                 taken = incoming.take(max_bytes)

@@ -102,7 +102,8 @@ class SimulatedServer(SimulatedExchange):
             if delay_seconds is None:
                 return
             await trio.sleep(delay_seconds)
-            await self._flow_gate.wait_open()
+            if not self._flow_gate.is_open:  # it has just slept: an open gate needs no checkpoint
+                await self._flow_gate.wait_open()
             driver.step(self._state.now())
 
     def _restart(self) -> None:

@@ -6,7 +6,7 @@ Each seed switches on a random subset of the kinds: runs with few kinds get deep
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +16,7 @@ import msgspec
 from actors.cycle.sell_on_top import SellOnTopParameters
 from assembly.registry import EXCHANGES
 from assembly.settings import AccountSettings, CycleSettings, LimitSettings, RuntimeSettings, Settings
-from market.symbol import parse_symbol
+from market.symbol import Symbol, parse_symbol
 from orders.reports import MarginMode
 from simulated.settings import AccountSettings as SimulatedAccount
 from simulated.settings import MarketSettings, SimulationSettings
@@ -53,6 +53,9 @@ REGIMES: MappingProxyType[str, Mapping[str, Any]] = MappingProxyType(
         "thin": {"maker_levels": 2, "maker_level_notional": 300.0, "maker_rate_per_second": 1.0, "taker_rate_per_second": 0.1},
     }
 )
+
+# A market in which no cycle trades is there, and nearly still: nobody of ours sees who comes to it, and each of them takes time.
+NOBODYS: MappingProxyType[str, float] = MappingProxyType({"maker_rate_per_second": 0.2, "taker_rate_per_second": 0.05})
 
 
 def _sell_on_top(rng: random.Random) -> SellOnTopParameters:
@@ -173,7 +176,7 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
         exchanges=chosen,
         cycles=tuple(_draw_cycle(rng, place, rng.choice(strategies)) for place in places),
         rounds=rng.choice((0, 0, 0, 1, 3)),
-        simulations={name: _draw_simulation(rng, seed, regimes[name]) for name in chosen},
+        simulations={name: _draw_simulation(rng, seed, regimes[name], traded=_symbols_at(name, places)) for name in chosen},
         regimes=regimes,
         latencies_seconds={name: rng.choice(LATENCIES) for name in chosen},
         hands=hands,
@@ -190,8 +193,16 @@ def _draw_cycle(rng: random.Random, place: Place, strategy: str) -> Cycle:
     return Cycle(place=place, strategy=strategy, parameters=parameters, quote_quantity=Decimal(rng.choice((50, 100, 400))))
 
 
-def _draw_simulation(rng: random.Random, seed: int, regime: str) -> SimulationSettings:
-    markets = tuple(msgspec.structs.replace(market, **REGIMES[regime]) for market in (BTC, ETH))
+def _symbols_at(exchange: str, places: Sequence[Place]) -> set[Symbol]:
+    return {place.symbol for place in places if place.exchange == exchange}
+
+
+def _behaviour(market: MarketSettings, regime: str, traded: Set[Symbol]) -> dict[str, Any]:
+    return {**REGIMES[regime], **({} if market.parsed_symbol in traded else NOBODYS)}
+
+
+def _draw_simulation(rng: random.Random, seed: int, regime: str, *, traded: Set[Symbol]) -> SimulationSettings:
+    markets = tuple(msgspec.structs.replace(market, **_behaviour(market, regime, traded)) for market in (BTC, ETH))
     return SimulationSettings(
         seed=seed,
         markets=markets,

@@ -64,6 +64,7 @@ class Watcher:
         self._departing: dict[str, dict[str, None]] = {}  # submitted, and not seen to have left, by account
         self._gate_was_closed: set[str] = set()
         self._states_before: dict[tuple[str, str, Symbol], TradingState] = {}
+        self._states_known: dict[str, trio.Event] = {}  # by account: set as soon as `_states_before` is not true any more
         world.observers.append(self._see)
         for venue in world.venues.values():
             venue.control.engine.subscribe(_EngineListener(self, venue).hear)
@@ -76,6 +77,7 @@ class Watcher:
         self._departing.clear()
         self._gate_was_closed.clear()
         self._states_before.clear()
+        self._states_known.clear()
         self._book_at.clear()
         self._book_lost_at.clear()
 
@@ -152,7 +154,7 @@ class Watcher:
         if self._explanations.explains_disagreement() is not None:
             return
         for holder, held in self._held[venue.name].items():
-            if held - open_sells[holder] < 0:
+            if held < open_sells.get(holder, ZERO):
                 self._say(f"{holder} has or may yet sell {open_sells[holder] - held} more than it bought at {venue.name}")
 
     def _look_at_departures(self, venue: Venue, account: AccountParts) -> None:
@@ -181,7 +183,8 @@ class Watcher:
                     self._say(f"{name} left and made the position larger while trading was {now.value}")
         if account.gate.closed_reason is not None:
             self._gate_was_closed.add(venue.account)
-        if states is not None:
+        if states is not None and states.changed is not self._states_known.get(venue.account):
+            self._states_known[venue.account] = states.changed
             for cycle in self._options.cycles:
                 if cycle.place.exchange == venue.name:
                     key = (venue.account, cycle.place.cycle, cycle.place.symbol)
