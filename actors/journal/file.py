@@ -18,7 +18,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from actors.journal import schema
-from actors.journal.errors import JournalUnusable, translated
+from actors.journal.errors import JournalBroken, JournalUnusable, translated
 
 MEMORY = ":memory:"
 # Readers never make a writer wait; only somebody who writes into the file by hand does. The whole program waits meanwhile.
@@ -72,6 +72,37 @@ class FileLock:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+class FilesInPlace:
+    """The journal's file and its log, as they are when this is made: whether they still are where others look for them.
+
+    A file that was deleted or replaced goes on taking what is written, and says nothing: it all ends with the process.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._identities = {each: _identity(each) for each in (path, beside(path, "-wal"))}
+
+    def check(self) -> None:
+        """
+        Raises:
+            JournalBroken: one of them is not there any more.
+        """
+        for each, identity in self._identities.items():
+            if _identity(each) != identity:
+                raise JournalBroken(
+                    f"the journal {self._path} cannot be written: {each.name} was deleted, moved or replaced while it was in use"
+                )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file that is; None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def beside(path: Path, suffix: str) -> Path:

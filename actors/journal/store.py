@@ -15,7 +15,7 @@ from typing import Self
 
 from actors.journal.entries import Entry
 from actors.journal.errors import translated
-from actors.journal.file import MEMORY, FileLock, Synchronous, open_for_writing, open_in_memory, prepare_place
+from actors.journal.file import MEMORY, FileLock, FilesInPlace, Synchronous, open_for_writing, open_in_memory, prepare_place
 from actors.journal.records import Writer, writes_of
 from actors.journal.recovery import Recovery, fold_changes, last_written_at, read_recovery
 
@@ -39,13 +39,15 @@ class JournalStore:
         """
         self._redact = redact
         self._lock: FileLock | None = None
+        self._written_at: Path | None = None
+        self._files: FilesInPlace | None = None
         self._writer: Writer | None = None
         self.writes_since_checkpoint = 0
         if path == MEMORY:
             self.path = Path(MEMORY)
             self._connection = open_in_memory()
         else:
-            self.path = prepare_place(Path(path))
+            self.path = self._written_at = prepare_place(Path(path))
             self._lock = FileLock(self.path)
             try:
                 self._connection = open_for_writing(self.path, synchronous)
@@ -92,6 +94,8 @@ class JournalStore:
             for account, exchange in accounts.items():
                 execute("INSERT INTO run_accounts (run, account, exchange) VALUES (?, ?, ?)", (run, account, exchange))
         self._writer = Writer(run=run, exchange_by_account=dict(accounts))
+        if self._written_at is not None:
+            self._files = FilesInPlace(self._written_at)
         return run
 
     def write(self, entries: Sequence[Entry]) -> None:
@@ -106,6 +110,8 @@ class JournalStore:
         writes = [write for entry in entries for write in writes_of(entry, self._writer)]
         if not writes:
             return
+        if self._files is not None:
+            self._files.check()
         with self._transaction("written"):
             for sql, values in writes:
                 self._connection.execute(sql, self._cleaned(values))

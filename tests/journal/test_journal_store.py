@@ -154,6 +154,29 @@ def test_checkpoint_beside_a_reader_loses_nothing_and_is_done_later(path: Path) 
         assert len(written_ids(path)) == 2
 
 
+# Files that are gone
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_file_that_is_deleted_or_replaced_in_use_is_broken_instead_of_written_into_nowhere(
+    path: Path, suffix: str, is_replaced: bool
+) -> None:
+    with open_store(path) as store:
+        write(store, OrderSubmitted("main", intent(1)))
+        store.checkpoint()
+        write(store, OrderSubmitted("main", intent(2)))
+        gone = beside(path, suffix)
+        gone.rename(path.with_name("elsewhere"))
+        if is_replaced:
+            shutil.copy(path.with_name("elsewhere"), gone)
+        with pytest.raises(JournalBroken, match=f"{gone.name} was deleted, moved or replaced while it was in use"):
+            write(store, OrderSubmitted("main", intent(3)))
+        path.with_name("elsewhere").replace(gone)
+        write(store, OrderSubmitted("main", intent(4)))
+    assert written_ids(path) == ["mm-btc-0001", "mm-btc-0002", "mm-btc-0004"]
+
+
 # Disk full
 
 
