@@ -98,6 +98,14 @@ class RunJournal:
             ),
         )
 
+    def rounds_of_others(self) -> tuple[str, ...]:
+        """What a renamed installation does not go on with, in words."""
+        return tuple(
+            f'cycle {left.cycle} of installation "{left.installation}" has a round in progress in {left.symbol}, which this run does '
+            f'not go on with: what it had bought stays unsold. A run with installation = "{left.installation}" finishes it'
+            for left in self._recovery.rounds_of_others
+        )
+
     def end(self, how: str) -> None:
         """Say goodbye, after the last entry was written.
 

@@ -24,7 +24,7 @@ from assembly.control.server import ControlServer
 from assembly.journaling import RunJournal
 from assembly.parts import AccountParts
 from assembly.presenter.lifting import DEFAULT, HowToLift
-from assembly.presenter.report import ExitStatus, RunReport, RuntimeStopping, StateLeft, StopAwaited
+from assembly.presenter.report import ExitStatus, Notice, RunReport, RuntimeStopping, StateLeft, StopAwaited
 from assembly.settings import Settings
 from assembly.tree import CLOSE_TIMEOUT_SECONDS, Tree
 from market.clock import WallClock
@@ -116,6 +116,8 @@ class Runtime:
             self._report(recovered)
         if self._journal is not None:
             self._tell_recovered_states(self._journal)
+            for text in self._journal.rounds_of_others():
+                self._report(Notice(text))
         self.tree.budgets.take_over()
         with localcontext(PRECISE):
             return await self._run()

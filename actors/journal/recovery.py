@@ -84,6 +84,14 @@ class CycleRecovery(msgspec.Struct, frozen=True, kw_only=True):
     in_progress: RoundInProgress | None
 
 
+class RoundOfAnother(msgspec.Struct, frozen=True):
+    """A round in progress of another installation in this journal: only a run of that name goes on with it."""
+
+    installation: str
+    cycle: str
+    symbol: Symbol
+
+
 class OrderElsewhere(msgspec.Struct, frozen=True):
     """An order that may still exist at an account that the new run does not have: nobody will look after it."""
 
@@ -108,6 +116,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     accounts: dict[str, AccountRecovery]
     cycles: dict[tuple[str, str], CycleRecovery]
     elsewhere: tuple[OrderElsewhere, ...]
+    rounds_of_others: tuple[RoundOfAnother, ...]
     states: dict[str, StateEntered]
     states_since_milliseconds: dict[str, int]
     holds: dict[str, HoldFound]
@@ -146,6 +155,7 @@ def read_recovery(
             for row in rows
             if not (order := _order(connection, row)).is_terminal
         ),
+        rounds_of_others=tuple(each for place in places.values() for each in _rounds_of_others(connection, installation, place)),
         states={
             row["scope"]: StateEntered(row["scope"], TradingState(row["state"]), row["reason"])
             for row in connection.execute("SELECT * FROM states")
@@ -322,6 +332,18 @@ def _newest_rounds(connection: sqlite3.Connection, installation: str, place: Pla
     ) ORDER BY id
     """
     return connection.execute(sql, (*place, installation)).fetchall()
+
+
+def _rounds_of_others(connection: sqlite3.Connection, installation: str, place: Place) -> list[RoundOfAnother]:
+    sql = """
+    SELECT runs.installation, rounds.cycle, rounds.symbol FROM rounds JOIN runs ON runs.id = rounds.run
+    WHERE rounds.ended_at IS NULL AND rounds.id IN (
+        SELECT max(rounds.id) FROM rounds JOIN runs ON runs.id = rounds.run
+        WHERE rounds.exchange = ? AND rounds.account = ? AND runs.installation != ? GROUP BY rounds.cycle, runs.installation
+    ) ORDER BY rounds.id
+    """
+    rows = connection.execute(sql, (*place, installation)).fetchall()
+    return [RoundOfAnother(row["installation"], row["cycle"], symbol_of(row["symbol"])) for row in rows]
 
 
 def _orders_of_round(connection: sqlite3.Connection, round_row: Row) -> list[Row]:

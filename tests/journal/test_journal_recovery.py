@@ -28,7 +28,7 @@ from msgspec.structs import replace
 
 from actors.journal import recovery as recovery_module
 from actors.journal.entries import EventTold, HoldPlaced
-from actors.journal.recovery import HoldFound, OrderElsewhere, Recovery
+from actors.journal.recovery import HoldFound, OrderElsewhere, Recovery, RoundOfAnother
 from actors.journal.store import JournalStore
 from market.symbol import Symbol
 from orders.agreement import AssetBaseline
@@ -291,7 +291,10 @@ def test_rounds_of_each_cycle_are_told_and_not_those_of_another_exchange(store) 
 def test_round_of_another_installation_is_not_gone_on_with_and_its_orders_are_no_part_of_ours(store) -> None:
     write(store, round_began(7))
     store.begin_run(at_milliseconds=TIME, installation="xx", version="", accounts=ACCOUNTS)
-    assert recover(store, installation="xx").cycles == {}
+    found = recover(store, installation="xx")
+    assert found.cycles == {}
+    assert found.rounds_of_others == (RoundOfAnother(INSTALLATION, "btc", BTC),)
+    assert recover(store).rounds_of_others == ()
     theirs = fill(9)
     write(store, OrderFilled("main", filled(9, theirs, request=request(9, client_order_id="xx-btc-9")), theirs))
     in_progress = recover(store).cycles["main", "btc"].in_progress

@@ -83,3 +83,16 @@ def test_journal_that_opens_and_takes_no_new_run_is_told_in_one_line_with_status
         assert program.stdout == ""
         assert program.stderr.count("\n") == 1, program.stderr
         assert "journal.sqlite cannot be written: database or disk is full" in program.stderr
+
+
+def test_renamed_installation_is_told_that_it_does_not_go_on_with_the_round_in_progress(tmp_path: Path, quiet_exchange: Exchange) -> None:
+    with Program(settings(tmp_path, exchange=quiet_exchange, runtime=f'{NO_GUARDIAN}\ninstallation = "mm"')) as first:
+        first.wait_for("order_placed", count=2)
+        first.send(signal.SIGINT)
+        assert first.wait_exit() == 0
+
+    with Program(settings(tmp_path, exchange=quiet_exchange, runtime=f'{NO_GUARDIAN}\ninstallation = "neu"')) as renamed:
+        told = renamed.wait_for("has a round in progress")
+        assert 'cycle btc of installation "mm" has a round in progress in BTC/USDT, which this run does not go on with' in told
+        renamed.send(signal.SIGINT)
+        assert renamed.wait_exit() == 0
