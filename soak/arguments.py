@@ -10,6 +10,7 @@ import msgspec
 
 from assembly.registry import EXCHANGES
 from soak.faults.strike import Group
+from soak.plan import Plan, format_plan, parse_plan
 
 HOURS_MAX = 10_000.0
 SEED_MAX = 2**53
@@ -45,16 +46,26 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True):
     traces: bool
     repeat_share: float
     enough: int
+    cycles: tuple[str, ...] = ()
+    plan: Plan | None = None
+    shrink_seconds: float | None = None
 
     @property
     def seeds(self) -> range:
         return range(self.first_seed, self.last_seed + 1)
 
+    @property
+    def of_world(self) -> tuple[str, ...]:
+        """What makes a seed's world the same again, as words of a command."""
+        faults = "all" if self.groups == tuple(Group) else ",".join(group.value for group in self.groups) or "none"
+        words = ["--hours", f"{self.hours:g}", "--faults", faults]
+        words += ["--exchanges", ",".join(self.exchanges)] if self.exchanges else []
+        words += ["--cycles", ",".join(self.cycles)] if self.cycles else []
+        return (*words, *(["--plan", format_plan(self.plan)] if self.plan is not None else []))
+
     def replay(self, seed: int) -> str:
         """The one command that replays a seed."""
-        faults = "all" if self.groups == tuple(Group) else ",".join(group.value for group in self.groups) or "none"
-        exchanges = f" --exchanges {','.join(self.exchanges)}" if self.exchanges else ""
-        return f"bin/mm-soak --seed {seed} --hours {self.hours:g} --faults {faults}{exchanges} --trace"
+        return f"bin/mm-soak --seed {seed} {' '.join(self.of_world)} --trace"
 
 
 def parse_arguments(argv: Sequence[str] | None) -> Arguments:
@@ -71,6 +82,12 @@ def parse_arguments(argv: Sequence[str] | None) -> Arguments:
     parser.add_argument("--hours", type=_hours, default=1.0, help="virtual hours of each seed (default: %(default)g)")
     parser.add_argument("--faults", metavar="A,B", type=_groups, default=tuple(Group), help="groups of faults; all, or none (default: all)")
     parser.add_argument("--exchanges", metavar="A,B", type=_exchanges, default=(), help=f"only these of {', '.join(sorted(EXCHANGES))}")
+    parser.add_argument("--shrink", action="store_true", help="reduce the world of a failing --seed to a small one that still fails so")
+    parser.add_argument(
+        "--shrink-seconds", metavar="N", type=_seconds, default=600.0, help="for how long, in real seconds (default: %(default)g)"
+    )
+    parser.add_argument("--plan", metavar="SPELLS", type=_plan, help="only these spells and strikes of --seed, as 3:0+2,5: (see --shrink)")
+    parser.add_argument("--cycles", metavar="A,B", type=_names, default=(), help="only these cycles of the world of --seed")
     parser.add_argument("--jobs", type=_jobs, default=os.cpu_count() or 1, help="how many processes at a time (default: %(default)s)")
     parser.add_argument("--repeat", metavar="SHARE", type=_share, default=0.05, help="share of the seeds that is run twice (default: 0.05)")
     parser.add_argument("--enough", metavar="N", type=_jobs, default=100, help="from so many seeds on every fault must strike (100)")
@@ -79,6 +96,10 @@ def parse_arguments(argv: Sequence[str] | None) -> Arguments:
     found = parser.parse_args(argv)
     if found.trace and found.seed is None:
         parser.error("--trace tells the story of one world: name it with --seed")
+    if found.seed is None and (found.shrink or found.plan is not None or found.cycles):
+        parser.error("--shrink, --plan and --cycles are about one world: name it with --seed")
+    if found.shrink and (found.trace or found.json):
+        parser.error("--shrink tells its own story: leave --trace and --json to the command that it prints")
     if found.trace and found.json:
         parser.error("--trace is for people and --json for programs: choose one")
     first, last = (found.seed, found.seed) if found.seed is not None else found.seeds or (1, 20)
@@ -93,6 +114,9 @@ def parse_arguments(argv: Sequence[str] | None) -> Arguments:
         traces=found.trace,
         repeat_share=found.repeat,
         enough=found.enough,
+        cycles=found.cycles,
+        plan=found.plan,
+        shrink_seconds=found.shrink_seconds if found.shrink else None,
     )
 
 
@@ -130,6 +154,27 @@ def _share(text: str) -> float:
     if not 0 <= share <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no share: a number from 0 to 1")
     return share
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: a number of seconds above 0")
+    return seconds
+
+
+def _plan(text: str) -> Plan:
+    try:
+        return parse_plan(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
 def _jobs(text: str) -> int:

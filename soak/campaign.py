@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from soak.arguments import Arguments
 from soak.faults.kinds import kinds_of
@@ -23,8 +24,15 @@ OTHER_HASH_SEEDS = ("0", "1")
 
 
 def options_of(seed: int, arguments: Arguments) -> Options:
-    """The world of a seed under these arguments."""
-    return draw_options(seed, hours=arguments.hours, kinds=kinds_of(arguments.groups), exchanges=arguments.exchanges)
+    """The world of a seed under these arguments.
+
+    Raises:
+        ValueError: it has no such cycle.
+    """
+    options = draw_options(seed, hours=arguments.hours, kinds=kinds_of(arguments.groups), exchanges=arguments.exchanges)
+    if arguments.cycles:
+        options = options.with_cycles(arguments.cycles)
+    return replace(options, plan=arguments.plan)
 
 
 def run_seeds(arguments: Arguments) -> Generator[Outcome]:
@@ -50,9 +58,7 @@ def _run(arguments: Arguments, seed: int) -> Outcome:
 
 def _trace_hash_elsewhere(arguments: Arguments, seed: int, hash_seed: str) -> str:
     """The same seed in a new process, in which everything hashed is in another order."""
-    faults = ",".join(group.value for group in arguments.groups) or "none"
-    command = [sys.executable, "-m", "soak.command", "--seed", str(seed), "--hours", f"{arguments.hours:g}", "--faults", faults]
-    command += [*(["--exchanges", ",".join(arguments.exchanges)] if arguments.exchanges else []), "--repeat", "0", "--json"]
+    command = [sys.executable, "-m", "soak.command", "--seed", str(seed), *arguments.of_world, "--repeat", "0", "--json"]
     environ = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
     ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
     if not ran.stdout:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 import trio
+from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -15,8 +16,9 @@ from market.events import BookChanged
 from soak.arguments import Arguments, parse_arguments
 from soak.campaign import options_of, run_seeds
 from soak.outcome import Outcome, Verdict
-from soak.report import Report, print_failure
+from soak.report import Report, SoakStatus, print_failure
 from soak.run import run_options
+from soak.shrinking import Small, shrink
 from soak.world import World
 
 INTERRUPTED = 130
@@ -30,6 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     began_at = time.monotonic()
     outcomes: list[Outcome] = []
     is_interrupted = False
+    try:
+        if arguments.cycles:
+            options_of(arguments.first_seed, arguments)
+    except ValueError as error:
+        errors.print(f"mm-soak: {error}", highlight=False)
+        return int(SoakStatus.USAGE)
+    if arguments.shrink_seconds is not None:
+        return _shrink(arguments, arguments.shrink_seconds, errors)
     try:
         if arguments.traces:
             outcomes.append(run_options(options_of(arguments.first_seed, arguments), watch=_tell_story))
@@ -61,6 +71,23 @@ def _run_all(arguments: Arguments, outcomes: list[Outcome], errors: Console) -> 
                 told_at = time.monotonic()
                 hours = sum(one.virtual_seconds for one in outcomes) / 3600
                 errors.print(f"{len(outcomes)} of {len(arguments.seeds)} seeds, {hours:.1f} virtual hours, {bad} bad", highlight=False)
+
+
+def _shrink(arguments: Arguments, seconds: float, errors: Console) -> int:
+    """Reduce the world, telling each step, and print the smallest that fails; interrupted, the smallest so far."""
+    seed, began_at = arguments.first_seed, time.monotonic()
+    small: Small | None = None
+    try:
+        for small in shrink(options_of(seed, arguments), run=run_options, is_over=lambda: time.monotonic() - began_at > seconds):
+            took = f"{time.monotonic() - began_at:.0f} s, run {small.attempts}"
+            errors.print(f"{took}: {small.size}", highlight=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        errors.print("interrupted: this is the smallest so far", highlight=False)
+    if small is None:
+        errors.print(f"seed {seed} does not fail with these arguments: there is nothing to shrink", highlight=False)
+        return int(SoakStatus.FINE)
+    print_failure(Console(), replace(arguments, plan=small.options.plan, cycles=small.options.cycle_names), small.outcome)
+    return int(Report(arguments, [small.outcome], real_seconds=time.monotonic() - began_at).status)
 
 
 def _show_failure(console: Console, arguments: Arguments, outcome: Outcome) -> None:

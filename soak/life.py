@@ -8,6 +8,7 @@ journal, and whether it may have ended so is judged.
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 
 import trio
 
@@ -57,16 +58,14 @@ class Life:
         world, options = self._world, self._options
         world.events_kept_max = 4_000
         world.orders_by_rest = options.orders_by_rest
-        for name in options.private_lines:
-            await open_private_line(world, world.venues[name])
+        for venue in world.venues.values():
+            if venue.name in options.private_lines:
+                await open_private_line(world, venue)
         self._launch()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watcher.watch)
             nursery.start_soon(self._keep_running)
-            number = 0
-            while trio.current_time() < options.hours * 3600:
-                await self._spell(number)
-                number += 1
+            await self._live_spells()
             await self._stop_at_the_end()
             nursery.cancel_scope.cancel()
         self._watcher.check()
@@ -97,20 +96,31 @@ class Life:
 
     # Faults
 
-    async def _spell(self, number: int) -> None:
+    async def _live_spells(self) -> None:
+        options = self._options
+        if options.plan is not None:
+            for spell in options.plan:
+                await self._spell(spell.number, only=spell.strikes)
+            return
+        number = 0
+        while trio.current_time() < options.hours * 3600:
+            await self._spell(number)
+            number += 1
+
+    async def _spell(self, number: int, *, only: Collection[int] | None = None) -> None:
+        """The spell of this number; of its strikes those of `only`, if given."""
         options, world = self._options, self._world
+        self._outcome.spells += 1
         rng = random.Random(f"{world.seed}:spell:{number}")
         seconds = rng.choice(SPELL_SECONDS)
         for venue in world.venues.values():
             world.network.set_latency(venue.host, *options.latencies_seconds[venue.name])
         self._has_faults = bool(options.kinds)
         async with trio.open_nursery() as nursery:
-            for kind, when, strike in self._draw_strikes(rng, seconds, is_first=number == 0):
-                places = [cycle.place for cycle in options.cycles]
-                if KINDS[kind].needs_private_line:
-                    places = [place for place in places if place.exchange in options.private_lines]
-                place = rng.choice(places)
-                nursery.start_soon(self._strike, kind, when, strike, place)
+            for index, (kind, when, strike) in enumerate(self._draw_strikes(rng, seconds, is_first=number == 0)):
+                place = self._draw_place(rng, kind)
+                if place is not None and (only is None or index in only):
+                    nursery.start_soon(self._strike, kind, when, strike, place, (number, index))
             await trio.sleep(seconds)
             nursery.cancel_scope.cancel()
         self._heal()
@@ -137,12 +147,26 @@ class Life:
                     drawn.append((kind, when, strike))
         return drawn
 
-    async def _strike(self, kind: str, when: When, strike: Strike, place: Place) -> None:
+    def _draw_place(self, rng: random.Random, kind: str) -> Place | None:
+        """Where a strike of this kind strikes. What would strike at a cycle that is left out strikes at another, if there is one."""
+
+        def is_fit(place: Place) -> bool:
+            return not KINDS[kind].needs_private_line or place.exchange in self._options.private_lines
+
+        drawn = [place for place in self._options.places if is_fit(place)]
+        living = [cycle.place for cycle in self._options.cycles if is_fit(cycle.place)]
+        place = rng.choice(drawn)
+        if place in living or not living:
+            return place if living else None
+        return living[drawn.index(place) % len(living)]
+
+    async def _strike(self, kind: str, when: When, strike: Strike, place: Place, number: tuple[int, int]) -> None:
         await when.wait(self._world)
         undo = strike.begin(self._world, place)
         if undo is None:
             return
         count(self._outcome.strikes, kind)
+        self._outcome.struck.append((*number, kind))
         self._explanations.struck(kind)
         self._world.note(f"{kind} {strike.text} at {place.exchange} {place.symbol} {place.cycle} for {strike.seconds:.3f} s")
         try:

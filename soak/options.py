@@ -6,12 +6,13 @@ Each seed switches on a random subset of the kinds: runs with few kinds get deep
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.cycle.sell_on_top import SellOnTopParameters
 from assembly.registry import EXCHANGES
@@ -22,6 +23,7 @@ from simulated.settings import AccountSettings as SimulatedAccount
 from simulated.settings import MarketSettings, SimulationSettings
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Place
+from soak.plan import Plan, format_plan
 from soak.world import World
 
 STOP_DEADLINE_SECONDS = 10.0
@@ -83,7 +85,10 @@ class Cycle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """One world as it was drawn."""
+    """One world as it was drawn. `places` are those of all cycles that were, also of cycles that are left out now.
+
+    With a `plan` it lives the spells named there and no others, however long `hours` are.
+    """
 
     seed: int
     hours: float
@@ -100,6 +105,32 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[str, ...]
     sure_kind: str | None
     """One of the kinds, which strikes in the first spell whatever else is drawn: so that a hundred seeds in a row have all."""
+    places: tuple[Place, ...]
+    plan: Plan | None = None
+
+    @property
+    def cycle_names(self) -> tuple[str, ...]:
+        return tuple(cycle.place.cycle for cycle in self.cycles)
+
+    def with_cycles(self, names: Collection[str]) -> Options:
+        """The same world with these of its cycles only, and with the exchanges that they need.
+
+        Raises:
+            ValueError: it has no such cycle, or none would be left.
+        """
+        strange = [name for name in names if name not in self.cycle_names]
+        if strange or not names:
+            raise ValueError(f"this world has the cycles {', '.join(self.cycle_names)}, and not {', '.join(strange) or 'none at all'}")
+        cycles = tuple(cycle for cycle in self.cycles if cycle.place.cycle in names)
+        used = {cycle.place.exchange for cycle in cycles}
+        return replace(
+            self,
+            cycles=cycles,
+            exchanges=tuple(name for name in self.exchanges if name in used),
+            hands=tuple(place for place in self.hands if place.exchange in used),
+            regimes={name: regime for name, regime in self.regimes.items() if name in used},
+            latencies_seconds={name: latency for name, latency in self.latencies_seconds.items() if name in used},
+        )
 
     def describe(self) -> list[str]:
         """For a person who looks for the cause of a violation."""
@@ -113,6 +144,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             f"private lines of their own: {', '.join(self.private_lines) or 'none'}; orders by REST: {self.orders_by_rest}; "
             f"flatten on stop: {self.flatten_on_stop}",
             f"faults: {', '.join(self.kinds) or 'none'}",
+            *([] if self.plan is None else [f"only these spells and strikes: {format_plan(self.plan)}"]),
         ]
 
     def notional_max(self, exchange: str) -> Decimal:
@@ -185,6 +217,7 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
         flatten_on_stop=rng.random() < 0.3,
         kinds=tuple(sorted({*rng.sample(usable, k=min(len(usable), rng.choice(KINDS_AT_ONCE))), *([sure_kind] if sure_kind else [])})),
         sure_kind=sure_kind,
+        places=tuple(places),
     )
 
 

@@ -43,6 +43,10 @@ class Outcome(msgspec.Struct, kw_only=True):
     convergences: int = 0
     convergence_seconds_max: float = 0.0
     strikes: dict[str, int] = {}
+    spells: int = 0
+    """Spells begun."""
+    struck: list[tuple[int, int, str]] = []
+    """Every strike that came, in order: its spell's number, its own, and its kind."""
     transitions: dict[str, int] = {}
     endings: dict[str, int] = {}
     trace_hash: str = ""

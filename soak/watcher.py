@@ -14,6 +14,7 @@ import trio
 
 from actors.cycle.actor import COMMAND_LIFETIME_SECONDS
 from assembly.parts import COMMANDS_CAPACITY, INBOX_KEYS_MAX, AccountParts
+from assembly.presenter.report import RuntimeStopping
 from market.events import BookChanged, BookLost, Side
 from market.symbol import Symbol
 from orders.events import AccountReady, OrderSubmitted
@@ -21,8 +22,9 @@ from orders.ledger import ENDED_ORDERS_KEPT_MAX
 from orders.order import ZERO
 from orders.reconciliation import CycleFinished
 from orders.states import TradingState
-from simulated.engine.events import EngineEvent, OrderChange, OrderChanged, TradeMade
+from simulated.engine.events import EngineEvent, LevelChanged, OrderChange, OrderChanged, TradeMade
 from simulated.engine.order import Order
+from soak.beliefs import Beliefs
 from soak.ending import Explanations
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
@@ -63,8 +65,10 @@ class Watcher:
         self._bounds_looked_at = 0.0
         self._departing: dict[str, dict[str, None]] = {}  # submitted, and not seen to have left, by account
         self._gate_was_closed: set[str] = set()
+        self._left_open: dict[str, set[str]] = {}  # by an earlier run, by account
         self._states_before: dict[tuple[str, str, Symbol], TradingState] = {}
         self._states_known: dict[str, trio.Event] = {}  # by account: set as soon as `_states_before` is not true any more
+        self._beliefs = Beliefs(world, options, self._say)
         world.observers.append(self._see)
         for venue in world.venues.values():
             venue.control.engine.subscribe(_EngineListener(self, venue).hear)
@@ -76,10 +80,13 @@ class Watcher:
         self._ready.clear()
         self._departing.clear()
         self._gate_was_closed.clear()
+        for venue in self._world.venues.values():
+            self._left_open[venue.account] = {venue.client_order_id(order.client_id) for order in venue.open_orders()}
         self._states_before.clear()
         self._states_known.clear()
         self._book_at.clear()
         self._book_lost_at.clear()
+        self._beliefs.run_begins()
 
     async def watch(self) -> None:
         """Look again and again until cancelled; raises `Violation`."""
@@ -101,6 +108,7 @@ class Watcher:
 
     def _see(self, event: object) -> None:
         now = trio.current_time()
+        self._beliefs.see(event)
         match event:
             case BookChanged():
                 self._book_at[event.exchange, event.symbol] = now
@@ -112,7 +120,12 @@ class Watcher:
                 if self._explanations.explains_disagreement() is None:
                     self._say(f"the cycle {event.cycle} gave up: {event.reason}")
             case AccountReady():
+                self._look_at_leftovers(event.account)
                 self._ready.add(event.account)
+            case RuntimeStopping():
+                # It says that every gate is closed, whatever they are: what left until now is looked at before.
+                self._look()
+                self._gate_was_closed.update(venue.account for venue in self._world.venues.values())
             case OrderSubmitted():
                 self._departing.setdefault(event.account, {})[event.order.client_order_id] = None
             case _:
@@ -130,6 +143,7 @@ class Watcher:
                 continue
             if venue.account in self._ready:
                 self._look_at_live_orders(venue, account)
+                self._beliefs.look_at_exposure(venue, account)
             self._look_at_departures(venue, account)
 
     def _account(self, venue: Venue) -> AccountParts | None:
@@ -156,6 +170,14 @@ class Watcher:
         for holder, held in self._held[venue.name].items():
             if held < open_sells.get(holder, ZERO):
                 self._say(f"{holder} has or may yet sell {open_sells[holder] - held} more than it bought at {venue.name}")
+
+    def _look_at_leftovers(self, account: str) -> None:
+        """Before a run's first order, what earlier runs have left open has ended."""
+        left = self._left_open.pop(account, set[str]())
+        for venue in self._world.venues.values():
+            if venue.account == account:
+                for name in sorted(left & {venue.client_order_id(order.client_id) for order in venue.open_orders()}):
+                    self._say(f"{name} of an earlier run is still open at {venue.name}, and {account} is ready")
 
     def _look_at_departures(self, venue: Venue, account: AccountParts) -> None:
         """Orders that have left since the last look: on a usable book, through an open gate, in a state that lets them."""
@@ -234,6 +256,9 @@ class Watcher:
 
     # What the exchange says
 
+    def level_changed(self, venue: Venue, event: LevelChanged) -> None:
+        self._beliefs.level_changed(venue, event)
+
     def trade_made(self, venue: Venue, event: TradeMade) -> None:
         trade = event.trade
         for party, side in ((trade.taker, trade.taker_side), (trade.maker, trade.taker_side.opposite)):
@@ -294,7 +319,9 @@ class _EngineListener:
         self._venue = venue
 
     def hear(self, event: EngineEvent) -> None:
-        if isinstance(event, TradeMade):
+        if isinstance(event, LevelChanged):
+            self._watcher.level_changed(self._venue, event)
+        elif isinstance(event, TradeMade):
             self._watcher.trade_made(self._venue, event)
         elif isinstance(event, OrderChanged) and event.change is OrderChange.PUT and self._venue.is_ours(event.order.client_id):
             self._watcher.accepted(self._venue, event.order)

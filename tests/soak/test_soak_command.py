@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from soak.arguments import parse_arguments
+from soak.command import main
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
 from soak.outcome import Outcome, Verdict
@@ -38,6 +39,11 @@ def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["--repeat", "2"], "'2' is no share: a number from 0 to 1"),
         (["--trace"], "--trace tells the story of one world: name it with --seed"),
         (["--trace", "--json", "--seed", "1"], "choose one"),
+        (["--shrink"], "--shrink, --plan and --cycles are about one world: name it with --seed"),
+        (["--seeds", "1:2", "--plan", "0:"], "name it with --seed"),
+        (["--seed", "1", "--shrink", "--json"], "--shrink tells its own story"),
+        (["--seed", "1", "--shrink", "--shrink-seconds", "0"], "'0' is no time: a number of seconds above 0"),
+        (["--seed", "1", "--plan", "3"], "'3' is no spell: write NUMBER:STRIKE+STRIKE as in 3:0+2"),
     ],
 )
 def test_argument_that_makes_no_sense_is_refused_with_the_reason(
@@ -55,6 +61,19 @@ def test_replay_command_names_what_draws_the_same_world() -> None:
     assert command == "bin/mm-soak --seed 7 --hours 0.5 --faults network,crash --exchanges okx_swap --trace"
     again = parse_arguments(command.split()[1:])
     assert (again.groups, again.exchanges, again.hours) == (arguments.groups, arguments.exchanges, arguments.hours)
+
+
+def test_replay_command_of_a_shrunk_world_names_its_cycles_and_its_plan() -> None:
+    arguments = parse_arguments(["--seed", "7", "--cycles", "two,one", "--plan", "3:0+2,5:"])
+    command = arguments.replay(7)
+    assert command == "bin/mm-soak --seed 7 --hours 1 --faults all --cycles two,one --plan 3:0+2,5: --trace"
+    again = parse_arguments(command.split()[1:])
+    assert (again.cycles, again.plan) == (arguments.cycles, arguments.plan)
+
+
+def test_cycle_that_a_world_does_not_have_is_refused_with_those_it_has(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seed", "1", "--cycles", "nine"]) == SoakStatus.USAGE
+    assert "this world has the cycles one" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

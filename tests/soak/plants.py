@@ -1,0 +1,357 @@
+"""Bugs that the simulator must find: each is a few exact replacements in a copy of the program, never in the program itself.
+
+A text that is not in its file exactly once ends the hunt with a message: the code has moved, and the plant must move with it.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+
+class Change(msgspec.Struct, frozen=True):
+    """In `file`, the text `old`, which is there exactly once, becomes `new`."""
+
+    file: str
+    old: str
+    new: str
+
+
+class Plant(msgspec.Struct, frozen=True, kw_only=True):
+    """One bug. It must be found within seeds 1 to `seeds_max`, each of `hours` virtual hours, with these `faults` and
+    `exchanges` (as `bin/mm-soak` takes them).
+
+    Several `changes` are for what two layers forbid, each by itself: the bug is that both are gone.
+    """
+
+    name: str
+    what: str
+    changes: tuple[Change, ...]
+    seeds_max: int
+    hours: float = 0.03
+    faults: str = "all"
+    exchanges: str = "gateio_spot"
+    is_quick: bool = False
+    """Whether every run of the tests looks for it; the others are looked for by ``bin/test -m planted``."""
+
+    @property
+    def world_arguments(self) -> tuple[str, ...]:
+        """What `bin/mm-soak` is told of the worlds, besides their seeds."""
+        return ("--hours", f"{self.hours:g}", "--faults", self.faults, "--exchanges", self.exchanges)
+
+
+DESK = "actors/accounts/order_desk.py"
+LEDGER = "orders/ledger.py"
+RESOLUTION = "actors/accounts/resolution.py"
+CYCLE = "actors/cycle/actor.py"
+ACCOUNT = "actors/accounts/actor.py"
+SESSION = "actors/accounts/session.py"
+
+PLANTS = (
+    Plant(
+        name="timeout_is_rejection",
+        what="A placement whose answer was lost is taken for rejected",
+        changes=(
+            Change(
+                DESK,
+                "the exchange has told of it, and nothing is lost\n            self.lose_answer(client_order_id, str(error))",
+                "the exchange has told of it, and nothing is lost\n"
+                "            self._books.happened(client_order_id, OrderInput.SAID_REJECTED, str(error), for_now=True)",
+            ),
+        ),
+        seeds_max=30,
+        faults="network",
+        exchanges="gateio_futures",
+    ),
+    Plant(
+        name="placement_repeated",
+        what="A placement by REST is sent again when its answer is lost",
+        changes=(
+            Change(
+                SESSION,
+                "build, group=group, timeout_seconds=self._request_timeout_seconds, retry=None)",
+                "build, group=group, timeout_seconds=self._request_timeout_seconds, retry=self._retry)",
+            ),
+        ),
+        seeds_max=60,
+        faults="network,exchange",
+        exchanges="mexc_spot",
+    ),
+    Plant(
+        name="delta_gap_ignored",
+        what="A gap in a book's deltas is ignored",
+        changes=(
+            Change(
+                "actors/feeds/book_sync.py",
+                "return _Verdict.FITTING if delta.first_sequence <= target else _Verdict.GAP",
+                "return _Verdict.FITTING",
+            ),
+            Change(
+                "actors/feeds/book_sync.py",
+                "return _Verdict.OLD if is_old else _Verdict.GAP",
+                "return _Verdict.OLD if is_old else _Verdict.FITTING",
+            ),
+        ),
+        seeds_max=30,
+        faults="exchange",
+    ),
+    Plant(
+        name="fill_counted_twice",
+        what="A trade that is told twice is counted twice",
+        changes=(
+            Change(
+                LEDGER,
+                "        if any(known.trade_id == fill.trade_id for known in order.fills):\n            return []\n",
+                "",
+            ),
+        ),
+        seeds_max=10,
+        faults="network,exchange",
+        is_quick=True,
+    ),
+    Plant(
+        name="fill_forgotten_by_cancel",
+        what="A cancelled order is settled by the fills known so far: the last one, told after the cancellation, is not waited for",
+        changes=(Change("orders/order.py", "return self.is_terminal and self.fills_are_complete", "return self.is_terminal"),),
+        seeds_max=30,
+        faults="exchange",
+    ),
+    Plant(
+        name="gate_closed_late",
+        what="A stop closes the gate only after it has cancelled what was open",
+        changes=(
+            Change(
+                "assembly/runtime.py",
+                "        for parts in self.tree.accounts.values():\n            parts.closer.give_up()\n",
+                "        self._close_gates(self._reason)\n        for parts in self.tree.accounts.values():\n"
+                "            parts.closer.give_up()\n",
+            ),
+            Change(
+                "assembly/runtime.py",
+                "        self._close_gates(reason)\n        if not self._stop_requested.is_set():",
+                "        if not self._stop_requested.is_set():",
+            ),
+        ),
+        seeds_max=10,
+        faults="operator",
+    ),
+    Plant(
+        name="gate_not_asked_at_leaving",
+        what="The gate is asked when an order is accepted, and not once more in the moment in which it leaves",
+        changes=(Change(DESK, "        self._gate.ensure_open()\n", ""),),
+        seeds_max=60,
+        faults="operator,disk,load",
+    ),
+    Plant(
+        name="restart_without_sweep",
+        what="A start does not end what an earlier run has left open",
+        changes=(Change(ACCOUNT, "await self._sweep()\n", "pass\n"),),
+        seeds_max=30,
+        faults="crash",
+    ),
+    Plant(
+        name="absence_believed_at_once",
+        what="An order that the exchange's lists do not show yet is taken for never accepted",
+        changes=(
+            Change(
+                RESOLUTION,
+                "if asked_at_milliseconds <= absence_believed_at_milliseconds(order) or ledger.order(order.client_order_id) != order:",
+                "if ledger.order(order.client_order_id) != order:",
+            ),
+        ),
+        seeds_max=30,
+        faults="exchange",
+    ),
+    Plant(
+        name="unknown_order_frees_its_slot",
+        what="An order of unknown fate does not occupy its slot: two orders of one intent",
+        changes=(
+            Change(
+                "actors/cycle/executor.py",
+                "        occupied.add(slot)\n",
+                "        if order.state is not OrderState.UNKNOWN:\n            occupied.add(slot)\n",
+            ),
+        ),
+        seeds_max=30,
+        faults="network",
+        exchanges="gateio_futures",
+    ),
+    Plant(
+        name="stale_book_traded_on",
+        what="A book that was lost, or that nothing has proven for long, is traded on",
+        changes=(
+            Change(CYCLE, "                case BookLost():\n                    self._memory.book = None\n", ""),
+            Change(
+                CYCLE,
+                "self._memory.book is None or trio.current_time() - self._memory.book.received_at > self._book_age_seconds_max",
+                "False",
+            ),
+            Change(
+                "actors/accounts/prices.py",
+                "return touch_of(news) if isinstance(news, BookChanged) and now - news.received_at <= self._book_age_seconds_max else None",
+                "return self.last(symbol)",
+            ),
+        ),
+        seeds_max=30,
+        faults="network,exchange",
+    ),
+    Plant(
+        name="reduce_only_ignored",
+        what="A buy leaves while trading is reduce-only",
+        changes=(
+            Change(
+                "actors/accounts/permission.py",
+                "if standing.state is TradingState.REDUCE_ONLY and reduces(request, ledger):",
+                "if standing.state is TradingState.REDUCE_ONLY:",
+            ),
+            Change(
+                "actors/cycle/standing.py",
+                "if standing.state is TradingState.RUN or decision.hold:",
+                "if standing.state in (TradingState.RUN, TradingState.REDUCE_ONLY) or decision.hold:",
+            ),
+            Change(CYCLE, "if memory.standing.state is not TradingState.RUN:", "if not memory.standing.state.may_place:"),
+        ),
+        seeds_max=40,
+        faults="operator",
+    ),
+    Plant(
+        name="hold_forgotten_by_restart",
+        what="A pause or halt of a person is forgotten by a restart",
+        changes=(
+            Change(
+                "assembly/tree.py",
+                "recovered=None if journal is None else journal.states())",
+                "recovered=None)",
+            ),
+        ),
+        seeds_max=40,
+        faults="crash,operator",
+    ),
+    Plant(
+        name="intent_written_after_sending",
+        what="An order leaves before its intent is on the disk",
+        changes=(Change(DESK, "            await self._books.recorder.written()\n            report =", "            report ="),),
+        seeds_max=60,
+        faults="crash",
+    ),
+    Plant(
+        name="leftovers_fill_forgotten",
+        what="What an earlier run's orders traded while nobody listened is not asked for",
+        changes=(
+            Change(
+                "actors/accounts/comparison.py",
+                "            await self._inquiry.fetch_fills(order)\n        await self._fetch_fills_since()\n",
+                "            await self._inquiry.fetch_fills(order)\n",
+            ),
+            Change(
+                RESOLUTION,
+                "fills = await session.fills(order.request.symbol, exchange_order_id=order.exchange_order_id)",
+                "fills = list[FillReport]()",
+            ),
+            Change(
+                RESOLUTION, "from orders.order import Order\n", "from orders.order import Order\nfrom orders.reports import FillReport\n"
+            ),
+        ),
+        seeds_max=40,
+        faults="network,crash",
+    ),
+    Plant(
+        name="stream_back_without_comparing",
+        what="After a broken private stream nobody asks what it did not tell",
+        changes=(
+            Change(ACCOUNT, "if not is_first or not self._comparison.agrees_in_all:", "if not self._comparison.agrees_in_all:"),
+            Change(ACCOUNT, '                await self._comparison.try_once("the stream is broken")\n', ""),
+        ),
+        seeds_max=60,
+        faults="network",
+    ),
+    Plant(
+        name="unknown_orders_not_exposed",
+        what="Orders of unknown fate do not count against the limits",
+        changes=(
+            Change(
+                "orders/exposure.py",
+                "if order.client_order_id != besides]",
+                'if order.client_order_id != besides and order.state.value != "unknown"]',
+            ),
+        ),
+        seeds_max=60,
+        faults="network,exchange",
+    ),
+    Plant(
+        name="clock_measured_once",
+        what="The exchange's clock is compared with ours once, and never again",
+        changes=(
+            Change(
+                SESSION,
+                "        prepared = self._codec.server_time()\n",
+                "        if self._offset.milliseconds:\n            return self._offset.milliseconds\n"
+                "        prepared = self._codec.server_time()\n",
+            ),
+        ),
+        seeds_max=40,
+        faults="clock,crash",
+    ),
+    Plant(
+        name="crashed_cycles_orders_left",
+        what="A crashed cycle's orders are left open",
+        changes=(Change("assembly/tree.py", "if cause.kind is DeathKind.STOPPED:\n", "if cause.kind:\n"),),
+        seeds_max=40,
+        faults="crash",
+    ),
+    Plant(
+        name="filled_quantity_shrinks",
+        what="An older report makes an order's filled quantity smaller again",
+        changes=(
+            Change(
+                LEDGER, "filled_quantity = max(order.filled_quantity, report.filled_quantity)", "filled_quantity = report.filled_quantity"
+            ),
+        ),
+        seeds_max=60,
+        faults="exchange",
+    ),
+    Plant(
+        name="stream_orders_unlimited",
+        what="Orders over the websocket do not take their place in the rate limits",
+        changes=(
+            Change("actors/accounts/order_entry.py", "        await limits.acquire(prepared.group, prepared.weight, urgent=urgent)\n", ""),
+        ),
+        seeds_max=60,
+        faults="exchange",
+    ),
+)
+
+INVARIANTS = (
+    (r"is open at \S+ and not in the ledger", "every open order is in the ledger"),
+    (r"is open at \S+ and \w+ here", "no order that is open there has ended here"),
+    (r"two orders of \w+ are open|was accepted by \S+ while", "one intent, one live order"),
+    (r"has or may yet sell", "nobody sells more than he bought"),
+    (r"makes the exposure|reckons its exposure", "exposure within limits"),
+    (r"after the gate of", "nothing leaves after the gate has closed"),
+    (r"left while trading was|left and made the position larger", "nothing leaves in a state that forbids it"),
+    (r"went on after a restart as", "states outlive a restart"),
+    (r"placed (before there was a book|[\d.]+ s after)", "no quote from a stale or lost book"),
+    (r"published a book", "a book that is published was the exchange's"),
+    (r"of an earlier run is still open", "a start ends what earlier runs have left"),
+    (r"the cycle \w+ gave up", "no cycle gives up"),
+    (r"does not agree", "each round agrees to the last digit"),
+    (r"more was asked of", "request weight within the exchange's budget"),
+    (r"commands wait|remembers \d+ ended|news wait|sockets open", "what is remembered and open is bounded"),
+    (r"it ended by itself", "it runs until somebody stops it"),
+    (r"after the last fault", "everything comes right again in time"),
+    (r"not ended .* after the stop deadline", "a stop keeps its deadline"),
+    (r"exit status|may be live|not in the statement", "the statement and the exit status are honest"),
+    (r"fills here|is not settled|the position in|unknown to", "ledger and position equal the exchange's"),
+    (r"are not in the journal|the journal does not know", "the journal has every order and trade"),
+    (r"open at \S+ at the end", "nothing is open at the end"),
+)
+
+
+def invariant_of(first_line: str) -> str:
+    """What a failure's first line says was broken; the line itself if nobody has named that yet."""
+    return next((name for pattern, name in INVARIANTS if re.search(pattern, first_line)), first_line)
+
+
+def plant_named(name: str) -> Plant:
+    return next(plant for plant in PLANTS if plant.name == name)
