@@ -131,7 +131,8 @@ class SellOnTop:
             return
         raise RoundFailed(
             f"the account's position in {view.instrument.symbol} is {view.position:f}, less than the {inventory:f} that this round has "
-            "bought and not sold: it was liquidated, or closed by somebody else; look at the account's history before trading on"
+            "bought and not sold: it was liquidated, or closed by somebody else; look at the account's history before trading on: "
+            "a restart meets this round again, a cycle of another name begins anew"
         )
 
     def _inventory(self, view: RoundView, buys: list[Order], sells: list[Order]) -> Decimal:
