@@ -26,8 +26,9 @@ TOUCH_SECONDS_KEPT = 300.0
 TOUCHES_LOOKED_OVER_EVERY = 4_096
 # The private and public prices are of different moments.
 RECKONING_SLACK = Decimal("0.9")
-# A state that was entered so long before a restart has been written down, however slow the journal's task is.
-STATE_SECONDS_TO_BE_WRITTEN = 45.0
+# A state that was entered so long before a kill has been written down, unless the journal's task, or its disk, was held up.
+STATE_SECONDS_TO_BE_WRITTEN = 5.0
+LOSING_RECORDS = frozenset({"disk_full", "torn_journal", "hang", "slow_consumer", "crash_at_checkpoint"})
 
 
 class Beliefs:
@@ -39,9 +40,12 @@ class Beliefs:
         self._touches: dict[tuple[str, Symbol], dict[Touch, float]] = {}
         # A change that never was may fit a book that is behind, and is then in it until the next whole one.
         self._has_wrong_updates = "crossed_update" in options.kinds
-        self._loses_records = {"disk_full", "torn_journal"} & {*options.kinds}
+        self._loses_records = not LOSING_RECORDS.isdisjoint(options.kinds)
         self._entered: dict[str, tuple[TradingState, float]] = {}  # what was said of a scope last, and when
         self._to_outlive: dict[str, TradingState] = {}
+        for venue in world.venues.values():
+            for symbol in venue.control.engine.instruments:
+                self._note_touch(venue, symbol)
 
     def run_begins(self) -> None:
         """Another run of the program begins."""

@@ -24,9 +24,9 @@ class PlantDoesNotApply(Exception):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What the hunt came to: the first seed whose world was not fine, or none of `seeds`."""
+    """What the hunt came to: the first seed whose world was not fine, or none in so many `worlds`."""
 
-    seeds: int
+    worlds: int
     seed: int | None = None
     verdict: str = ""
     told: str = ""
@@ -72,10 +72,10 @@ def environ_of(folder: Path) -> dict[str, str]:
 
 
 def hunt(plant: Plant, *, seeds_max: int | None = None) -> Found:
-    """Run worlds of the program with this bug, from seed 1 on, until one is not fine."""
+    """Run worlds of the program with this bug, until one is not fine."""
     seeds = seeds_max or plant.seeds_max
     with planted(plant.changes) as folder:
-        command = [sys.executable, str(HUNT), str(seeds), *plant.world_arguments]
+        command = [sys.executable, str(HUNT), str(seeds), plant.kind, *plant.world_arguments]
         ran = subprocess.run(command, cwd=folder, env=environ_of(folder), stdout=subprocess.PIPE, check=True)
     return msgspec.json.decode(ran.stdout, type=Found)
 

@@ -19,8 +19,8 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Plant(msgspec.Struct, frozen=True, kw_only=True):
-    """One bug. It must be found within seeds 1 to `seeds_max`, each of `hours` virtual hours, with these `faults` and
-    `exchanges` (as `bin/mm-soak` takes them).
+    """One bug. It must be found within `seeds_max` worlds of `hours` virtual hours, with these `faults` and `exchanges` (as
+    `bin/mm-soak` takes them): of the seeds from 1 on, or of those among them whose world `kind` strikes for sure.
 
     Several `changes` are for what two layers forbid, each by itself: the bug is that both are gone.
     """
@@ -29,6 +29,7 @@ class Plant(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     changes: tuple[Change, ...]
     seeds_max: int
+    kind: str = ""
     hours: float = 0.03
     faults: str = "all"
     exchanges: str = "gateio_spot"
@@ -63,6 +64,7 @@ PLANTS = (
         seeds_max=30,
         faults="network",
         exchanges="gateio_futures",
+        kind="drop",
     ),
     Plant(
         name="placement_repeated",
@@ -77,6 +79,7 @@ PLANTS = (
         seeds_max=60,
         faults="network,exchange",
         exchanges="mexc_spot",
+        kind="lose_answers",
     ),
     Plant(
         name="delta_gap_ignored",
@@ -95,6 +98,7 @@ PLANTS = (
         ),
         seeds_max=30,
         faults="exchange",
+        kind="withhold_book",
     ),
     Plant(
         name="fill_counted_twice",
@@ -142,6 +146,7 @@ PLANTS = (
         changes=(Change(DESK, "        self._gate.ensure_open()\n", ""),),
         seeds_max=60,
         faults="operator,disk,load",
+        kind="stop",
     ),
     Plant(
         name="restart_without_sweep",
@@ -149,6 +154,7 @@ PLANTS = (
         changes=(Change(ACCOUNT, "await self._sweep()\n", "pass\n"),),
         seeds_max=30,
         faults="crash",
+        kind="kill",
     ),
     Plant(
         name="absence_believed_at_once",
@@ -162,6 +168,7 @@ PLANTS = (
         ),
         seeds_max=30,
         faults="exchange",
+        kind="delay_requests",
     ),
     Plant(
         name="unknown_order_frees_its_slot",
@@ -176,6 +183,7 @@ PLANTS = (
         seeds_max=30,
         faults="network",
         exchanges="gateio_futures",
+        kind="drop",
     ),
     Plant(
         name="stale_book_traded_on",
@@ -226,7 +234,8 @@ PLANTS = (
             ),
         ),
         seeds_max=40,
-        faults="crash,operator",
+        faults="operator",
+        kind="trading_state",
     ),
     Plant(
         name="intent_written_after_sending",
@@ -234,6 +243,7 @@ PLANTS = (
         changes=(Change(DESK, "            await self._books.recorder.written()\n            report =", "            report ="),),
         seeds_max=60,
         faults="crash",
+        kind="kill",
     ),
     Plant(
         name="leftovers_fill_forgotten",
@@ -254,7 +264,8 @@ PLANTS = (
             ),
         ),
         seeds_max=40,
-        faults="network,crash",
+        faults="crash",
+        kind="kill",
     ),
     Plant(
         name="stream_back_without_comparing",
@@ -265,6 +276,7 @@ PLANTS = (
         ),
         seeds_max=60,
         faults="network",
+        kind="drop",
     ),
     Plant(
         name="unknown_orders_not_exposed",
@@ -278,6 +290,7 @@ PLANTS = (
         ),
         seeds_max=60,
         faults="network,exchange",
+        kind="lose_answers",
     ),
     Plant(
         name="clock_measured_once",
@@ -292,6 +305,7 @@ PLANTS = (
         ),
         seeds_max=40,
         faults="clock,crash",
+        kind="skew_exchange_clock",
     ),
     Plant(
         name="crashed_cycles_orders_left",
@@ -299,6 +313,7 @@ PLANTS = (
         changes=(Change("assembly/tree.py", "if cause.kind is DeathKind.STOPPED:\n", "if cause.kind:\n"),),
         seeds_max=40,
         faults="crash",
+        kind="crash_cycle",
     ),
     Plant(
         name="filled_quantity_shrinks",
@@ -310,6 +325,7 @@ PLANTS = (
         ),
         seeds_max=60,
         faults="exchange",
+        kind="reorder_private",
     ),
     Plant(
         name="stream_orders_unlimited",
