@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, MutableSequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -36,14 +36,22 @@ def _seeded_scheduler(seed: int) -> Generator[None]:
     """
     scheduler: Any = trio_scheduler  # the flag is declared Final, for users other than the test plugins
     flag = scheduler._ALLOW_DETERMINISTIC_SCHEDULING
-    state = scheduler._r.getstate()
+    unseeded = scheduler._r
     scheduler._ALLOW_DETERMINISTIC_SCHEDULING = True
-    scheduler._r.seed(seed)
+    scheduler._r = _Shuffler(seed)
     try:
         yield
     finally:
         scheduler._ALLOW_DETERMINISTIC_SCHEDULING = flag
-        scheduler._r.setstate(state)
+        scheduler._r = unseeded
+
+
+class _Shuffler(random.Random):
+    """Most steps of a simulation have one task, and there is nothing to be drawn for it."""
+
+    def shuffle(self, x: MutableSequence[Any]) -> None:
+        if len(x) > 1:
+            super().shuffle(x)
 
 
 @contextmanager
