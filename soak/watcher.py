@@ -31,6 +31,7 @@ from soak.faults.strike import Group
 from soak.options import Options
 from soak.venue import Venue
 from soak.world import World
+from supervision.events import CleanupFinished
 
 LOOK_SECONDS = 0.1
 BOUNDS_LOOK_SECONDS = 5.0
@@ -122,6 +123,8 @@ class Watcher:
             case AccountReady():
                 self._look_at_leftovers(event.account)
                 self._ready.add(event.account)
+            case CleanupFinished(child=child) if child.startswith("cycle:") and not self._world.runtime_is_stopping():
+                self._look_at_cleaned_up(child.removeprefix("cycle:"))
             case RuntimeStopping():
                 # It says that every gate is closed, whatever they are: what left until now is looked at before.
                 self._look()
@@ -178,6 +181,13 @@ class Watcher:
             if venue.account == account:
                 for name in sorted(left & {venue.client_order_id(order.client_id) for order in venue.open_orders()}):
                     self._say(f"{name} of an earlier run is still open at {venue.name}, and {account} is ready")
+
+    def _look_at_cleaned_up(self, cycle: str) -> None:
+        """A cycle that has crashed begins again only after its orders have ended."""
+        for venue in self._world.venues.values():
+            for order in venue.open_orders():
+                if venue.owner(order.client_id) == cycle:
+                    self._say(f"{venue.client_order_id(order.client_id)} is open at {venue.name} after the crash of {cycle} was cleaned up")
 
     def _look_at_departures(self, venue: Venue, account: AccountParts) -> None:
         """Orders that have left since the last look: on a usable book, through an open gate, in a state that lets them."""
