@@ -12,6 +12,7 @@ from market.symbol import Symbol
 from orders.events import AccountLost, AccountReady, BalanceChanged, LedgerEvent, OrderChanged, PositionChanged, PositionCounted
 from orders.ledger import AccountLedger
 from orders.life_cycle import OrderInput
+from orders.positions import PositionBooks
 from orders.recording import Recorder
 from orders.reports import BalanceReport, FillReport, FundingReport, OrderReport, PositionReport, PrivateReport
 from orders.states import Standing, StandingChanged
@@ -99,13 +100,22 @@ class Bookkeeper:
 
     def _tell_positions(self) -> None:
         """To owners, in the same step as the fills that have changed it: what they hold is a part of it."""
-        if self.ledger.positions is None:
-            return
-        for symbol, account in self.ledger.positions.accounts().items():
-            if self._told_positions.get(symbol) != account.quantity:
-                self._told_positions[symbol] = account.quantity
-                for inbox in self._inboxes.values():
-                    inbox.send_nowait(PositionCounted(self.account, symbol, account.quantity))
+        if self.ledger.positions is not None:
+            for symbol in self.ledger.positions.accounts():
+                self._tell_position(symbol, self.ledger.positions)
+
+    def tell_positions(self, symbols: Sequence[Symbol]) -> None:
+        """To owners, what the position in each of these is where they do not know it; that there is none, too."""
+        if self.ledger.positions is not None:
+            for symbol in symbols:
+                self._tell_position(symbol, self.ledger.positions)
+
+    def _tell_position(self, symbol: Symbol, positions: PositionBooks) -> None:
+        quantity = positions.account_of(symbol).quantity
+        if self._told_positions.get(symbol) != quantity:
+            self._told_positions[symbol] = quantity
+            for inbox in self._inboxes.values():
+                inbox.send_nowait(PositionCounted(self.account, symbol, quantity))
 
     def tell_standings(self, standing_of: Callable[[str, Symbol], Standing], symbols: Sequence[Symbol]) -> None:
         """To each owner how its orders stand in each symbol, where that has changed since it was told."""

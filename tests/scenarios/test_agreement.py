@@ -278,6 +278,26 @@ def test_position_sold_by_hand_is_told_to_the_strategy_with_the_trade_and_its_ro
 
 
 @pytest.mark.parametrize("exchange", ["okx_swap", "gateio_futures"])
+def test_round_whose_position_is_gone_ends_again_at_the_next_start_with_nothing_sent(exchange: str) -> None:
+    async def body(world: World) -> None:
+        await world.start()
+        await placed_sell(world)
+        assert world.runtime is not None
+        held = world.runtime.tree.cycles["btc"].memory.position
+        assert held is not None
+        trade_by_hand(world, Side.SELL, str(held))
+        await world.ended()
+        submitted = len(world.seen(OrderSubmitted))
+        await world.start()
+        report = await world.ended()
+        assert report is not None
+        assert "closed by somebody else" in report.reason
+        assert len(world.seen(OrderSubmitted)) == submitted
+
+    run_world(body, seed=510, simulation=NO_TAKERS, exchange_name=exchange)
+
+
+@pytest.mark.parametrize("exchange", ["okx_swap", "gateio_futures"])
 def test_rounds_in_contracts_and_their_rounded_prices_are_no_difference(exchange: str) -> None:
     async def body(world: World) -> None:
         trade_by_hand(world, Side.BUY, "0.0137")
