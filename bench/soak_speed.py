@@ -18,7 +18,8 @@ import re
 import resource
 import subprocess
 import sys
-from collections import Counter
+from collections import defaultdict
+from operator import itemgetter
 from pathlib import Path
 from statistics import median
 
@@ -45,7 +46,9 @@ def measure_in(checkout: Path, seed: int, hours: float, faults: str) -> dict[str
     """The same in a new process, with the program and the simulator of `checkout`."""
     command = [sys.executable, str(Path(__file__).resolve()), "--one", f"{seed}", "--hours", f"{hours:g}", "--faults", faults]
     environ = {**os.environ, "PYTHONHASHSEED": "0"}
-    ran = subprocess.run(command, cwd=checkout, env=environ, capture_output=True, text=True, check=True)
+    ran = subprocess.run(command, cwd=checkout, env=environ, capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise SystemExit(f"{checkout}: {ran.stderr}")
     return json.loads(ran.stdout.splitlines()[-1])
 
 
@@ -53,13 +56,14 @@ def print_profile(seed: int, hours: float, faults: str) -> None:
     """The shares of the packages in the time of one world. A profiler makes calls dearer than they are: read it as a ranking."""
     profile = cProfile.Profile()
     profile.runcall(measure, seed, hours, faults)
-    spent: Counter[str] = Counter()
+    spent: dict[str, float] = defaultdict(float)
     stats: dict[tuple[str, int, str], tuple[int, int, float, float, object]] = vars(pstats.Stats(profile))["stats"]
     for (file, _, function), (_, _, seconds, _, _) in stats.items():
         spent[_package(file, function)] += seconds
-    total = spent.total()
+    total = sum(spent.values())
+    ranked = sorted(spent.items(), key=itemgetter(1), reverse=True)
     print(f"seed {seed}, faults: {faults}\n")
-    print_table(["package", "share"], [[name, f"{seconds / total:.1%}"] for name, seconds in spent.most_common(PACKAGES_SHOWN)])
+    print_table(["package", "share"], [[name, f"{seconds / total:.1%}"] for name, seconds in ranked[:PACKAGES_SHOWN]])
     print()
 
 

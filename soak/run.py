@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import trio
@@ -19,18 +21,31 @@ from soak.outcome import Outcome, Verdict, counting_transitions
 from soak.world import World
 from supervision.errors import leaf_errors
 
+COLLECT_EVERY = 20_000  # new objects that hold others
+
 
 def run_options(options: Options, *, watch: Callable[[World], None] | None = None) -> Outcome:
     """Never raises: what is wrong is in the outcome. `watch` is given the world before anything happens in it."""
     outcome = Outcome(seed=options.seed, options=options.describe())
     began_at = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="mm-soak-") as folder, counting_transitions(outcome.transitions):
+    with tempfile.TemporaryDirectory(prefix="mm-soak-") as folder, counting_transitions(outcome.transitions), _collecting_rarely():
         try:
             run_deterministically(_world, options, outcome, Path(folder), watch, seed=options.seed)
         except Exception as error:  # noqa: BLE001  whatever goes wrong in a world is what this looks for
             outcome.verdict, outcome.told = _judged(error)
     outcome.real_seconds = time.monotonic() - began_at
     return outcome
+
+
+@contextmanager
+def _collecting_rarely() -> Generator[None]:
+    """Nearly nothing of a world is garbage in cycles: Python need not look for it every 700 objects."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(COLLECT_EVERY, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 async def _world(options: Options, outcome: Outcome, folder: Path, watch: Callable[[World], None] | None) -> None:
