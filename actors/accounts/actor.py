@@ -81,6 +81,7 @@ from orders.events import (
     OrderPlaced,
 )
 from orders.ledger import AccountLedger
+from orders.life_cycle import OrderInput
 from orders.order import Order, Transport
 from orders.recording import Recorder
 from orders.reports import ReportedStatus
@@ -410,7 +411,11 @@ class AccountActor:
             ):
                 reason = f"order {report.exchange_order_id} in {report.symbol} is open and not ours (foreign_orders)"
                 self._states.tighten(account_scope(self._name), TradingState.HALTED, reason)
-            case LeftoverOrderFound(_, order) if self._memory.is_of_another_program(order.client_order_id):
+            case LeftoverOrderFound(_, order):
+                # Nobody here wants it: it may have arrived after the sweep. The inquiry desk sees to its end.
+                self._books.happened(order.client_order_id, OrderInput.CANCEL_ASKED)
+                if not self._memory.is_of_another_program(order.client_order_id):
+                    return
                 self._report(
                     AccountTrouble(
                         self._name,

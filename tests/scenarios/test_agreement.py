@@ -396,6 +396,19 @@ async def test_second_program_of_the_same_installation_is_told_of_once_and_what_
     await world.end()
 
 
+@scenario(seed=516, simulation=NO_TAKERS)
+async def test_order_of_a_former_run_that_arrives_after_the_sweep_is_cancelled_too(world: World) -> None:
+    await world.start()
+    await placed_sell(world)
+    ids = ClientOrderIds(installation="mm", owner="btc", run_started_milliseconds=world.wall_clock.milliseconds() - 60_000)
+    late = foreign_order(world, f"t-{ids.next_id()}")
+    await world.wait_for(LeftoverOrderFound)
+    await world.wait_until(lambda: late.client_id not in world.our_open_orders(), within_seconds=5)
+    assert len(world.our_open_orders()) == 1, "our own quote stays"
+    world.stop()
+    await world.end()
+
+
 # Fills, once
 
 
