@@ -21,10 +21,11 @@ from plants import PLANTS, Plant, invariant_of
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Look for every planted bug, and print how soon each was found.")
-    parser.add_argument("names", nargs="*", help="only these plants")
+    parser.add_argument("names", nargs="*", help="only these plants (default: all but those known not to be found)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at a time (default: %(default)s)")
     arguments = parser.parse_args()
-    plants = [plant for plant in PLANTS if not arguments.names or plant.name in arguments.names]
+    wanted = arguments.names or [plant.name for plant in PLANTS if not plant.why_not_found]
+    plants = [plant for plant in PLANTS if plant.name in wanted]
     with ThreadPoolExecutor(arguments.jobs) as pool:
         found = list(pool.map(hunt, plants))
     print_machine()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
-from overlay import run_command
-from plants import plant_named
+from overlay import hunt, run_command
+from plants import invariant_of, plant_named
 
 from soak.arguments import parse_arguments
 from soak.campaign import options_of
 from soak.options import Options
 from soak.outcome import Outcome, Verdict
 from soak.plan import PlannedSpell, format_plan, parse_plan
+from soak.report import SoakStatus
 from soak.run import run_options
 from soak.shrinking import Small, shrink, way_of_failing
 
@@ -136,14 +138,15 @@ def test_planned_world_lives_only_the_spells_and_strikes_of_its_plan() -> None:
     assert outcome.struck == [(0, 1, options.sure_kind)]
 
 
-@pytest.mark.planted
 def test_planted_bug_shrinks_to_few_strikes_and_the_printed_command_fails_in_the_same_way() -> None:
-    plant = plant_named("fill_counted_twice")
-    ran = run_command(plant, "--seed", "1", *plant.world_arguments, "--shrink", "--shrink-seconds", "60")
-    assert ran.returncode == 1, ran.stdout + ran.stderr
+    plant = plant_named("crashed_cycles_orders_left")
+    found = hunt(plant)
+    ran = run_command(plant, "--seed", str(found.seed), *plant.world_arguments, "--shrink", "--shrink-seconds", "60")
+    assert ran.returncode == SoakStatus.VIOLATION, ran.stdout + ran.stderr
     replay = next(line for line in ran.stdout.splitlines() if line.startswith("replay: bin/mm-soak "))
     words = replay.removeprefix("replay: bin/mm-soak ").split()
-    plan = parse_plan(words[words.index("--plan") + 1])
-    assert sum(len(spell.strikes) for spell in plan) <= 2
-    again = run_command(plant, *words[:-1], "--json")
-    assert again.returncode == 1, again.stderr
+    assert sum(len(spell.strikes) for spell in parse_plan(words[words.index("--plan") + 1])) <= 2
+    again = run_command(plant, *[word for word in words if word != "--trace"], "--json")
+    assert again.returncode == SoakStatus.VIOLATION, again.stderr
+    (world,) = json.loads(again.stdout)["worlds"]
+    assert invariant_of(world["told"].splitlines()[0]) == invariant_of(found.first_line)
