@@ -1,0 +1,53 @@
+"""The clock of a deterministic run: jumps, and alarms between deadlines."""
+
+from __future__ import annotations
+
+import trio
+import trio.testing
+
+from network.deterministic import run_deterministically
+from network.jumping_clock import JumpingClock
+
+
+def clock_here() -> JumpingClock:
+    clock = trio.lowlevel.current_clock()
+    assert isinstance(clock, JumpingClock)
+    return clock
+
+
+def test_clock_jumps_to_the_deadline_itself_when_everybody_waits() -> None:
+    async def run() -> float:
+        await trio.sleep_until(0.1)
+        await trio.sleep_until(12_345.6789)
+        return trio.current_time()
+
+    assert run_deterministically(run, seed=1) == 12_345.6789
+
+
+def test_alarm_wakes_who_is_parked_at_its_instant_and_deadlines_keep_theirs() -> None:
+    async def run() -> list[tuple[str, float]]:
+        lot, woken = trio.lowlevel.ParkingLot(), list[tuple[str, float]]()
+
+        async def wait(name: str) -> None:
+            await lot.park()
+            woken.append((name, trio.current_time()))
+
+        clock_here().unpark_at(2.0, lot)
+        clock_here().unpark_at(1.0, trio.lowlevel.ParkingLot())  # of a lot in which nobody waits
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait, "parked")
+            for seconds in (1.5, 2.5):
+                await trio.sleep_until(seconds)
+                woken.append(("slept", trio.current_time()))
+        return woken
+
+    assert run_deterministically(run, seed=1) == [("slept", 1.5), ("parked", 2.0), ("slept", 2.5)]
+
+
+def test_alarm_does_not_overtake_who_waits_for_all_tasks_to_be_blocked() -> None:
+    async def run() -> float:
+        clock_here().unpark_at(1.0, trio.lowlevel.ParkingLot())
+        await trio.testing.wait_all_tasks_blocked()
+        return trio.current_time()
+
+    assert run_deterministically(run, seed=1) == 0.0
