@@ -43,7 +43,7 @@ stopping:
 exit status:
   0  ended or stopped cleanly: no order of ours is live
   1  failed, but no order of ours is live
-  2  command line, settings, journal or credential cannot be used; what a killed run left may be live
+  2  arguments, settings, journal or credential cannot be used; what a killed run left may be live
   3  an order of ours may still be live; its id is printed
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -18,6 +19,12 @@ settings.register_profile("ci", _COMMON, derandomize=True, max_examples=100)
 # New examples in every run: `bin/test --hypothesis-profile=long`. A failure prints the `@reproduce_failure` line that replays it.
 settings.register_profile("long", _COMMON, max_examples=5_000)
 settings.load_profile("ci")
+
+
+def pytest_configure() -> None:
+    """A shell starts what it runs in the background with SIGINT ignored, and so would be every program that the tests interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
