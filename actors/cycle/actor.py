@@ -291,7 +291,9 @@ class CycleActor:
         own_changes = _sum_changes(orders)
         bought_quote, sold_quote = _filled_quote(orders, Side.BUY), _filled_quote(orders, Side.SELL)
         funding = after.funding.get(self._symbol, ZERO) - before.funding.get(self._symbol, ZERO)
-        is_open = self._is_contract and (before.totals.get(base, ZERO) or after.totals.get(base, ZERO))
+        # The positions of all symbols are paid for out of one wallet.
+        positions = [total for capture in (before, after) for asset, total in capture.totals.items() if asset != quote]
+        is_open = self._is_contract and any(positions)
         return CycleReconciled(
             account=self._account,
             cycle=self._name,

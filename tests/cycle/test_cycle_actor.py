@@ -393,6 +393,16 @@ async def test_rounding_of_an_average_price_is_allowed_for_only_where_a_position
         assert agrees or isinstance(error, BalancesDisagree)
 
 
+async def test_rounding_of_the_price_of_a_position_in_another_symbol_is_allowed_for_too(autojump_clock: object) -> None:
+    desk = Desk(instrument=CONTRACT)
+    desk.account.totals["ETH"], desk.account.held["ETH"] = Decimal(1), Decimal(0)
+    async with desk.open():
+        sell = await desk.resting_sell()
+        desk.account.totals["USDT"] += Decimal("0.00001")
+        desk.account.fill(sell.client_order_id)
+        assert await desk.ended() is None
+
+
 async def test_capture_that_is_not_answered_is_asked_for_again_and_the_late_answer_to_the_first_changes_nothing(
     autojump_clock: object,
 ) -> None:
