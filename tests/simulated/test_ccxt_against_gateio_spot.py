@@ -119,8 +119,9 @@ def test_ccxt_raises_its_own_error_for_every_refusal(client: Any, facts: dict[st
         client.create_order(PAIR, "limit", "buy", 0.00002, far_below(client))
     with pytest.raises(ccxt.InvalidOrder):
         client.private_spot_post_orders({"currency_pair": "BTC_USDT", "side": "buy", "amount": "0.001", "price": "50000.123"})
+    # Far enough for the market not to get there while we ask.
     with pytest.raises(ccxt.OrderImmediatelyFillable):
-        client.create_order(PAIR, "limit", "buy", 0.001, ask + 10, {"postOnly": True})
+        client.create_order(PAIR, "limit", "buy", 0.001, ask + 500, {"postOnly": True})
     with pytest.raises(ccxt.OrderNotFound):
         client.fetch_order("123", PAIR)
     with pytest.raises(ccxt.OrderNotFound):
