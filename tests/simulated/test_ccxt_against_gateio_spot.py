@@ -111,17 +111,17 @@ def test_sell_at_the_top_of_the_book_is_filled_within_seconds(client: Any) -> No
 
 
 def test_ccxt_raises_its_own_error_for_every_refusal(client: Any, facts: dict[str, Any]) -> None:
-    book = client.fetch_order_book(PAIR)
+    pair = "ETH/USDT"  # placements are limited per market, and the other tests may have used up this second's of theirs
+    book = client.fetch_order_book(pair)
     bid, ask = book["bids"][0][0], book["asks"][0][0]
     with pytest.raises(ccxt.InsufficientFunds):
-        client.create_order(PAIR, "limit", "buy", 100, bid)
+        client.create_order(pair, "limit", "buy", 1_000, bid)
     with pytest.raises(ccxt.BadRequest, match="too small"):
-        client.create_order(PAIR, "limit", "buy", 0.00002, far_below(client))
+        client.create_order(pair, "limit", "buy", 0.0001, round(bid * 0.9, 2))
     with pytest.raises(ccxt.InvalidOrder):
-        client.private_spot_post_orders({"currency_pair": "BTC_USDT", "side": "buy", "amount": "0.001", "price": "50000.123"})
-    # Far enough for the market not to get there while we ask.
+        client.private_spot_post_orders({"currency_pair": "ETH_USDT", "side": "buy", "amount": "0.01", "price": "2500.123"})
     with pytest.raises(ccxt.OrderImmediatelyFillable):
-        client.create_order(PAIR, "limit", "buy", 0.001, ask + 500, {"postOnly": True})
+        client.create_order(pair, "limit", "buy", 0.01, round(ask * 1.01, 2), {"postOnly": True})
     with pytest.raises(ccxt.OrderNotFound):
         client.fetch_order("123", PAIR)
     with pytest.raises(ccxt.OrderNotFound):
