@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import trio
+
 from actors.journal.file import MEMORY, beside
 from actors.journal.store import JournalStore
 
@@ -17,16 +19,24 @@ _LOG_HEADER_BYTES = 32
 class WorldJournal(JournalStore):
     """A journal whose disk can be filled, that can be looked into, and that outlives the process that wrote it."""
 
-    is_full = False
-
     def __init__(self, path: Path | str) -> None:
         super().__init__(path)
+        self._has_room = trio.Event()
+        self._has_room.set()
         self._place = self.path
         self.path = Path(self.path.name)  # what is said of it must not depend on where a temporary folder is
 
+    @property
+    def is_full(self) -> bool:
+        return not self._has_room.is_set()
+
+    async def wait_has_room(self) -> None:
+        """Until its disk is not full."""
+        await self._has_room.wait()
+
     def fill_disk(self) -> None:
         """From now on there is no room for another word."""
-        self.is_full = True
+        self._has_room = trio.Event()
         pages = self._connection.execute("PRAGMA page_count").fetchone()[0]
         self._connection.execute(f"PRAGMA max_page_count = {pages}")
         while True:  # what room there is in pages that are there is taken too
@@ -37,7 +47,7 @@ class WorldJournal(JournalStore):
 
     def free_disk(self) -> None:
         """There is room again."""
-        self.is_full = False
+        self._has_room.set()
         self._connection.execute(f"PRAGMA max_page_count = {_PAGES_MAX}")
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:

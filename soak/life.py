@@ -220,8 +220,7 @@ class Life:
                 for venue in world.venues.values():
                     check_run_ended(world, venue, had_faults=self._has_faults)
             await trio.sleep(self._restart_rng.choice((0.0, 1.0, self._restart_rng.uniform(1, 40))))
-            while world.journal.is_full:  # noqa: ASYNC110 - it tells nobody when there is room again
-                await trio.sleep(1.0)
+            await world.journal.wait_has_room()
             self._launch()
 
     def _how_it_ended(self) -> str:

@@ -7,12 +7,13 @@ killed has forgotten what it had not written, until its account is ready again.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from decimal import Decimal
 
 import trio
 
 from actors.cycle.actor import COMMAND_LIFETIME_SECONDS
+from actors.cycle.executor import slot_of
 from assembly.parts import COMMANDS_CAPACITY, INBOX_KEYS_MAX, AccountParts
 from assembly.presenter.report import RuntimeStopping
 from market.events import BookChanged, BookLost, Side
@@ -43,6 +44,9 @@ WINDOW_SECONDS_MAX = 10.0  # of the documented limits
 EXPOSURE_SLACK = Decimal("1.1")
 SOCKETS_PER_EXCHANGE_MAX = 40
 
+Intent = tuple[str, str]
+"""An owner and one of its slots: it has one live order at most."""
+
 
 class Watcher:
     """Looks at one world, whose program has not started yet."""
@@ -59,7 +63,9 @@ class Watcher:
         self._run_began_at = 0.0
         self._runs = 0
         self._wire_bunches = _bunches_requests(options)
-        self._held: dict[str, Counter[str]] = {name: Counter() for name in world.venues}  # base units by owner, by the exchange's trades
+        # Base units by holder, by the exchange's trades.
+        self._held: dict[str, defaultdict[str, Decimal]] = {name: defaultdict(Decimal) for name in world.venues}
+        self._intents: dict[str, Intent] = {}  # of every order that the program has submitted, in whichever run
         self._book_at: dict[tuple[str, Symbol], float] = {}
         self._book_lost_at: dict[tuple[str, Symbol], float] = {}
         self._ready: set[str] = set()
@@ -130,6 +136,7 @@ class Watcher:
                 self._look()
                 self._gate_was_closed.update(venue.account for venue in self._world.venues.values())
             case OrderSubmitted():
+                self._intents[event.order.client_order_id] = event.order.request.owner, slot_of(event.order)
                 self._departing.setdefault(event.account, {})[event.order.client_order_id] = None
             case _:
                 pass
@@ -153,8 +160,8 @@ class Watcher:
         return None if self._world.runtime is None else self._world.runtime.tree.accounts.get(venue.account)
 
     def _look_at_live_orders(self, venue: Venue, account: AccountParts) -> None:
-        open_sells: Counter[str] = Counter()
-        owners: set[str] = set()
+        open_sells = defaultdict[str, Decimal](Decimal)
+        intents: set[Intent] = set()
         for order in venue.open_orders():
             name = venue.client_order_id(order.client_id)
             known = account.ledger.order(name)
@@ -162,12 +169,12 @@ class Watcher:
                 self._say(f"{name} is open at {venue.name} and not in the ledger")
             elif known.is_terminal:
                 self._say(f"{name} is open at {venue.name} and {known.state.value} here ({known.reason})")
-            owner = venue.owner(order.client_id)
-            if owner in owners:
-                self._say(f"two orders of {owner} are open at once at {venue.name}, {name} among them")
-            owners.add(owner)
+            intent = self._intent(venue, order)
+            if intent in intents:
+                self._say(f"two orders of {_in_words(intent)} are open at once at {venue.name}, {name} among them")
+            intents.add(intent)
             if order.side is Side.SELL:
-                open_sells[_holder(venue, order.symbol, owner)] += order.remaining_quantity  # type: ignore[assignment]
+                open_sells[_holder(venue, order.symbol, intent[0])] += order.remaining_quantity
         if self._explanations.explains_disagreement() is not None:
             return
         for holder, held in self._held[venue.name].items():
@@ -277,15 +284,16 @@ class Watcher:
                 quantity = trade.quantity if side is Side.BUY else -trade.quantity
                 fee = party.fee if party.fee_asset == trade.symbol.base else ZERO
                 holder = _holder(venue, trade.symbol, venue.owner(party.client_id))
-                self._held[venue.name][holder] += quantity - fee  # type: ignore[assignment]
+                self._held[venue.name][holder] += quantity - fee
 
     def accepted(self, venue: Venue, order: Order) -> None:
         """An order of ours rests, or is about to trade."""
         self.orders_accepted += 1
-        name, owner = venue.client_order_id(order.client_id), venue.owner(order.client_id)
-        others = [other for other in venue.open_orders() if other.id != order.id and venue.owner(other.client_id) == owner]
+        name, intent = venue.client_order_id(order.client_id), self._intent(venue, order)
+        others = [other for other in venue.open_orders() if other.id != order.id and self._intent(venue, other) == intent]
         if others:
-            self._say(f"{name} was accepted by {venue.name} while {[venue.client_order_id(other.client_id) for other in others]} was open")
+            names = ", ".join(venue.client_order_id(other.client_id) for other in others)
+            self._say(f"{name} of {_in_words(intent)} was accepted by {venue.name} while {names} was open")
         if order.side is Side.BUY:
             self._check_exposure(venue, order, name)
 
@@ -306,8 +314,17 @@ class Watcher:
         if exposure > limit * EXPOSURE_SLACK and self._explanations.explains_disagreement() is None:
             self._say(f"{name} makes the exposure at {venue.name} {exposure:.2f}, and the limit is {limit}")
 
+    def _intent(self, venue: Venue, order: Order) -> Intent:
+        """What the order is there for: its owner and slot; of one that was never submitted only its owner."""
+        return self._intents.get(venue.client_order_id(order.client_id), (venue.owner(order.client_id), ""))
+
     def _say(self, text: str) -> None:
         self.found.append(f"at {trio.current_time():.4f} s: {text}")
+
+
+def _in_words(intent: Intent) -> str:
+    owner, slot = intent
+    return f"{owner}'s {slot}" if slot else owner
 
 
 def _holder(venue: Venue, symbol: Symbol, owner: str) -> str:

@@ -318,7 +318,7 @@ PLANTS = (
 INVARIANTS = (
     (r"is open at \S+ and not in the ledger", "every open order is in the ledger"),
     (r"is open at \S+ and \w+ here", "no order that is open there has ended here"),
-    (r"two orders of \w+ are open|was accepted by \S+ while", "one intent, one live order"),
+    (r"two orders of [\w' ]+ are open|was accepted by \S+ while", "one intent, one live order"),
     (r"has or may yet sell", "nobody sells more than he bought"),
     (r"makes the exposure|reckons its exposure", "exposure within limits"),
     (r"after the gate of", "nothing leaves after the gate has closed"),

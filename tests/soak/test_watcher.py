@@ -80,6 +80,20 @@ def place_strange(world: World, *, client_order_id: str = STRANGE, side: Side = 
     venue.control.engine.place(new, world.wall_clock.milliseconds())
 
 
+def request_by_hand(slot: str) -> OrderRequest:
+    return OrderRequest(
+        client_order_id=STRANGE,
+        owner="one",
+        symbol=BTC_USDT,
+        side=Side.BUY,
+        type=OrderType.LIMIT,
+        time_in_force=TimeInForce.GOOD_TILL_CANCELLED,
+        quantity=Decimal("0.0005"),
+        price=Decimal(59_900),
+        tag=f"1:{slot}",
+    )
+
+
 @pytest.mark.parametrize("name", ["gateio_spot", "gateio_futures", "mexc_spot", "okx_spot", "okx_swap"])
 def test_order_of_ours_that_is_not_in_the_ledger_is_found_at_every_exchange(name: str) -> None:
     def place(world: World) -> None:
@@ -92,10 +106,29 @@ def test_order_of_ours_that_is_not_in_the_ledger_is_found_at_every_exchange(name
     assert f"mm-two-zzzzzzzzzz is open at {name} and not in the ledger" in outcome.first_line
 
 
-def test_second_order_of_an_owner_is_found() -> None:
-    outcome = when_placed(place_strange)
+def order_of_slot(slot: str) -> Callable[[World], None]:
+    """Submits, past the strategy, one more order of the cycle, and lets the exchange have it."""
+
+    def act(world: World) -> None:
+        ledger, now = world.account.ledger, trio.current_time()
+        for event in ledger.record_intent(request_by_hand(slot), now=now):
+            for observe in world.observers:
+                observe(event)
+        ledger.record_sent(STRANGE, sent_at_milliseconds=0, expires_at_milliseconds=None)
+        place_strange(world)
+
+    return act
+
+
+def test_second_order_of_one_intent_is_found() -> None:
+    outcome = when_placed(order_of_slot("sell"))
     assert outcome.verdict is Verdict.VIOLATION
-    assert f"{STRANGE} was accepted by gateio_spot while" in outcome.first_line
+    assert f"{STRANGE} of one's sell was accepted by gateio_spot while mm-one-" in outcome.first_line
+
+
+def test_order_of_another_intent_of_the_same_cycle_is_none_too_many() -> None:
+    outcome = when_placed(order_of_slot("another"))
+    assert "was accepted by" not in outcome.told
 
 
 def test_order_that_is_open_there_and_ended_here_is_found() -> None:
@@ -135,18 +168,7 @@ def test_order_that_leaves_in_a_halted_state_is_found(monkeypatch: pytest.Monkey
 
     async def order_by_hand(world: World) -> None:
         await trio.sleep(0.5)
-        request = OrderRequest(
-            client_order_id=STRANGE,
-            owner="one",
-            symbol=BTC_USDT,
-            side=Side.BUY,
-            type=OrderType.LIMIT,
-            time_in_force=TimeInForce.GOOD_TILL_CANCELLED,
-            quantity=Decimal("0.0005"),
-            price=Decimal(59_900),
-            tag="1:buy",
-        )
-        command = PlaceOrder(request=request, expires_at=trio.current_time() + 2)
+        command = PlaceOrder(request=request_by_hand("buy"), expires_at=trio.current_time() + 2)
         world.account.commands_sender.send_nowait(command)
 
     outcome = when_placed(halt_and_order)
