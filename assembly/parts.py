@@ -8,7 +8,9 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
+import msgspec
 import trio
 from msgspec.structs import replace
 
@@ -28,8 +30,9 @@ from actors.channels.bounded import open_bounded
 from actors.channels.latest import LatestReceiver, LatestSender, open_latest
 from actors.cycle.inbox import CycleInput, inbox_key
 from actors.cycle.memory import CycleMemory
+from actors.cycle.terms import CycleTerms, TermsChanged
 from actors.journal.recovery import AccountRecovery, CycleRecovery
-from assembly.registry import EXCHANGES, ExchangeEntry
+from assembly.registry import EXCHANGES, STRATEGIES, ExchangeEntry
 from assembly.settings import AccountSettings, CycleSettings, ExchangeMode, ExchangeSettings
 from market.clock import WallClock
 from market.events import BookChanged, BookLost, InstrumentListed, MarketEvent
@@ -126,13 +129,14 @@ class ExchangeParts:
 
 
 class CycleParts:
-    """One cycle: what it remembers, its inbox, and its order ids."""
+    """One cycle: what it goes by, what it remembers, its inbox, and its order ids."""
 
     def __init__(
         self,
         name: str,
         settings: CycleSettings,
         *,
+        terms: CycleTerms[Any],
         exchange: str,
         installation: str,
         wall_clock: WallClock,
@@ -140,6 +144,8 @@ class CycleParts:
     ) -> None:
         self.name = name
         self.settings = settings
+        self.terms = terms
+        """What the next incarnation begins with. `change` tells the living one."""
         self.exchange = exchange
         self.memory = CycleMemory()
         if recovered is not None and recovered.symbol == settings.symbol:
@@ -147,6 +153,23 @@ class CycleParts:
         self.ids = ClientOrderIds(installation=installation, owner=name, run_started_milliseconds=wall_clock.milliseconds())
         ends: tuple[LatestSender[CycleInput], LatestReceiver[CycleInput]] = open_latest(inbox_key, INBOX_KEYS_MAX)
         self.inbox_sender, self.inbox = ends
+
+    def change(self, settings: CycleSettings, terms: CycleTerms[Any]) -> None:
+        """Go by other settings, of the same account and symbol: the living incarnation from its next decision on, and every later one."""
+        self.settings, self.terms = settings, terms
+        self.inbox_sender.send_nowait(TermsChanged(terms))
+
+
+def cycle_terms(settings: CycleSettings, exchange: ExchangeSettings) -> CycleTerms[Any]:
+    """What a cycle on this exchange goes by. Raises whatever a strategy raises that cannot be made from its parameters."""
+    entry = STRATEGIES[settings.strategy]
+    return CycleTerms(
+        strategy=entry.make(msgspec.convert(settings.parameters, entry.parameters, from_attributes=True)),
+        quote_quantity=settings.quantity,
+        rounds_max=settings.cycles,
+        tick_seconds=settings.tick_seconds,
+        book_age_seconds_max=exchange.book_max_age_seconds,
+    )
 
 
 def _remember(memory: CycleMemory, recovered: CycleRecovery) -> None:

@@ -15,7 +15,6 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-import msgspec
 import trio
 from msgspec.structs import replace
 
@@ -32,10 +31,19 @@ from actors.feeds.settings import FeedSettings
 from actors.journal.actor import JournalActor
 from assembly.journaling import RunJournal
 from assembly.limiting import limits_of_run
-from assembly.parts import AccountParts, CycleParts, ExchangeParts, FactsForAccount, Report, Reporting, account_policies, random_source
+from assembly.parts import (
+    AccountParts,
+    CycleParts,
+    ExchangeParts,
+    FactsForAccount,
+    Report,
+    Reporting,
+    account_policies,
+    cycle_terms,
+    random_source,
+)
 from assembly.presenter.report import ExitStatus
 from assembly.rate_budgets import RateBudgets
-from assembly.registry import STRATEGIES
 from assembly.settings import Settings
 from market.clock import WallClock
 from network.backoff import Backoff as NetworkBackoff
@@ -118,6 +126,7 @@ class Tree:
             name: CycleParts(
                 name,
                 cycle,
+                terms=cycle_terms(cycle, settings.exchanges[settings.exchange_of(name)]),
                 exchange=settings.exchange_of(name),
                 installation=settings.runtime.installation,
                 wall_clock=wall_clock,
@@ -342,18 +351,13 @@ class Tree:
     def _cycle_child(self, parts: CycleParts) -> Child:
         settings = parts.settings
         account = self.accounts[settings.account]
-        strategy = STRATEGIES[settings.strategy]
 
         async def run(context: ChildContext) -> None:
             actor = CycleActor(
                 name=parts.name,
                 account=account.name,
                 symbol=settings.symbol,
-                quote_quantity=settings.quantity,
-                rounds_max=settings.cycles,
-                tick_seconds=settings.tick_seconds,
-                book_age_seconds_max=account.exchange.settings.book_max_age_seconds,
-                controller=strategy.make(msgspec.convert(settings.parameters, strategy.parameters, from_attributes=True)),
+                terms=parts.terms,
                 memory=parts.memory,
                 ids=parts.ids,
                 inbox=parts.inbox,

@@ -24,6 +24,7 @@ from actors.cycle.executor import plan, tag_for
 from actors.cycle.inbox import CycleInput
 from actors.cycle.memory import CycleMemory
 from actors.cycle.standing import permitted
+from actors.cycle.terms import CycleTerms, TermsChanged
 from market.clock import WallClock
 from market.events import BookChanged, BookLost, InstrumentListed, Side
 from market.instrument import Instrument, format_decimal
@@ -70,7 +71,8 @@ class BalancesDisagree(Exception):
 class CycleActor:
     """Runs one cycle. One incarnation: make a new one for each start, on the same memory, ids and channels.
 
-    `rounds_max` 0 means until stopped. `report` takes every noteworthy event and never blocks.
+    `terms` are the newest; when they change, the inbox brings others, which hold from the next decision on, but the quantity from
+    the next round. `report` takes every noteworthy event and never blocks.
     """
 
     def __init__(
@@ -79,11 +81,7 @@ class CycleActor:
         name: str,
         account: str,
         symbol: Symbol,
-        quote_quantity: Decimal,
-        rounds_max: int,
-        tick_seconds: float,
-        book_age_seconds_max: float,
-        controller: Controller,
+        terms: CycleTerms[Controller],
         memory: CycleMemory,
         ids: ClientOrderIds,
         inbox: LatestReceiver[CycleInput],
@@ -95,11 +93,7 @@ class CycleActor:
         self._name = name
         self._account = account
         self._symbol = symbol
-        self._quote_quantity = quote_quantity
-        self._rounds_max = rounds_max
-        self._tick_seconds = tick_seconds
-        self._book_age_seconds_max = book_age_seconds_max
-        self._controller = controller
+        self._terms = terms
         self._memory = memory
         self._ids = ids
         self._inbox = inbox
@@ -110,7 +104,7 @@ class CycleActor:
         self._phase = ""
 
     async def run(self, context: ActorContext) -> None:
-        """Run the rounds; returns when `rounds_max` are done. Cancelled: the memory says where the round stands.
+        """Run the rounds; returns when as many are done as the terms say. Cancelled: the memory says where the round stands.
 
         Raises:
             QuantityTooSmall: the quantity is below the instrument's minimum.
@@ -120,29 +114,38 @@ class CycleActor:
         """
         context.started()
         self._learn_what_is_there()  # what was said while no incarnation lived comes before the first decision
-        while not self._rounds_max or self._memory.rounds_completed < self._rounds_max:
+        while self._has_rounds_left:
             await self._begin_round(context)
-            await self._trade(context)
-            await self._reconcile(context)
+            if self._memory.before is not None:
+                await self._trade(context)
+                await self._reconcile(context)
         self._report(CycleFinished(account=self._account, cycle=self._name, cycles_completed=self._memory.rounds_completed))
 
     # A round
 
+    @property
+    def _has_rounds_left(self) -> bool:
+        return not self._terms.rounds_max or self._memory.rounds_completed < self._terms.rounds_max
+
     async def _begin_round(self, context: ActorContext) -> None:
+        """Begin the next, or go on with one that was begun; not if the last one turns out to have been enough."""
         memory = self._memory
         if memory.before is not None:
             return  # a crash came between: the round goes on
         self._enter("waiting for the market and the account")
         while not self._may_begin(self._memory):
             await self._wait_for_news(context)
+            if not self._has_rounds_left:
+                return
+        quote_quantity = self._terms.quote_quantity
         if self._memory.instrument is None or self._memory.book is None:
             raise RuntimeError("a round begins only when the market is known")
-        self._check_quantity(self._memory.instrument, self._memory.book)
+        self._check_quantity(quote_quantity, self._memory.instrument, self._memory.book)
         before = await self._capture(context)
         available = before.available.get(self._symbol.quote, ZERO) * before.leverages.get(self._symbol, Decimal(1))
-        if available < self._quote_quantity:
+        if available < quote_quantity:
             raise InsufficientFunds(
-                f"cycle {self._name} needs {format_decimal(self._quote_quantity)} {self._symbol.quote} on account {self._account} and "
+                f"cycle {self._name} needs {format_decimal(quote_quantity)} {self._symbol.quote} on account {self._account} and "
                 f"{format_decimal(available)} is available: lower its quantity or fund the account"
             )
         started_at_milliseconds = self._wall_clock.milliseconds()
@@ -159,13 +162,14 @@ class CycleActor:
             )
         )
         memory.before, memory.started_at_milliseconds = before, started_at_milliseconds
+        memory.quote_quantity = quote_quantity
         self._report(
             CycleStarted(
                 account=self._account,
                 cycle=self._name,
                 number=memory.round_number,
                 symbol=self._symbol,
-                quote_quantity=self._quote_quantity,
+                quote_quantity=quote_quantity,
             )
         )
 
@@ -177,13 +181,13 @@ class CycleActor:
             return False
         return True
 
-    def _check_quantity(self, instrument: Instrument, book: BookChanged) -> None:
+    def _check_quantity(self, quote_quantity: Decimal, instrument: Instrument, book: BookChanged) -> None:
         smallest = instrument.notional_min
         if instrument.is_contract:
             smallest = max(smallest, instrument.quantity_min * book_price(book.best_ask))
-        if self._quote_quantity < smallest:
+        if quote_quantity < smallest:
             raise QuantityTooSmall(
-                f"cycle {self._name}: quantity {format_decimal(self._quote_quantity)} {self._symbol.quote} is below the minimum of "
+                f"cycle {self._name}: quantity {format_decimal(quote_quantity)} {self._symbol.quote} is below the minimum of "
                 f"{format_decimal(smallest)} {self._symbol.quote} for {self._symbol} on {instrument.exchange}"
             )
 
@@ -210,11 +214,11 @@ class CycleActor:
             book=self._usable_book(),
             orders=self._memory.round_orders(),
             carried_quantity=self._memory.carried_quantity,
-            quote_quantity=self._quote_quantity,
+            quote_quantity=self._terms.quote_quantity if self._memory.quote_quantity is None else self._memory.quote_quantity,
             position_before=self._position_before(),
             position=self._memory.position,
         )
-        return permitted(self._controller.decide(view), self._memory.standing, view)
+        return permitted(self._terms.strategy.decide(view), self._memory.standing, view)
 
     def _position_before(self) -> Decimal:
         before = self._memory.before
@@ -322,7 +326,7 @@ class CycleActor:
     async def _wait_for_news(self, context: ActorContext) -> None:
         """Take in all that has arrived, waiting at most one tick for it."""
         context.progress()
-        with trio.move_on_after(self._tick_seconds):
+        with trio.move_on_after(self._terms.tick_seconds):
             self._learn(await self._inbox.receive_batch())
         self._learn_what_is_there()  # a tick may have ended in the very moment in which something arrived
 
@@ -350,6 +354,8 @@ class CycleActor:
                     self._memory.account_ready = True
                 case AccountLost():
                     self._memory.account_ready = False
+                case TermsChanged(terms):
+                    self._terms = terms
                 case _:
                     pass
 
@@ -362,7 +368,7 @@ class CycleActor:
             self._memory.keep_order(order)
 
     def _usable_book(self) -> BookChanged | None:
-        if self._memory.book is None or trio.current_time() - self._memory.book.received_at > self._book_age_seconds_max:
+        if self._memory.book is None or trio.current_time() - self._memory.book.received_at > self._terms.book_age_seconds_max:
             return None
         return self._memory.book
 

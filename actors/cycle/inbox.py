@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from actors.cycle.terms import TermsChanged
 from market.events import BookChanged, BookLost, InstrumentListed, MarketEvent
 from orders.events import AccountLost, AccountReady, BalanceChanged, OrderChanged, PositionChanged, PositionCounted
 from orders.states import StandingChanged
 
-CycleInput = MarketEvent | OrderChanged | BalanceChanged | PositionChanged | PositionCounted | StandingChanged | AccountReady | AccountLost
+CycleInput = (
+    MarketEvent
+    | OrderChanged
+    | BalanceChanged
+    | PositionChanged
+    | PositionCounted
+    | StandingChanged
+    | AccountReady
+    | AccountLost
+    | TermsChanged
+)
 
 
 def inbox_key(item: CycleInput) -> Hashable:
@@ -33,5 +44,7 @@ def inbox_key(item: CycleInput) -> Hashable:
             return ("standing", item.account, item.symbol)
         case AccountReady() | AccountLost():
             return ("account", item.account)
+        case TermsChanged():
+            return ("terms",)
         case _:
             return (type(item), item.exchange, item.symbol)

@@ -20,6 +20,8 @@ class CycleMemory:
         self.rounds_completed = 0
         self.before: BalanceCapture | None = None
         self.started_at_milliseconds = 0
+        # Of the round in progress: what it began with, whatever the settings say by now. None: it is of an earlier run.
+        self.quote_quantity: Decimal | None = None
         self.orders: dict[str, Order] = {}
         self.carried_quantity: Decimal = ZERO
         self.reconciliations: list[CycleReconciled] = []
@@ -56,6 +58,7 @@ class CycleMemory:
         self.rounds_completed += 1
         self.round_number += 1
         self.before = None
+        self.quote_quantity = None
         self.orders.clear()
 
 

@@ -21,6 +21,7 @@ from actors.cycle.controller import Controller, Decision, RoundView
 from actors.cycle.inbox import CycleInput, inbox_key
 from actors.cycle.memory import CycleMemory
 from actors.cycle.sell_on_top import SellOnTop, SellOnTopParameters
+from actors.cycle.terms import CycleTerms, TermsChanged
 from market.clock import VirtualWallClock
 from market.events import BookChanged, BookLost, InstrumentListed, Side
 from market.instrument import Instrument
@@ -163,6 +164,7 @@ class Desk:
         self.rounds_max = rounds_max
         self.quote_quantity = Decimal(quote_quantity)
         self.book_age_seconds_max = book_age_seconds_max
+        self.tick_seconds = TICK_SECONDS
         self.instrument = instrument
         self.reports: list[object] = []
         self.error: Exception | None = None
@@ -181,6 +183,19 @@ class Desk:
 
     def tell(self, news: CycleInput) -> None:
         self._inbox_sender.send_nowait(news)
+
+    def terms(self) -> CycleTerms[Controller]:
+        return CycleTerms(
+            strategy=self.controller,
+            quote_quantity=self.quote_quantity,
+            rounds_max=self.rounds_max,
+            tick_seconds=self.tick_seconds,
+            book_age_seconds_max=self.book_age_seconds_max,
+        )
+
+    def change_terms(self) -> None:
+        """The cycle is told of the terms as they are now; so is every later incarnation."""
+        self.tell(TermsChanged(self.terms()))
 
     def tell_book(self, best_ask: float = 100.1) -> None:
         """A book as it is now, two ticks wide, without anything of ours in it."""
@@ -249,11 +264,7 @@ class Desk:
             name="btc",
             account=ACCOUNT,
             symbol=BTC_USDT,
-            quote_quantity=self.quote_quantity,
-            rounds_max=self.rounds_max,
-            tick_seconds=TICK_SECONDS,
-            book_age_seconds_max=self.book_age_seconds_max,
-            controller=self.controller,
+            terms=self.terms(),
             memory=self.memory,
             ids=self._ids,
             inbox=self.inbox,

@@ -191,7 +191,7 @@ PLANTS = (
             Change(CYCLE, "                case BookLost():\n                    self._memory.book = None\n", ""),
             Change(
                 CYCLE,
-                "self._memory.book is None or trio.current_time() - self._memory.book.received_at > self._book_age_seconds_max",
+                "self._memory.book is None or trio.current_time() - self._memory.book.received_at > self._terms.book_age_seconds_max",
                 "False",
             ),
             Change(
