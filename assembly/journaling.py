@@ -65,10 +65,13 @@ class RunJournal:
     @property
     def known_until_milliseconds(self) -> int | None:
         """The wall time until which earlier runs certainly knew every trade; None if there was none."""
+        return None if self._recovery.last_run is None else self.last_written_at_milliseconds - OVERLAP_MILLISECONDS
+
+    @property
+    def last_written_at_milliseconds(self) -> int:
+        """The wall time of what earlier runs wrote last, by their clock; 0 if there was none."""
         last_run = self._recovery.last_run
-        if last_run is None:
-            return None
-        return (last_run.last_written_at_milliseconds or last_run.began_at_milliseconds) - OVERLAP_MILLISECONDS
+        return 0 if last_run is None else last_run.last_written_at_milliseconds or last_run.began_at_milliseconds
 
     def states(self) -> dict[str, StateEntered]:
         """The trading states that earlier runs left, by scope."""

@@ -23,6 +23,7 @@ from soak.options import HAND_QUOTE_QUANTITY
 from soak.world import World
 
 COMMAND_LIFETIME_SECONDS = 2.0
+TAG = "hand"  # every owner marks its orders: one without a mark has lost it with the journal's end
 PAUSES_SECONDS = (0.05, 0.5, 2.0, 6.0)
 
 
@@ -102,6 +103,7 @@ class Hand:
             time_in_force=TimeInForce.GOOD_TILL_CANCELLED,
             quantity=quantity,
             price=price,
+            tag=TAG,
         )
         command = PlaceOrder(request=request, expires_at=trio.current_time() + COMMAND_LIFETIME_SECONDS)
         self._asked_for = command

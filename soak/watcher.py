@@ -29,6 +29,7 @@ from soak.beliefs import Beliefs
 from soak.ending import Explanations
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
+from soak.hand import TAG as HAND_TAG
 from soak.options import Options
 from soak.venue import Venue
 from soak.world import World
@@ -208,7 +209,7 @@ class Watcher:
                 continue
             del departing[name]
             request = order.request
-            if request.tag in ("flatten", ""):
+            if request.tag in ("flatten", HAND_TAG):
                 continue
             self._check_book(name, venue, request.symbol)
             if venue.account in self._gate_was_closed:

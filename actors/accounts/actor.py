@@ -401,7 +401,8 @@ class AccountActor:
     def _heed(self, event: object) -> None:
         """Every event of the ledger on its way to people."""
         self._report(event)
-        if self._memory.goes_on and (trade := forgotten_trade(event, self._ledger)) is not None:
+        trade = forgotten_trade(event, self._ledger, is_of_an_earlier_run=self._memory.is_of_an_earlier_run)
+        if trade is not None and self._memory.goes_on:
             self._states.tighten(cycle_scope(trade.owner), TradingState.HALTED, trade.reason)
         match event:
             case OrderFateUnknown() | OrderPlaced() | OrderFilled() | OrderEnded():

@@ -7,6 +7,8 @@ for a person.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from orders.events import ForeignFillSeen, OrderFilled
@@ -22,18 +24,20 @@ class ForgottenTrade(msgspec.Struct, frozen=True):
     reason: str
 
 
-def forgotten_trade(event: object, ledger: AccountLedger) -> ForgottenTrade | None:
+def forgotten_trade(event: object, ledger: AccountLedger, *, is_of_an_earlier_run: Callable[[str], bool]) -> ForgottenTrade | None:
     """What an event of the ledger tells of such a trade; None of any other.
 
-    An order that was found open is known again, but has lost its owner's mark and so its round.
+    An order that was found open is known again, but has lost its owner's mark and so its round. `is_of_an_earlier_run` tells by a
+    client order id: what was given since is another program's, whose trades are in no journal of ours.
     """
     match event:
         case ForeignFillSeen(_, fill) if fill.client_order_id is not None and ledger.is_ours(fill.client_order_id):
-            return _forgotten(fill, fill.client_order_id)
+            client_order_id = fill.client_order_id
         case OrderFilled(_, order, fill) if not order.request.tag:
-            return _forgotten(fill, order.client_order_id)
+            client_order_id = order.client_order_id
         case _:
             return None
+    return _forgotten(fill, client_order_id) if is_of_an_earlier_run(client_order_id) else None
 
 
 def _forgotten(fill: FillReport, client_order_id: str) -> ForgottenTrade:

@@ -20,7 +20,7 @@ class AccountMemory:
 
     `trades_known_until_milliseconds` is until when every trade is known (None: there was no run before). `counting` says by symbol
     since when trades were counted by earlier runs. `goes_on`: there was a run before, and its rounds are gone on with.
-    `began_at_milliseconds` is when this run began, by its own wall clock.
+    `began_at_milliseconds` is when this run began, by its own wall clock, and not before what earlier runs wrote last.
     """
 
     def __init__(
@@ -63,8 +63,12 @@ class AccountMemory:
 
         By the time in its id: what a run left that this one followed is older than it.
         """
-        given_at = given_at_milliseconds(client_order_id)
-        if self._has_met_another_program or given_at is None or given_at < self._began_at_milliseconds:
+        if self._has_met_another_program or self.is_of_an_earlier_run(client_order_id):
             return False
         self._has_met_another_program = True
         return True
+
+    def is_of_an_earlier_run(self, client_order_id: str) -> bool:
+        """Whether an id of this installation was given before this run began, by the time in it; one without a time was."""
+        given_at = given_at_milliseconds(client_order_id)
+        return given_at is None or given_at < self._began_at_milliseconds

@@ -364,7 +364,8 @@ class CycleActor:
         awaited, _ = self._memory.placing.get(slot, ("", 0.0))
         if awaited == order.client_order_id:
             del self._memory.placing[slot]
-        if order.request.tag == tag_for(self._memory.round_number, slot):
+        # What an earlier run flattened with is in the round that this one goes on with, under a tag of its own.
+        if order.request.tag == tag_for(self._memory.round_number, slot) or order.client_order_id in self._memory.orders:
             self._memory.keep_order(order)
 
     def _usable_book(self) -> BookChanged | None:

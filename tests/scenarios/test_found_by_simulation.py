@@ -5,21 +5,28 @@ Which seed found what is told in docs/found_by_simulation.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import trio
 from test_following_the_market import NO_TAKERS, exchange_id, is_sell, placed_sell
 from world import BTC_USDT, HOST, World, scenario
 
-from actors.accounts.events import AccountDisconnected, AccountReconciled, ClockOffsetMeasured
+from actors.accounts.events import AccountDisconnected, AccountReconciled, AccountTrouble, ClockOffsetMeasured
 from actors.cycle.sell_on_top import SellOnTopParameters
 from assembly.presenter.report import ExitStatus
 from market.events import Side
-from orders.events import OrderEnded, OrderFateUnknown, OrderFilled, OrderSubmitted
+from orders.events import LeftoverOrderFound, OrderEnded, OrderFateUnknown, OrderFilled, OrderSubmitted
+from orders.identity import ClientOrderIds
 from orders.life_cycle import OrderState
 from orders.reconciliation import CycleReconciled, CycleStarted
+from orders.states import StateEntered, TradingState
+from simulated.engine.order import NewOrder
 from simulated.faults import Operation
+from simulated.settings import AccountSettings, SimulationSettings
 from supervision.events import ChildHung, CleanupStarted, CleanupTimedOut, IntensityExceeded
+
+RICH = AccountSettings(balances={"USDT": Decimal(1_000_000), "BTC": Decimal(1)})
 
 
 @scenario(seed=194, simulation=NO_TAKERS)
@@ -199,3 +206,91 @@ async def test_stop_while_a_crashed_account_is_being_cleaned_up_in_vain_keeps_it
     assert report is not None
     assert report.exit_status is ExitStatus.MAY_BE_LIVE
     assert trio.current_time() - stopped_at <= 10.0
+
+
+async def _kill_while_flattening(world: World, answered: Callable[[], object]) -> None:
+    """The round in progress is flattened by a stop in which the machine dies before anybody knows what became of that."""
+    await world.start(cycles=0, flatten_on_stop=True)
+    await placed_sell(world)
+    answered()
+    world.stop()
+    await world.wait_for(OrderSubmitted, _flattens)
+    await trio.sleep(0.5)
+    world.kill()
+    world.exchange.clear_faults()
+    world.network.repair()
+    await world.start(cycles=1)
+
+
+def _flattens(event: OrderSubmitted | OrderEnded) -> bool:
+    return event.order.request.tag == "flatten"
+
+
+@scenario(seed=7028, simulation=NO_TAKERS)
+async def test_round_goes_on_after_a_restart_in_which_what_was_to_flatten_it_turns_out_never_to_have_arrived(world: World) -> None:
+    await _kill_while_flattening(world, lambda: world.exchange.fail_before_accepting(Operation.PLACE))
+    again = await placed_sell(world, 2)
+    world.exchange.fill_order(exchange_id(again))
+    await world.end()
+    assert [event.order.state for event in world.seen(OrderEnded, _flattens)] == [OrderState.REJECTED]
+    assert [event.agrees for event in world.seen(CycleReconciled)] == [True]
+
+
+@scenario(seed=7028, simulation=SimulationSettings(markets=NO_TAKERS.markets, accounts=(RICH,)))
+async def test_round_that_an_earlier_run_has_flattened_in_doubt_is_not_sold_a_second_time(world: World) -> None:
+    def lose_every_word() -> None:
+        world.exchange.lose_answers(Operation.PLACE)
+        world.exchange.drop_private_events(1_000)
+
+    await _kill_while_flattening(world, lose_every_word)
+    await world.end()
+    [flattened] = [event.order for event in world.seen(OrderEnded, _flattens)]
+    assert flattened.state is OrderState.FILLED
+    [reconciled] = world.seen(CycleReconciled)
+    assert reconciled.agrees
+    assert reconciled.sold_quantity == flattened.filled_quantity, "there is more of it in the account, which nobody has bought"
+
+
+def _placed_by_a_run_begun_at(world: World, milliseconds: int) -> NewOrder:
+    """A buy of this installation that no journal knows."""
+    name = ClientOrderIds(installation="mm", owner="btc", run_started_milliseconds=milliseconds).next_id()
+    return NewOrder(account="main", symbol=BTC_USDT, side=Side.BUY, price=Decimal(50_000), quantity=Decimal("0.001"), client_id=f"t-{name}")
+
+
+async def _fill_order_that_nobody_knows(world: World, order: NewOrder) -> None:
+    world.exchange.delay_requests(Operation.CANCEL, 1.0, 1)
+    placed = world.exchange.engine.place(order, world.wall_clock.milliseconds())
+    await world.wait_for(LeftoverOrderFound)
+    world.exchange.fill_order(placed.id)
+    await world.wait_for(OrderFilled, lambda event: event.order.client_order_id in order.client_id)
+    await trio.sleep(1)
+
+
+@scenario(seed=7029, simulation=NO_TAKERS)
+async def test_trade_of_a_second_program_of_this_name_is_not_explained_by_a_journal_that_has_lost_its_end(world: World) -> None:
+    await world.start()
+    world.exchange.fill_order(exchange_id(await placed_sell(world)))
+    await world.end()
+    await world.start(cycles=0)
+    await placed_sell(world, 2)
+    await _fill_order_that_nobody_knows(world, _placed_by_a_run_begun_at(world, world.wall_clock.milliseconds()))
+    assert not world.seen(StateEntered)
+    assert [event.doing for event in world.seen(AccountTrouble)] == ["being the only program of this installation"]
+    world.stop()
+    await world.end()
+
+
+@scenario(seed=7030, simulation=NO_TAKERS)
+async def test_trade_that_the_journal_has_lost_halts_its_cycle_also_where_the_power_loss_has_set_the_clock_back(world: World) -> None:
+    await world.start()
+    earlier = _placed_by_a_run_begun_at(world, world.program_clock.milliseconds())
+    world.exchange.fill_order(exchange_id(await placed_sell(world)))
+    await world.end()
+    world.program_clock.skew_milliseconds = -3_600_000
+    await world.start(cycles=0)
+    await placed_sell(world, 2)
+    await _fill_order_that_nobody_knows(world, earlier)
+    assert [(event.scope, event.state) for event in world.seen(StateEntered)] == [("cycle:btc", TradingState.HALTED)]
+    assert not world.seen(AccountTrouble)
+    world.stop()
+    await world.end()
