@@ -133,6 +133,10 @@ class VenueControl:
         """How many requests were refused because they exceeded the documented limits, by the limits' group."""
         return dict(self._limits.exceeded)
 
+    def weight_of_requests(self) -> dict[str, int]:
+        """What all requests so far count together, refused ones too, by the limits' group."""
+        return dict(self._limits.spent)
+
     def check_invariants(self) -> None:
         """Raises: InvariantBroken: money, orders or positions were made or lost inside the simulation."""
         check_invariants(self.engine)

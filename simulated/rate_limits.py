@@ -32,10 +32,13 @@ class RateLimits:
         self._enforced = enforced
         self.exceeded: dict[str, int] = {}
         """How many requests were one too many, by group."""
+        self.spent: dict[str, int] = {}
+        """The weight of all requests so far, refused ones too, by group."""
         self._windows: dict[tuple[str, str], tuple[int, int]] = {}
 
     def spend(self, group: LimitGroup, key: str, now_milliseconds: int, weight: int = 1) -> Allowance:
         """Count a request of `weight`; it must be refused when the allowance is exceeded."""
+        self.spent[group.name] = self.spent.get(group.name, 0) + weight
         window = now_milliseconds // (group.period_seconds * 1000)
         started, used = self._windows.get((group.name, key), (window, 0))
         used = used + weight if started == window else weight

@@ -16,6 +16,7 @@ from soak.world import World
 # So many crashes and hangs within so long explain that a supervisor gave up.
 CRASHES_EXPLAINING = 3
 CRASH_SECONDS = 150.0
+ALL_DONE = "all cycles are done"  # the reason of a run that nobody stopped
 
 
 class Explanations:
@@ -45,7 +46,8 @@ class Explanations:
             return None
         if "stop" in self._struck:
             return "stopped"
-        if status is ExitStatus.CLEAN and rounds:
+        # What a hand has open then may be out of reach, and whether the status says so is judged once everything has settled.
+        if rounds and (status is ExitStatus.CLEAN or (status is ExitStatus.MAY_BE_LIVE and report.reason == ALL_DONE)):
             return "all rounds done"
         if "disk_full" in self._struck:
             return "disk full"

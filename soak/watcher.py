@@ -26,6 +26,7 @@ from orders.states import TradingState
 from simulated.engine.events import EngineEvent, LevelChanged, OrderChange, OrderChanged, TradeMade
 from simulated.engine.order import Order
 from soak.beliefs import Beliefs
+from soak.budgets import Budgets
 from soak.ending import Explanations
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
@@ -77,6 +78,7 @@ class Watcher:
         self._states_before: dict[tuple[str, str, Symbol], TradingState] = {}
         self._states_known: dict[str, trio.Event] = {}  # by account: set as soon as `_states_before` is not true any more
         self._beliefs = Beliefs(world, options, self._say)
+        self._budgets = Budgets(world, self._say)
         world.observers.append(self._see)
         for venue in world.venues.values():
             venue.control.engine.subscribe(_EngineListener(self, venue).hear)
@@ -95,6 +97,7 @@ class Watcher:
         self._book_at.clear()
         self._book_lost_at.clear()
         self._beliefs.run_begins()
+        self._budgets.run_begins()
 
     async def watch(self) -> None:
         """Look again and again until cancelled; raises `Violation`."""
@@ -109,6 +112,8 @@ class Watcher:
             self._bounds_looked_at = trio.current_time()
             for venue in self._world.venues.values():
                 self._look_at_bounds(venue)
+            if self._world.is_running:
+                self._budgets.look()
         if self.found:
             self._world.fail(self.found[0])
 

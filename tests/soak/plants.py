@@ -330,7 +330,7 @@ INVARIANTS = (
     (r"of an earlier run is still open", "a start ends what earlier runs have left"),
     (r"the cycle \w+ gave up", "no cycle gives up"),
     (r"does not agree", "each round agrees to the last digit"),
-    (r"more was asked of", "request weight within the exchange's budget"),
+    (r"more was asked of|more came to|were granted at", "request weight within the exchange's budget"),
     (r"commands wait|remembers \d+ ended|news wait|sockets open", "what is remembered and open is bounded"),
     (r"it ended by itself", "it runs until somebody stops it"),
     (r"after the last fault", "everything comes right again in time"),

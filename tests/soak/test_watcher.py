@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from market.events import Side
 from market.symbol import Symbol
+from network.rate_limit import GroupStatistics
 from orders.commands import PlaceOrder
 from orders.events import OrderPlaced
 from orders.life_cycle import OrderInput
@@ -180,6 +181,27 @@ def test_requests_beyond_the_documented_limits_are_found() -> None:
     outcome = when_placed(lambda world: world.exchange._limits.exceeded.update(orders=1))
     assert outcome.verdict is Verdict.VIOLATION
     assert "more was asked of gateio_spot than its documented limits allow: {'orders': 1}" in outcome.first_line
+
+
+def test_requests_that_took_no_place_in_the_rate_limits_are_found_whatever_the_wire_does_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def take_no_place(*_: object, **__: object) -> None:
+        await trio.lowlevel.checkpoint()
+
+    monkeypatch.setattr("network.limits.ExchangeLimits.acquire", take_no_place)
+    outcome = when_placed(lambda world: world.network.set_latency(world.venue.host, 0.5, 2.0))
+    assert outcome.verdict is Verdict.VIOLATION
+    assert "more came to gateio_spot than left through its rate limits: " in outcome.first_line
+
+
+def test_limiter_that_grants_more_than_its_limit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("network.rate_limit._Bucket.statistics", generous)
+    outcome = when_placed(lambda world: None)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert "places in currency_pairs were granted at gateio_spot in 5.1 s, and the limit is" in outcome.first_line
+
+
+def generous(_: object) -> GroupStatistics:
+    return GroupStatistics(available=0, waiting=0, granted=10_000, waited_seconds=0.0, penalised_until_monotonic=0.0)
 
 
 def test_trade_that_the_journal_does_not_have_is_found_at_the_end() -> None:
