@@ -21,20 +21,20 @@ from orders.recording import Recorder
 from orders.states import GLOBAL, account_scope
 
 
-def limits_of_run(
-    settings: Settings,
-    accounts: Mapping[str, LimitedAccount],
-    *,
-    states: TradingStates,
-    wall_clock: WallClock,
-    recorder: Recorder,
-    recovered: Sequence[DayBaseline],
-) -> dict[str, AccountLimits]:
+class RunLimits:
     """What holds for the orders of each account. `recovered` are the baselines of daily losses that earlier runs left."""
 
-    def limits_of_scope(scope: str, limited: Limits, within: Sequence[LimitedAccount]) -> ScopeLimits:
-        loss = None
-        if limited.max_daily_loss is not None:
+    def __init__(
+        self,
+        settings: Settings,
+        accounts: Mapping[str, LimitedAccount],
+        *,
+        states: TradingStates,
+        wall_clock: WallClock,
+        recorder: Recorder,
+        recovered: Sequence[DayBaseline],
+    ) -> None:
+        def limits_of_scope(scope: str, limited: Limits, within: Sequence[LimitedAccount]) -> ScopeLimits:
             loss = DailyLoss(
                 scope,
                 within,
@@ -45,15 +45,20 @@ def limits_of_run(
                 recorder=recorder,
                 recovered=recovered,
             )
-        return ScopeLimits(scope, limited, within, loss=loss)
+            return ScopeLimits(scope, limited, within, loss=loss)
 
-    program = limits_of_scope(GLOBAL, limits_as_written(settings.limits), list(accounts.values()))
-    return {
-        name: AccountLimits(
-            account, (limits_of_scope(account_scope(name), limits_as_written(settings.accounts[name].limits), [account]), program)
-        )
-        for name, account in accounts.items()
-    }
+        self._program = limits_of_scope(GLOBAL, limits_as_written(settings.limits), list(accounts.values()))
+        self._own = {
+            name: limits_of_scope(account_scope(name), limits_as_written(settings.accounts[name].limits), [account])
+            for name, account in accounts.items()
+        }
+        self.of_account = {name: AccountLimits(account, (self._own[name], self._program)) for name, account in accounts.items()}
+
+    def change(self, settings: Settings) -> None:
+        """Hold those of these settings instead, from the next order on."""
+        self._program.change(limits_as_written(settings.limits))
+        for name, own in self._own.items():
+            own.change(limits_as_written(settings.accounts[name].limits))
 
 
 def limits_on_book(settings: Settings, ledger: AccountLedger, book: BookChanged) -> AccountLimits:

@@ -31,6 +31,7 @@ from actors.channels.latest import LatestReceiver, LatestSender, open_latest
 from actors.cycle.inbox import CycleInput, inbox_key
 from actors.cycle.memory import CycleMemory
 from actors.cycle.terms import CycleTerms, TermsChanged
+from actors.feeds.settings import FeedSettings
 from actors.journal.recovery import AccountRecovery, CycleRecovery
 from assembly.registry import EXCHANGES, STRATEGIES, ExchangeEntry
 from assembly.settings import AccountSettings, CycleSettings, ExchangeMode, ExchangeSettings
@@ -57,6 +58,8 @@ LOOPBACK = "127.0.0.1"
 COMMANDS_CAPACITY = 64
 INBOX_KEYS_MAX = 20_000
 INSTRUMENTS_MAX = 1_000
+# As often as its start deadline allows: an exchange that cannot be reached for a minute must not use up the restarts.
+INSTRUMENTS_ATTEMPTS_MAX = 1_000
 
 Report = Callable[[object], None]
 
@@ -79,6 +82,7 @@ class ExchangeParts:
     ) -> None:
         self.name = name
         self.settings = settings
+        self.feed_settings = FeedSettings(max_age_seconds=settings.book_max_age_seconds, instruments_attempts_max=INSTRUMENTS_ATTEMPTS_MAX)
         self.entry: ExchangeEntry = EXCHANGES[name]
         self.feed_codec = self.entry.feed_codec()
         self.account_codec = self.entry.account_codec()
@@ -97,6 +101,11 @@ class ExchangeParts:
             penalty_seconds=lambda response: self._penalty_seconds(response, wall_clock),
             on_hold=on_hold,
         )
+
+    def change(self, settings: ExchangeSettings) -> None:
+        """Go by other settings, of the same place."""
+        self.settings = settings
+        self.feed_settings.max_age_seconds = settings.book_max_age_seconds
 
     async def serve(self, simulated: SimulatedExchange, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve an embedded exchange on a free loopback port until cancelled; `started` once the URLs are known.
@@ -210,6 +219,7 @@ class AccountParts:
     ) -> None:
         self.name = name
         self.settings = settings
+        self.policies = AccountPolicies(foreign_orders=settings.foreign_orders, unexplained_balances=settings.unexplained_balances)
         self.exchange = exchange
         self.recorder = recorder
         self.memory = AccountMemory(
@@ -241,13 +251,20 @@ class AccountParts:
         self.rules: dict[Symbol, Instrument] = {}
         self.commands_sender, self.commands = open_bounded[AccountCommand](COMMANDS_CAPACITY)
         self.instruments_sender, self.instruments = open_latest(_instrument_key, INSTRUMENTS_MAX)
-        self.books_sender, prices = open_prices(INSTRUMENTS_MAX, book_age_seconds_max=exchange.settings.book_max_age_seconds)
-        self.limited = LimitedAccount(self.ledger, prices, symbols)
+        self.books_sender, self._prices = open_prices(INSTRUMENTS_MAX, book_age_seconds_max=exchange.settings.book_max_age_seconds)
+        self.limited = LimitedAccount(self.ledger, self._prices, symbols)
         self._wall_clock = wall_clock
         self._offset = ClockOffset()
         self._rng = rng
         self._books = Bookkeeper(ledger=self.ledger, inboxes=inboxes, recorder=recorder, report=report)
         self.closer = AccountCloser(open_session=self.open_session, bookkeeper=self._books, gate=self.gate, switch=self.switch)
+
+    def change(self, settings: AccountSettings) -> None:
+        """Go by other settings, of the same credential, and by those that its exchange has now. Limits are not this one's."""
+        self.settings = settings
+        self.policies.foreign_orders = settings.foreign_orders
+        self.policies.unexplained_balances = settings.unexplained_balances
+        self._prices.book_age_seconds_max = self.exchange.settings.book_max_age_seconds
 
     def shut(self, reason: str) -> None:
         """Close the gate for good and tell the cycles, so that they stop trying. Only the first call does anything."""
@@ -300,10 +317,6 @@ class Reporting:
 
 def _instrument_key(listed: InstrumentListed) -> Symbol:
     return listed.instrument.symbol
-
-
-def account_policies(settings: AccountSettings) -> AccountPolicies:
-    return AccountPolicies(foreign_orders=settings.foreign_orders, unexplained_balances=settings.unexplained_balances)
 
 
 def random_source(seed: int | str, name: str) -> random.Random:

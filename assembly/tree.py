@@ -12,8 +12,9 @@ root                  rest_for_one
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import trio
 from msgspec.structs import replace
@@ -25,12 +26,12 @@ from actors.accounts.trading_states import BoardEvent, TradingStates
 from actors.channels.reply import Reply
 from actors.cycle.actor import BalancesDisagree, CycleActor, InsufficientFunds, QuantityTooSmall
 from actors.cycle.controller import RoundFailed
+from actors.cycle.terms import CycleTerms
 from actors.feeds.actor import UnknownSymbol, run_feed
 from actors.feeds.publisher import FeedSubscriber
-from actors.feeds.settings import FeedSettings
 from actors.journal.actor import JournalActor
 from assembly.journaling import RunJournal
-from assembly.limiting import limits_of_run
+from assembly.limiting import RunLimits
 from assembly.parts import (
     AccountParts,
     CycleParts,
@@ -38,7 +39,6 @@ from assembly.parts import (
     FactsForAccount,
     Report,
     Reporting,
-    account_policies,
     cycle_terms,
     random_source,
 )
@@ -69,8 +69,6 @@ CYCLE_LIVENESS_SECONDS = 30.0
 JOURNAL_LIVENESS_SECONDS = 30.0
 JOURNAL_STOP_DEADLINE_SECONDS = 4.0  # its last writing has two seconds
 CHILD_STOP_DEADLINE_SECONDS = 2.0
-# As often as its start deadline allows: an exchange that cannot be reached for a minute must not use up the restarts.
-INSTRUMENTS_ATTEMPTS_MAX = 1_000
 # A goodbye to an exchange is a courtesy; a stop must not wait long for its answer.
 CLOSE_TIMEOUT_SECONDS = 0.5
 
@@ -135,7 +133,7 @@ class Tree:
             for name, cycle in settings.cycles.items()
         }
         self.accounts = {name: self._account_parts(name) for name in used_accounts}
-        self._limits = limits_of_run(
+        self._limits = RunLimits(
             settings,
             {name: parts.limited for name, parts in self.accounts.items()},
             states=self.states,
@@ -144,6 +142,24 @@ class Tree:
             recovered=() if journal is None else journal.baselines(),
         )
         self.root = self._root()
+
+    # Other settings
+
+    def terms_of(self, settings: Settings) -> dict[str, CycleTerms[Any]]:
+        """What each cycle would go by. Raises whatever a strategy raises that cannot be made from its parameters."""
+        return {name: cycle_terms(settings.cycles[name], settings.exchanges[parts.exchange]) for name, parts in self.cycles.items()}
+
+    def change(self, settings: Settings, terms: Mapping[str, CycleTerms[Any]]) -> None:
+        """Go by other settings of the same exchanges, accounts, cycles and symbols, all of them in this one step; `terms` are theirs."""
+        self._settings = settings
+        for name, exchange in self.exchanges.items():
+            exchange.change(settings.exchanges[name])
+        for name, account in self.accounts.items():
+            account.change(settings.accounts[name])
+        self._limits.change(settings)
+        for name, cycle in self.cycles.items():
+            if cycle.settings != settings.cycles[name] or cycle.terms.book_age_seconds_max != terms[name].book_age_seconds_max:
+                cycle.change(settings.cycles[name], terms[name])
 
     def _account_parts(self, name: str) -> AccountParts:
         account = self._settings.accounts[name]
@@ -188,6 +204,9 @@ class Tree:
                 self.states.restrain(account_scope(name), EXCHANGE_SILENT, TradingState.PAUSED, f"{event.exchange}: {event.reason}")
             elif event.after is BreakerState.CLOSED:
                 self.states.lift(account_scope(name), EXCHANGE_SILENT)
+
+    def _stop_deadline_seconds(self) -> float:
+        return self._settings.runtime.stop_deadline_seconds
 
     def _rng(self, name: str) -> random.Random:
         return random_source(self._seed, name)
@@ -299,9 +318,7 @@ class Tree:
                     subscribers=subscribers,
                     wall_clock=self._wall_clock,
                     rng=self._rng(f"feed:{parts.name}:{context.incarnation}"),
-                    settings=FeedSettings(
-                        max_age_seconds=parts.settings.book_max_age_seconds, instruments_attempts_max=INSTRUMENTS_ATTEMPTS_MAX
-                    ),
+                    settings=parts.feed_settings,
                     context=context,
                     report=self._report,
                 )
@@ -332,8 +349,8 @@ class Tree:
                     inboxes=parts.inboxes,
                     recorder=parts.recorder,
                     memory=parts.memory,
-                    policies=account_policies(parts.settings),
-                    limits=self._limits[parts.name],
+                    policies=parts.policies,
+                    limits=self._limits.of_account[parts.name],
                     timing=self._timing,
                     backoff=NetworkBackoff(0.25, 2.0, 20.0, 0.5, self._rng(f"account:{parts.name}:{context.incarnation}")),
                     report=self._report,
@@ -348,7 +365,7 @@ class Tree:
             self._failing_for_good(run),
             stop_deadline_seconds=CHILD_STOP_DEADLINE_SECONDS,
             cleanup=clean_up,
-            cleanup_deadline_seconds=self._settings.runtime.stop_deadline_seconds,
+            cleanup_deadline_seconds=self._stop_deadline_seconds,
             liveness_timeout_seconds=ACCOUNT_LIVENESS_SECONDS,
         )
 
@@ -408,7 +425,7 @@ class Tree:
             significant=True,
             stop_deadline_seconds=CHILD_STOP_DEADLINE_SECONDS,
             cleanup=clean_up,
-            cleanup_deadline_seconds=self._settings.runtime.stop_deadline_seconds,
+            cleanup_deadline_seconds=self._stop_deadline_seconds,
             liveness_timeout_seconds=CYCLE_LIVENESS_SECONDS,
         )
 

@@ -85,7 +85,8 @@ class Child(msgspec.Struct, frozen=True):
     `start` runs the child until it is done; it calls `started()` on its context once it is ready. It is stopped by
     cancellation. `cleanup` runs after every death of the child and before it starts again, shielded from cancellation;
     it must bear being run twice, because a child that outlives its stop deadline is cleaned up then and again once it
-    is dead. `math.inf` is no deadline. For a nested supervisor, see `Supervisor.as_child`.
+    is dead; its deadline may be a function that says how long it is now. `math.inf` is no deadline. For a nested supervisor, see
+    `Supervisor.as_child`.
 
     Raises:
         ValueError: a name is empty or holds a slash, a time is not above zero, or a permanent child is significant.
@@ -97,7 +98,7 @@ class Child(msgspec.Struct, frozen=True):
     start_deadline_seconds: float = 30.0
     stop_deadline_seconds: float = 5.0
     cleanup: Cleanup | None = None
-    cleanup_deadline_seconds: float = 10.0
+    cleanup_deadline_seconds: float | Callable[[], float] = 10.0
     liveness_timeout_seconds: float | None = None
     significant: bool = False
     subtree: Subtree | None = None
@@ -112,7 +113,7 @@ class Child(msgspec.Struct, frozen=True):
             "liveness_timeout_seconds": self.liveness_timeout_seconds,
         }
         for field, seconds in times.items():
-            if seconds is not None and not seconds > 0:
+            if isinstance(seconds, int | float) and not seconds > 0:
                 raise ValueError(f"{field} of child {self.name!r} is a time above zero, not {seconds!r}")
         if self.significant and self.restart is Restart.PERMANENT:
             raise ValueError(f"child {self.name!r} cannot be significant: a permanent child never ends by itself for good")

@@ -196,7 +196,8 @@ class Incarnation:
         self._observer.report(CleanupStarted(*self.where(), cause))
         self.is_cleaning_up = True
         error: BaseException | None = None
-        seconds = self.child.cleanup_deadline_seconds
+        deadline = self.child.cleanup_deadline_seconds
+        seconds = deadline() if callable(deadline) else deadline
         scope = trio.CancelScope(deadline=trio.current_time() + seconds, shield=True)
         try:
             with scope:

@@ -169,7 +169,7 @@ class AccountActor:
             agreement=memory.agreement,
             symbols=symbols,
             states=states,
-            policy=policies.unexplained_balances,
+            policies=policies,
             recorder=recorder,
             report=report,
         )
@@ -461,7 +461,7 @@ class AccountActor:
 
     async def _watch_losses(self) -> None:
         """What is held loses without anybody trading."""
-        while self._limits.has_daily_loss:
+        while True:
             self._limits.look_at_losses()
             await trio.sleep(LOSS_SECONDS)
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import trio
 
-from actors.accounts.policies import UnexplainedBalances
+from actors.accounts.policies import AccountPolicies, UnexplainedBalances
 from actors.accounts.trading_states import TradingStates
 from market.instrument import format_decimal
 from market.symbol import Symbol
@@ -39,7 +39,7 @@ class BalanceDesk:
         agreement: BalanceAgreement,
         symbols: Sequence[Symbol],
         states: TradingStates,
-        policy: UnexplainedBalances,
+        policies: AccountPolicies,
         recorder: Recorder,
         report: Callable[[object], None],
     ) -> None:
@@ -47,7 +47,7 @@ class BalanceDesk:
         self._agreement = agreement
         self._traded_assets = frozenset(asset for symbol in symbols for asset in (symbol.base, symbol.quote))
         self._states = states
-        self._policy = policy
+        self._policies = policies
         self._recorder = recorder
         self._report = report
         self.has_compared_all = False
@@ -89,7 +89,7 @@ class BalanceDesk:
     def _apply_policy(self, event: BalanceDiffers) -> None:
         self._recorder.keep(event)
         self._report(event)
-        state = _STATE_BY_POLICY.get(self._policy)
+        state = _STATE_BY_POLICY.get(self._policies.unexplained_balances)
         if state is not None:
             # Written down before the new baseline is: whoever dies in between finds the difference once more.
             difference = _in_words(event.asset, event.difference)

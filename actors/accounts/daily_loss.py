@@ -31,14 +31,15 @@ _Key = tuple[str, str]
 
 
 class DailyLoss:
-    """The loss of one scope, by quote asset; each may be as much as `loss_max`. `recovered` are baselines that earlier runs left."""
+    """The loss of one scope, by quote asset; each may be as much as `loss_max` (None: whatever it is). `recovered` are baselines that
+    earlier runs left."""
 
     def __init__(
         self,
         scope: str,
         accounts: Sequence[LimitedAccount],
         *,
-        loss_max: Decimal,
+        loss_max: Decimal | None,
         state: TradingState,
         states: TradingStates,
         wall_clock: WallClock,
@@ -54,8 +55,15 @@ class DailyLoss:
         self._recorder = recorder
         self._baselines = {(found.account, found.asset): found for found in recovered if found.scope == scope}
 
+    def change(self, *, loss_max: Decimal | None, state: TradingState) -> None:
+        """Allow so much from now on. What was lost today counts, as far as there was a limit to count it for."""
+        self._loss_max, self._state = loss_max, state
+
     def look(self) -> None:
         """Compare with the limit. Not while something cannot be valued; accounts that have not compared themselves yet are left out."""
+        loss_max = self._loss_max
+        if loss_max is None:
+            return
         values: dict[_Key, Decimal] = {}
         for account in self._accounts:
             if not account.has_compared:
@@ -72,20 +80,20 @@ class DailyLoss:
         new = {key: value for key, value in values.items() if key not in self._baselines or self._baselines[key].day != today}
         self._keep(self._begun(new, day=today, is_struck=is_struck))
         if not is_struck:
-            self._judge(values)
+            self._judge(values, loss_max)
 
     def _accept(self, values: dict[_Key, Decimal]) -> None:
         """A person has let the scope run again: whatever was lost until now is not held against it any more."""
         self._keep([replace(baseline, is_struck=False) for key, baseline in self._baselines.items() if key not in values])
         self._keep(self._begun(values, day=self._day(), is_struck=False))
 
-    def _judge(self, values: dict[_Key, Decimal]) -> None:
+    def _judge(self, values: dict[_Key, Decimal], loss_max: Decimal) -> None:
         losses: dict[str, Decimal] = {}
         for key, value in values.items():
             losses[key[1]] = losses.get(key[1], ZERO) + self._baselines[key].value - value
         for asset, loss in losses.items():
-            if loss > self._loss_max:
-                self._strike(f"lost {_shown(loss)} {asset} today, {self._limit} is {format_decimal(self._loss_max)}")
+            if loss > loss_max:
+                self._strike(f"lost {_shown(loss)} {asset} today, {self._limit} is {format_decimal(loss_max)}")
                 return
 
     def _strike(self, reason: str) -> None:

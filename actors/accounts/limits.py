@@ -111,7 +111,7 @@ class ScopeLimits:
     """The limits of one scope: of an account, or of the program, where `accounts` are all of them.
 
     Only the position limit is not the same for both: an account's holds for each symbol, the program's for the sum over all
-    symbols of one quote asset. `loss` is None where no daily loss is limited.
+    symbols of one quote asset. `loss` is None where nobody looks at losses.
     """
 
     def __init__(self, scope: str, limits: Limits, accounts: Sequence[LimitedAccount], *, loss: DailyLoss | None = None) -> None:
@@ -120,6 +120,12 @@ class ScopeLimits:
         self._limits = limits
         self._accounts = accounts
         self._accepted_at: deque[float] = deque()
+
+    def change(self, limits: Limits) -> None:
+        """Hold these instead, from the next order on. What is open or on its way already stays, and counts."""
+        self._limits = limits
+        if self.loss is not None:
+            self.loss.change(loss_max=limits.max_daily_loss, state=limits.on_daily_loss.state)
 
     def refusal(
         self,
@@ -276,10 +282,6 @@ class AccountLimits:
         """A placement or an amendment is on its way."""
         for scope in self._scopes:
             scope.accepted(now=now)
-
-    @property
-    def has_daily_loss(self) -> bool:
-        return any(scope.loss is not None for scope in self._scopes)
 
     def look_at_losses(self) -> None:
         """Move whatever has lost more today than it may into the state that the settings name."""

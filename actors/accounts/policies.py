@@ -25,8 +25,8 @@ class UnexplainedBalances(enum.Enum):
     HALT = "halt"
 
 
-class AccountPolicies(msgspec.Struct, frozen=True, kw_only=True):
-    """Both choices of one account."""
+class AccountPolicies(msgspec.Struct, kw_only=True):
+    """Both choices of one account, as they are now: its owner may make others while it runs."""
 
     foreign_orders: ForeignOrders = ForeignOrders.IGNORE
     unexplained_balances: UnexplainedBalances = UnexplainedBalances.REDUCE_ONLY

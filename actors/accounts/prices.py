@@ -20,12 +20,12 @@ class AccountPrices:
     """The prices of one account. They outlive its actor's incarnations.
 
     `books` brings both kinds of news under one key by symbol. A book that nothing has proven for longer than
-    `book_age_seconds_max` is no price, and neither is one that was lost.
+    `book_age_seconds_max`, which may change, is no price, and neither is one that was lost.
     """
 
     def __init__(self, books: LatestReceiver[BookNews], *, book_age_seconds_max: float) -> None:
         self._incoming = books
-        self._book_age_seconds_max = book_age_seconds_max
+        self.book_age_seconds_max = book_age_seconds_max
         self._news: dict[Symbol, BookNews] = {}
         self._last: dict[Symbol, BookChanged] = {}
 
@@ -33,7 +33,7 @@ class AccountPrices:
         """Best bid and ask at `now` (monotonic); None if there is no price that could be relied upon (`why_none`)."""
         self._take_in()
         news = self._news.get(symbol)
-        return touch_of(news) if isinstance(news, BookChanged) and now - news.received_at <= self._book_age_seconds_max else None
+        return touch_of(news) if isinstance(news, BookChanged) and now - news.received_at <= self.book_age_seconds_max else None
 
     def last(self, symbol: Symbol) -> Touch | None:
         """Best bid and ask as they were known last, however long ago; None if they never were."""

@@ -181,9 +181,8 @@ class BookKeeper:
 
     async def watch_freshness(self) -> None:
         """Have quiet books checked in time, and give up those that nothing proves. Runs until cancelled."""
-        max_age_seconds = self._settings.max_age_seconds
         while True:
-            now = trio.current_time()
+            now, max_age_seconds = trio.current_time(), self._settings.max_age_seconds
             wake_at = now + max_age_seconds / 8
             for book in self.books.values():
                 if not book.is_whole:

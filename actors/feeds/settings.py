@@ -5,8 +5,11 @@ from __future__ import annotations
 import msgspec
 
 
-class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Defaults suit a market-making cycle on a liquid market; every time is in seconds."""
+class FeedSettings(msgspec.Struct, kw_only=True):
+    """Defaults suit a market-making cycle on a liquid market; every time is in seconds.
+
+    Of a feed that runs only `max_age_seconds` may be changed.
+    """
 
     depth_levels: int = 10
     """How many levels a side `BookChanged` carries."""

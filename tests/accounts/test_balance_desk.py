@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from actors.accounts.balance_desk import BalanceDesk
 from actors.accounts.memory import FILLS_OVERLAP_MILLISECONDS, AccountMemory
-from actors.accounts.policies import UnexplainedBalances
+from actors.accounts.policies import AccountPolicies, UnexplainedBalances
 from actors.accounts.readiness import Readiness
 from actors.accounts.trading_states import TradingStates
 from market.symbol import Symbol
@@ -45,12 +45,13 @@ class Desk:
         self.told: list[object] = []
         self.states = TradingStates(on_change=self.kept.keep)
         self.agreement = BalanceAgreement("main")
+        self.policies = AccountPolicies(unexplained_balances=policy)
         self.desk = BalanceDesk(
             ledger=self.books.ledger,
             agreement=self.agreement,
             symbols=[BTC],
             states=self.states,
-            policy=policy,
+            policies=self.policies,
             recorder=self.kept,
             report=self.told.append,
         )
@@ -82,6 +83,17 @@ async def test_state_is_written_down_before_the_new_baseline_so_that_no_death_in
     assert [type(event) for event in desk.kept.events] == [BalanceDiffers, StateEntered, BalanceBaselined]
     assert desk.states.declared()["account:main"].state is state
     assert [type(event) for event in desk.told] == [BalanceDiffers]
+
+
+async def test_policy_is_the_one_there_is_when_the_difference_is_found(autojump_clock: MockClock) -> None:
+    desk = Desk(UnexplainedBalances.HALT)
+    desk.look()
+    desk.look(USDT=93)
+    desk.policies.unexplained_balances = UnexplainedBalances.REPORT
+    await trio.sleep(BALANCES_LAG_SECONDS)
+    desk.look(USDT=93)
+    assert [type(event) for event in desk.told] == [BalanceDiffers]
+    assert desk.states.declared() == {}
 
 
 async def test_stricter_state_that_is_in_force_stays(autojump_clock: MockClock) -> None:

@@ -321,3 +321,28 @@ def test_baseline_is_written_with_its_day_and_whether_it_has_struck(world: World
     world.lift()
     assert world.written.baselines[key].value == -60
     assert not world.written.baselines[key].is_struck
+
+
+def test_limit_that_is_lowered_judges_what_was_lost_before_and_one_that_is_taken_away_judges_nothing(world: World) -> None:
+    world.buy()
+    world.price(70)
+    world.loss.change(loss_max=None, state=TradingState.HALTED)
+    world.price(1)
+    assert world.standing is TradingState.RUN
+    world.price(70)
+    world.loss.change(loss_max=Decimal(20), state=TradingState.REDUCE_ONLY)
+    world.loss.look()
+    assert (world.standing, world.reason) == (TradingState.REDUCE_ONLY, "lost 30 USDT today, max_daily_loss is 20")
+
+
+def test_limit_that_was_not_there_before_counts_from_when_it_is() -> None:
+    world = World()
+    world.loss.change(loss_max=None, state=TradingState.HALTED)
+    world.buy()
+    world.price(90)
+    world.loss.change(loss_max=Decimal(50), state=TradingState.HALTED)
+    world.loss.look()
+    world.price(40)
+    assert world.standing is TradingState.RUN
+    world.price(39)
+    assert world.reason == "lost 51 USDT today, max_daily_loss is 50"

@@ -21,7 +21,7 @@ from orders.life_cycle import OrderInput
 from orders.order import Order
 from orders.reports import BalanceReport, FillReport, OrderReport, PositionReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
-from orders.states import GLOBAL, TradingState
+from orders.states import GLOBAL, TradingState, account_scope
 
 BTC, ETH = Symbol("BTC", "USDT"), Symbol("ETH", "USDT")
 SPOT = GateioSpotAccountCodec().capabilities
@@ -228,6 +228,35 @@ def test_positions_of_all_accounts_put_the_global_limit_at_stake() -> None:
     fill(second, Side.BUY, "3")
     program = ScopeLimits(GLOBAL, Limits(max_position_notional=Decimal(500)), [first.account, second.account])
     assert first.limits(program=program).at_stake(BTC) == "the position could be 600, global max_position_notional is 500"
+
+
+# Changed while it runs
+
+
+def test_changed_limits_hold_from_the_next_order_on_and_count_what_was_accepted_before() -> None:
+    main = account()
+    program = program_limits([main], max_orders_per_second=5)
+    own = ScopeLimits(account_scope("main"), Limits(max_order_notional=Decimal(50)), [main.account])
+    limits = AccountLimits(main.account, [own, program])
+    assert refused(order(1), limits).reason == "notional 100 is above max_order_notional 50"
+    own.change(Limits(max_order_notional=Decimal(100)))
+    assert refused(order(1), limits).reason == ""
+    limits.accepted(now=0.0)
+    program.change(Limits(max_orders_per_second=1))
+    assert refused(order(2), limits).reason == "1 orders were accepted in the last second, global max_orders_per_second is 1"
+    own.change(Limits(max_order_notional=Decimal(99)))
+    assert refused(order(2), limits).reason == "notional 100 is above max_order_notional 99"
+
+
+def test_limit_below_what_is_held_lets_nothing_make_it_larger_and_everything_make_it_smaller() -> None:
+    main = account()
+    fill(main, Side.BUY, "5")
+    own = ScopeLimits(account_scope("main"), Limits(max_position_notional=Decimal(1000)), [main.account])
+    limits = AccountLimits(main.account, [own])
+    assert refused(order(1), limits).reason == ""
+    own.change(Limits(max_position_notional=Decimal(300)))
+    assert refused(order(1), limits).reason == "position would be 600, max_position_notional is 300"
+    assert refused(order(2, Side.SELL), limits).reason == ""
 
 
 # On breach

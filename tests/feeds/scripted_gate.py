@@ -223,7 +223,14 @@ class World:
         self.feed_ended = trio.Event()
         self._nursery = nursery
 
-    async def run_feed(self, *symbols: Symbol, codec: Any = None, subscribers: list[FeedSubscriber] | None = None, **settings: Any) -> None:
+    async def run_feed(
+        self,
+        *symbols: Symbol,
+        codec: Any = None,
+        subscribers: list[FeedSubscriber] | None = None,
+        settings: FeedSettings | None = None,
+        **patience: Any,
+    ) -> None:
         rng = random.Random(5)
         codec = codec or GateioSpotFeedCodec()
         limits = ExchangeLimits(RateLimiter(codec.rate_limits), CircuitBreaker(codec.identity.name, failures_max=1000))
@@ -237,7 +244,7 @@ class World:
                 subscriptions=self._subscriptions,
                 wall_clock=VirtualWallClock(),
                 rng=rng,
-                settings=FeedSettings(**settings),
+                settings=settings or FeedSettings(**patience),
                 context=self.context,
                 report=self._take_report,
             )

@@ -29,6 +29,7 @@ from actors.feeds.reports import (
     SnapshotFailed,
     SubscriberGone,
 )
+from actors.feeds.settings import FeedSettings
 from market.events import BookChanged, BookLost, InstrumentListed, MarketEvent, Side, TickerChanged, TradeHappened
 from market.instrument import TradingStatus
 from market.symbol import Symbol
@@ -362,6 +363,17 @@ async def test_busy_book_needs_no_proof_by_rest(autojump_clock: MockClock, world
         await trio.sleep(1)
         await world.gate.change("BTC_USDT", bids={"99": str(1 + count % 3)})
     assert world.gate.requests["BTC_USDT"] == requests
+
+
+async def test_age_that_is_changed_while_the_feed_runs_is_that_of_its_books_from_then_on(autojump_clock: MockClock, world: World) -> None:
+    settings = FeedSettings(max_age_seconds=1000.0)
+    await start_synchronised(world, settings=settings)
+    world.gate.snapshot_answers["BTC_USDT"] = lambda: json_response({"label": "INTERNAL", "message": "oops"}, 500)
+    settings.max_age_seconds = 5.0
+    lost = await world.inbox.wait(BookLost)
+    assert lost.reason == "stale: nothing has proven it for 125 s", "it looks that often by the old age"
+    world.gate.snapshot_answers.clear()
+    await world.inbox.wait(BookChanged)
 
 
 async def test_quiet_book_that_nothing_proves_is_stale_at_its_age_until_fresh_data(autojump_clock: MockClock, world: World) -> None:

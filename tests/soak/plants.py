@@ -196,7 +196,7 @@ PLANTS = (
             ),
             Change(
                 "actors/accounts/prices.py",
-                "return touch_of(news) if isinstance(news, BookChanged) and now - news.received_at <= self._book_age_seconds_max else None",
+                "return touch_of(news) if isinstance(news, BookChanged) and now - news.received_at <= self.book_age_seconds_max else None",
                 "return self.last(symbol)",
             ),
         ),

@@ -65,6 +65,16 @@ async def test_cleanup_slower_than_its_deadline_is_cut_off_and_the_child_restart
         assert probe.of(CleanupFinished, CleanupFailed) == []
 
 
+async def test_deadline_of_a_cleanup_that_may_change_is_the_one_at_its_beginning(autojump_clock: object) -> None:
+    probe, seconds = Probe(), [3.0]
+    child = probe.child("a", crashes_after(1, lives=2), cleans_up=takes(100), cleanup_deadline_seconds=lambda: seconds[0])
+    async with running(probe.supervisor([child])):
+        await trio.sleep(2)
+        seconds[0] = 7.0
+        await trio.sleep(30)
+        assert probe.times(CleanupTimedOut) == [4, 6 + 7]
+
+
 async def test_cleanup_that_raises_is_reported_and_does_not_hold_up_the_others(autojump_clock: object) -> None:
     async def fails(cause: CleanupCause) -> None:
         raise ExceptionGroup("cleanup", [ValueError("first"), OSError("second")])
