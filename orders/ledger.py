@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from market.exact import EXACT, exact_product, exact_sum
 from market.symbol import Symbol
 from orders.amendments import amendment_asked, amendment_confirmed, amendment_refused, amendments_shown
-from orders.earlier import CountedEarlier, TradeKey
+from orders.earlier import CountedEarlier, TallyKey, TradeKey
 from orders.events import (
     BalanceChanged,
     ForeignFillSeen,
@@ -42,12 +42,15 @@ from orders.positions import PositionBooks
 from orders.reports import BalanceReport, FillReport, FundingReport, OrderReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
 from orders.reservations import margin, reservation
+from orders.tally import Tally
 
 # About a kilobyte each; late fills come within minutes, and a day of quoting ends more orders than anyone reads.
 ENDED_ORDERS_KEPT_MAX = 2_000
 FOREIGN_IDS_KEPT_MAX = 10_000
 
+_NO_TRADES = Tally()
 _Key = TypeVar("_Key")
+_Fact = TypeVar("_Fact")
 
 _INPUT_BY_STATUS = {
     ReportedStatus.OPEN: OrderInput.SAID_OPEN,
@@ -77,12 +80,13 @@ class AccountLedger:
         self._unsettled_ids: dict[str, None] = {}
         self._ended_ids: dict[str, None] = {}
         self._foreign_order_ids: dict[tuple[Symbol, str], None] = {}
-        # Trades of strangers and of forgotten orders: in `_fill_changes`, and in no order that we remember.
-        self._counted_trade_ids: dict[TradeKey, None] = {}
+        # Trades of strangers and of forgotten orders: in `_fill_changes`, and in no order that we remember. Whether in a tally, too.
+        self._counted_trade_ids: dict[TradeKey, bool] = {}
         self._balances: dict[str, BalanceReport] = {}
         self._fill_changes: dict[str, Decimal] = {}
         self._earlier_changes: dict[str, Decimal] = {}
         self._forgotten_holdings: dict[str, dict[Symbol, Decimal]] = {}
+        self._tallies: dict[TallyKey, Tally] = {}
 
     # What is known
 
@@ -143,6 +147,10 @@ class AccountLedger:
             held[symbol] = EXACT.add(held.get(symbol, ZERO), order.asset_changes().get(symbol.base, ZERO))
         return held
 
+    def tally(self, owner: str, symbol: Symbol) -> Tally:
+        """What all trades of an owner of this installation add up to, those of earlier runs and of forgotten orders included."""
+        return self._tallies.get((owner, symbol), _NO_TRADES)
+
     def spendable(self, asset: str) -> Decimal:
         """The exchange's available balance less what orders on their way may already have taken from it.
 
@@ -187,10 +195,11 @@ class AccountLedger:
             if order.exchange_order_id is not None:
                 self._client_id_by_exchange_id[order.request.symbol, order.exchange_order_id] = order.client_order_id
             for fill in order.fills:
-                if _trade_key(fill) in self._counted_trade_ids:
-                    del self._counted_trade_ids[_trade_key(fill)]
-                elif counted is None:
+                is_tallied = self._counted_trade_ids.pop(_trade_key(fill), None)
+                if counted is None and is_tallied is None:
                     add_fill(self._fill_changes, fill)
+                if counted is None and not is_tallied:
+                    self._tally(order, fill)
             self._keep(order)
         self._earlier_changes = dict(self._fill_changes)
         for order in self._orders.values():
@@ -201,8 +210,9 @@ class AccountLedger:
         if self._fill_changes or self._counted_trade_ids:
             raise ValueError(f"account {self.account} has counted already: what earlier runs counted comes first")
         self._fill_changes = dict(counted.fill_changes)
+        self._tallies = dict(counted.tallies)
         for trade in counted.trades:
-            _remember(self._counted_trade_ids, trade)
+            _remember(self._counted_trade_ids, trade, trade in counted.tallied_trades)
         if self.positions is not None:
             self.positions.remember_payments(counted.payments)
 
@@ -329,9 +339,8 @@ class AccountLedger:
             return self._foreign_fill(fill)
         if any(known.trade_id == fill.trade_id for known in order.fills):
             return []
-        if _trade_key(fill) in self._counted_trade_ids:
-            del self._counted_trade_ids[_trade_key(fill)]
-        else:
+        is_tallied = self._counted_trade_ids.pop(_trade_key(fill), None)
+        if is_tallied is None:
             self._count(fill)
         fills = (*order.fills, fill)
         first_word = order.exchange_order_id is None
@@ -349,6 +358,8 @@ class AccountLedger:
         whole = order.request.quantity is not None and order.filled_quantity >= order.request.quantity and not order.amended
         events = self._advance(order, OrderInput.SAID_FILLED if whole else OrderInput.SAID_PARTIALLY_FILLED, now=now)
         order = self._orders[order.client_order_id]
+        if not is_tallied:
+            self._tally(order, fill)
         events.insert(1, OrderFilled(self.account, order, fill))
         if first_word:
             events.insert(1, OrderPlaced(self.account, order))
@@ -439,7 +450,7 @@ class AccountLedger:
             held = self._forgotten_holdings.setdefault(order.request.owner, {})
             held[symbol] = EXACT.add(held.get(symbol, ZERO), order.asset_changes().get(symbol.base, ZERO))
         for fill in order.fills:
-            _remember(self._counted_trade_ids, _trade_key(fill))
+            _remember(self._counted_trade_ids, _trade_key(fill), True)
 
     def _leftover_order(self, report: OrderReport, *, now: float) -> list[LedgerEvent]:
         """Adopt an open order of an earlier run of this installation; one that has ended concerns nobody any more."""
@@ -465,15 +476,20 @@ class AccountLedger:
         return owner_of(client_order_id) if is_own else client_order_id.rpartition("-")[0]
 
     def _foreign_order(self, report: OrderReport) -> list[LedgerEvent]:
-        if not _remember(self._foreign_order_ids, (report.symbol, report.exchange_order_id)):
+        if not _remember(self._foreign_order_ids, (report.symbol, report.exchange_order_id), None):
             return []
         return [ForeignOrderSeen(self.account, report)]
 
     def _foreign_fill(self, fill: FillReport) -> list[LedgerEvent]:
-        if not _remember(self._counted_trade_ids, _trade_key(fill)):
+        if not _remember(self._counted_trade_ids, _trade_key(fill), False):
             return []
         self._count(fill)
         return [ForeignFillSeen(self.account, fill)]
+
+    def _tally(self, order: Order, fill: FillReport) -> None:
+        if order.client_order_id.startswith(self._prefix):  # with what an adopted installation holds nobody goes on
+            owner, symbol = order.request.owner, order.request.symbol
+            self._tallies[owner, symbol] = self.tally(owner, symbol).after_fill(fill)
 
     def _count(self, fill: FillReport) -> None:
         add_fill(self._fill_changes, fill)
@@ -491,11 +507,11 @@ def _trade_key(fill: FillReport) -> TradeKey:
     return fill.symbol, fill.exchange_order_id, fill.trade_id
 
 
-def _remember(ids: dict[_Key, None], identity: _Key) -> bool:
-    """Remember an id within the bound; False if it was known."""
+def _remember(ids: dict[_Key, _Fact], identity: _Key, fact: _Fact) -> bool:
+    """Remember an id within the bound, and a fact about it; False if it was known."""
     if identity in ids:
         return False
-    ids[identity] = None
+    ids[identity] = fact
     if len(ids) > FOREIGN_IDS_KEPT_MAX:
         del ids[next(iter(ids))]
     return True

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from market.events import Side
 from market.exact import EXACT, exact_product
+from market.symbol import Symbol
 from orders.positions import PositionAccount
 from orders.reports import FillReport
 
@@ -59,3 +60,12 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
             trades=self.trades + 1,
             maker_trades=self.maker_trades + int(fill.maker),
         )
+
+
+class TallyChanged(msgspec.Struct, frozen=True):
+    """Told to an owner: what its trades in this symbol add up to, with each of them and when the account becomes ready."""
+
+    account: str
+    owner: str
+    symbol: Symbol
+    tally: Tally

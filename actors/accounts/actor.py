@@ -230,6 +230,7 @@ class AccountActor:
                 self._limits.account.has_compared = True
                 context.started()
                 self._books.tell_positions(self._symbols)
+                self._books.tell_tallies(self._symbols)
                 self._books.tell_standings(self._standing, self._symbols)
                 self._tell_ready()
                 nursery.start_soon(self._heed_states)

@@ -9,15 +9,25 @@ from typing import Protocol
 import trio
 
 from market.symbol import Symbol
-from orders.events import AccountLost, AccountReady, BalanceChanged, LedgerEvent, OrderChanged, PositionChanged, PositionCounted
+from orders.events import (
+    AccountLost,
+    AccountReady,
+    BalanceChanged,
+    LedgerEvent,
+    OrderChanged,
+    OrderFilled,
+    PositionChanged,
+    PositionCounted,
+)
 from orders.ledger import AccountLedger
 from orders.life_cycle import OrderInput
 from orders.positions import PositionBooks
 from orders.recording import Recorder
 from orders.reports import BalanceReport, FillReport, FundingReport, OrderReport, PositionReport, PrivateReport
 from orders.states import Standing, StandingChanged
+from orders.tally import TallyChanged
 
-InboxItem = OrderChanged | BalanceChanged | PositionChanged | PositionCounted | StandingChanged | AccountReady | AccountLost
+InboxItem = OrderChanged | TallyChanged | BalanceChanged | PositionChanged | PositionCounted | StandingChanged | AccountReady | AccountLost
 LedgerReport = OrderReport | FillReport | BalanceReport | PositionReport | FundingReport
 
 
@@ -92,6 +102,9 @@ class Bookkeeper:
                     inbox = self._inboxes.get(order.request.owner)
                     if inbox is not None:
                         inbox.send_nowait(event)
+                case OrderFilled(_, order):
+                    self._tell_tally(order.request.owner, order.request.symbol)
+                    self.report(event)
                 case BalanceChanged() | PositionChanged():
                     self.tell(event)
                 case _:
@@ -116,6 +129,17 @@ class Bookkeeper:
             self._told_positions[symbol] = quantity
             for inbox in self._inboxes.values():
                 inbox.send_nowait(PositionCounted(self.account, symbol, quantity))
+
+    def tell_tallies(self, symbols: Sequence[Symbol]) -> None:
+        """To each owner, what its trades in each of these add up to; that there are none, too."""
+        for owner in self._inboxes:
+            for symbol in symbols:
+                self._tell_tally(owner, symbol)
+
+    def _tell_tally(self, owner: str, symbol: Symbol) -> None:
+        inbox = self._inboxes.get(owner)
+        if inbox is not None:
+            inbox.send_nowait(TallyChanged(self.account, owner, symbol, self.ledger.tally(owner, symbol)))
 
     def tell_standings(self, standing_of: Callable[[str, Symbol], Standing], symbols: Sequence[Symbol]) -> None:
         """To each owner how its orders stand in each symbol, where that has changed since it was told."""

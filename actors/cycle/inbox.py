@@ -8,10 +8,12 @@ from actors.cycle.terms import TermsChanged
 from market.events import BookChanged, BookLost, InstrumentListed, MarketEvent
 from orders.events import AccountLost, AccountReady, BalanceChanged, OrderChanged, PositionChanged, PositionCounted
 from orders.states import StandingChanged
+from orders.tally import TallyChanged
 
 CycleInput = (
     MarketEvent
     | OrderChanged
+    | TallyChanged
     | BalanceChanged
     | PositionChanged
     | PositionCounted
@@ -34,6 +36,8 @@ def inbox_key(item: CycleInput) -> Hashable:
             return ("instrument", item.instrument.exchange, item.instrument.symbol)
         case OrderChanged():
             return ("order", item.account, item.order.client_order_id)
+        case TallyChanged():
+            return ("tally", item.account, item.symbol)
         case BalanceChanged():
             return ("balance", item.account, item.asset)
         case PositionChanged():

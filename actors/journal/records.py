@@ -215,6 +215,13 @@ ON CONFLICT (exchange, account, symbol, exchange_order_id, trade_id) DO UPDATE S
     client_order_id = coalesce(excluded.client_order_id, client_order_id)
 """
 
+# Of a trade that is told so again, the sum of what its owner traded may be folded already (`tallies.py`).
+NOTE_FILL_TOLD_LATE = """
+INSERT OR IGNORE INTO fills_told_late (fill_id)
+SELECT id FROM fills WHERE exchange = ? AND account = ? AND symbol = ? AND exchange_order_id = ? AND trade_id = ?
+AND order_id IS NULL AND id <= (SELECT fills_id FROM earlier_tallies_until)
+"""
+
 
 def _order_event(name: str, event: Any, at: int, writer: Writer) -> list[Write]:
     account: str = event.account
@@ -237,6 +244,7 @@ def _order_event(name: str, event: Any, at: int, writer: Writer) -> list[Write]:
     )
     writes: list[Write] = [(INSERT_ORDER_EVENT, values)]
     if fill is not None:
+        writes.append((NOTE_FILL_TOLD_LATE, (exchange, account, str(fill.symbol), fill.exchange_order_id, fill.trade_id)))
         writes.append((UPSERT_FILL, _fill_values(fill, order.client_order_id, account, at, exchange)))
     return writes
 

@@ -14,11 +14,12 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.journal.rows import Row, capture_from_text, fill_from_row, order_from_row, symbol_of, text
+from actors.journal.tallies import read_tallies
 from market.exact import EXACT, exact_product, exact_sum
 from market.symbol import Symbol
 from orders.agreement import AssetBaseline
 from orders.commands import BalanceCapture
-from orders.earlier import CountedEarlier, PaymentKey, TradeKey
+from orders.earlier import CountedEarlier, PaymentKey, TallyKey, TradeKey
 from orders.identity import installation_prefix
 from orders.ledger import FOREIGN_IDS_KEPT_MAX
 from orders.life_cycle import OrderState
@@ -26,6 +27,7 @@ from orders.losses import DayBaseline
 from orders.order import ZERO, Order, add_fill
 from orders.positions import AVERAGE_PRICE_ROUNDING, PAYMENTS_KEPT_MAX
 from orders.states import StateEntered, TradingState
+from orders.tally import Tally
 
 Place = tuple[str, str]
 """An exchange and an account there."""
@@ -140,11 +142,15 @@ def read_recovery(
             unsettled.setdefault((row["exchange"], row["account"]), []).append(row)
     places = {account: (exchange, account) for account, exchange in accounts.items()}
     changes = read_changes(connection)
+    tallies: dict[Place, dict[TallyKey, Tally]] = {}
+    for of, tally in read_tallies(connection).items():
+        if of.installation == installation:
+            tallies.setdefault((of.exchange, of.account), {})[of.owner, of.symbol] = tally
     rounds = {account: _newest_rounds(connection, installation, place) for account, place in places.items()}
     return Recovery(
         last_run=_last_run(connection, installation),
         accounts={
-            account: _account(connection, place, unsettled.get(place, []), rounds[account], changes.get(place, {}))
+            account: _account(connection, place, unsettled.get(place, []), rounds[account], changes.get(place, {}), tallies.get(place, {}))
             for account, place in places.items()
         },
         cycles={(row["account"], row["cycle"]): _cycle(connection, row) for rows in rounds.values() for row in rows},
@@ -228,17 +234,28 @@ def _last_run(connection: sqlite3.Connection, installation: str) -> RunRecord | 
 
 
 def _account(
-    connection: sqlite3.Connection, place: Place, unsettled: list[Row], rounds: list[Row], fill_changes: dict[str, Decimal]
+    connection: sqlite3.Connection,
+    place: Place,
+    unsettled: list[Row],
+    rounds: list[Row],
+    fill_changes: dict[str, Decimal],
+    tallies: dict[TallyKey, Tally],
 ) -> AccountRecovery:
     rows = {row["id"]: row for row in unsettled}
     for each in rounds:
         rows |= {row["id"]: row for row in _orders_of_round(connection, each)}
     orders = tuple(_order(connection, rows[number]) for number in sorted(rows))
     remembered = {(fill.symbol, fill.exchange_order_id, fill.trade_id) for order in orders for fill in order.fills}
-    trades = [trade for trade in _newest_trades(connection, place) if trade not in remembered]
+    newest = {trade: is_tallied for trade, is_tallied in _newest_trades(connection, place) if trade not in remembered}
     return AccountRecovery(
         orders=orders,
-        counted=CountedEarlier(fill_changes=fill_changes, trades=tuple(trades), payments=tuple(_newest_payments(connection, place))),
+        counted=CountedEarlier(
+            fill_changes=fill_changes,
+            trades=tuple(newest),
+            payments=tuple(_newest_payments(connection, place)),
+            tallies=tallies,
+            tallied_trades=frozenset(trade for trade, is_tallied in newest.items() if is_tallied),
+        ),
         fills_known_until={
             symbol_of(row["symbol"]): row["newest"] for row in connection.execute(_NEWEST_FILLS, place) if row["newest"] is not None
         },
@@ -294,11 +311,14 @@ SELECT symbols.symbol AS symbol, (
 """
 
 
-def _newest_trades(connection: sqlite3.Connection, place: Place) -> list[TradeKey]:
+def _newest_trades(connection: sqlite3.Connection, place: Place) -> list[tuple[TradeKey, bool]]:
+    """Each with whether it was told as one of an order of ours, and so is in a tally."""
     # A plus sign keeps SQLite from an index: the newest rows are the last ones of the table.
-    sql = "SELECT symbol, exchange_order_id, trade_id FROM fills WHERE +exchange = ? AND +account = ? ORDER BY id DESC LIMIT ?"
+    sql = """
+    SELECT symbol, exchange_order_id, trade_id, order_id FROM fills WHERE +exchange = ? AND +account = ? ORDER BY id DESC LIMIT ?
+    """
     rows = connection.execute(sql, (*place, FOREIGN_IDS_KEPT_MAX)).fetchall()
-    return [(symbol_of(row["symbol"]), row["exchange_order_id"], row["trade_id"]) for row in reversed(rows)]
+    return [((symbol_of(row["symbol"]), row["exchange_order_id"], row["trade_id"]), row["order_id"] is not None) for row in reversed(rows)]
 
 
 def _newest_payments(connection: sqlite3.Connection, place: Place) -> list[PaymentKey]:

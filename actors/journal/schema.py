@@ -275,8 +275,35 @@ _BALANCE_BASELINES: tuple[str, ...] = (
     """,
 )
 
+_TALLIES: tuple[str, ...] = (
+    """
+    CREATE TABLE earlier_tallies (
+        exchange TEXT NOT NULL,
+        account TEXT NOT NULL,
+        installation TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        symbol TEXT NOT NULL,
+        tally TEXT NOT NULL,
+        PRIMARY KEY (exchange, account, installation, owner, symbol)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE earlier_tallies_until (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        fills_id INTEGER NOT NULL
+    )
+    """,
+    # What is in the journal already is added up, once, by the next start.
+    "INSERT INTO earlier_tallies_until (one, fills_id) VALUES (1, 0)",
+    """
+    CREATE TABLE fills_told_late (
+        fill_id INTEGER PRIMARY KEY REFERENCES fills (id)
+    )
+    """,
+)
+
 Migration = Sequence[str]
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LOSS_BASELINES, _BALANCE_BASELINES)
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LOSS_BASELINES, _BALANCE_BASELINES, _TALLIES)
 """The migration at index n leads from version n to n + 1; a new file begins at version 0."""
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -18,6 +18,7 @@ from actors.journal.errors import translated
 from actors.journal.file import MEMORY, FileLock, FilesInPlace, Synchronous, open_for_writing, open_in_memory, prepare_place
 from actors.journal.records import Writer, writes_of
 from actors.journal.recovery import Recovery, fold_changes, last_written_at, read_recovery
+from actors.journal.tallies import fold_tallies
 
 DIED = "died without saying goodbye"
 NO_RUN = "a run must be begun first"
@@ -89,6 +90,7 @@ class JournalStore:
             died_at = last_written_at(self._connection)
             execute("UPDATE runs SET ended_at = coalesce(?, began_at), ended_how = ? WHERE ended_at IS NULL", (died_at, DIED))
             fold_changes(self._connection)
+            fold_tallies(self._connection)
             begun = execute("INSERT INTO runs (installation, version, began_at) VALUES (?, ?, ?)", (installation, version, at_milliseconds))
             run = int(begun.lastrowid or 0)
             for account, exchange in accounts.items():

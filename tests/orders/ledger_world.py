@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from market.events import Side
-from orders.earlier import CountedEarlier, PaymentKey, TradeKey
+from orders.earlier import CountedEarlier, PaymentKey, TallyKey, TradeKey
 from orders.events import ForeignFillSeen, FundingPaid, ImpossibleTransition, OrderChanged, OrderEnded, OrderFilled, PositionDiffers
 from orders.exposure import quantity_to_fill
 from orders.ledger import AccountLedger
@@ -48,6 +48,7 @@ class LedgerWorld:
         self.ends_learned: set[str] = set()
         self.told_fills: dict[TradeKey, bool] = {}  # whether as one of an order of ours
         self.told_payments: list[PaymentKey] = []
+        self.owned_fills: dict[TallyKey, dict[TradeKey, FillReport]] = {}  # of all runs
 
     def _new_ledger(self) -> AccountLedger:
         return AccountLedger(account="main", installation="mm", holds_positions=self.contracts)
@@ -155,6 +156,8 @@ class LedgerWorld:
             fill_changes=died.fill_changes(),
             trades=tuple(self.told_fills),
             payments=tuple(self.told_payments),
+            tallies={(owner, symbol): died.tally(owner, symbol) for owner, symbol in self.owned_fills},
+            tallied_trades=frozenset(key for fills in self.owned_fills.values() for key in fills),
         )
         return [order if order.is_terminal else _as_journaled(order) for order in left], counted
 
@@ -340,6 +343,19 @@ class LedgerWorld:
     def check(self) -> None:
         self.check_that_exposure_is_never_under_counted()
         self.check_that_nothing_is_counted_that_did_not_happen()
+        self.check_that_each_owners_trade_is_tallied_once()
+
+    def check_that_each_owners_trade_is_tallied_once(self) -> None:
+        for (owner, symbol), fills in self.owned_fills.items():
+            tally = self.ledger.tally(owner, symbol)
+            for side, quantity, quote in (
+                (Side.BUY, tally.bought_quantity, tally.bought_quote),
+                (Side.SELL, tally.sold_quantity, tally.sold_quote),
+            ):
+                of_side = [fill for fill in fills.values() if fill.side is side]
+                assert quantity == sum((fill.quantity for fill in of_side), ZERO)
+                assert quote == sum((fill.quantity * fill.price for fill in of_side), ZERO)
+            assert tally.trades == len(fills)
 
     def check_that_exposure_is_never_under_counted(self) -> None:
         live = {order.client_order_id for order in self.ledger.live_orders()}
@@ -435,9 +451,10 @@ class LedgerWorld:
                     self.ensure_learned_end_is_final(order)
                 case OrderEnded(_, order):
                     self.ensure_end_is_the_exchanges_word(order)
-                case OrderFilled(_, _, fill):
+                case OrderFilled(_, order, fill):
                     assert not self.told_fills.get(_key(fill))
                     self.told_fills[_key(fill)] = True
+                    self.owned_fills.setdefault((order.request.owner, fill.symbol), {})[_key(fill)] = fill
                 case ForeignFillSeen(_, fill):
                     assert _key(fill) not in self.told_fills
                     self.told_fills[_key(fill)] = False
