@@ -19,7 +19,7 @@ class PrivateSubscription(msgspec.Struct):
 
 
 class Session:
-    """Messages wait in a bounded queue; a client that does not read them is disconnected when it overflows."""
+    """Messages wait in a bounded queue until they have left; a client that does not read them is disconnected when it overflows."""
 
     def __init__(self, number: int, websocket: WebSocket, outgoing_messages_max: int) -> None:
         self.number = number
@@ -27,7 +27,10 @@ class Session:
         self.private: dict[str, PrivateSubscription] = {}
         self._websocket = websocket
         self._connection: Connection = websocket.scope["state"]["connection"]
-        self._send, self._receive = trio.open_memory_channel[str | bytes](outgoing_messages_max)
+        self._outgoing: list[str | bytes] = []
+        self._outgoing_messages_max = outgoing_messages_max
+        self._writer = trio.lowlevel.ParkingLot()
+        self._is_closed = False
 
     def __repr__(self) -> str:
         return f"<session {self.number}>"
@@ -38,18 +41,23 @@ class Session:
 
     def push(self, message: str | bytes) -> None:
         """Queue a text or binary message. On overflow the connection is aborted; the message is lost with it."""
-        try:
-            self._send.send_nowait(message)
-        except trio.WouldBlock:
+        if self._is_closed:
+            return  # the session is ending
+        if len(self._outgoing) >= self._outgoing_messages_max:
             self._connection.abort()
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # the session is ending
+            return
+        self._outgoing.append(message)
+        if self._writer:
+            self._writer.unpark()
 
     async def write(self) -> None:
-        """Send what is queued, until cancelled."""
-        async for message in self._receive:
-            kind = "text" if isinstance(message, str) else "bytes"
-            await self._websocket.send({"type": "websocket.send", kind: message})
+        """Send what is queued, until cancelled. What was queued in one moment leaves in one piece, as from a busy exchange."""
+        while True:
+            if not self._outgoing:
+                await self._writer.park()
+            leaving = self._outgoing.copy()
+            await self._websocket.send({"type": "websocket.send", "messages": leaving})
+            del self._outgoing[: len(leaving)]
 
     def abort(self) -> None:
         """End the connection at once, without a close frame."""
@@ -57,5 +65,4 @@ class Session:
 
     def close(self) -> None:
         """Nothing more will be sent."""
-        self._send.close()
-        self._receive.close()
+        self._is_closed = True
