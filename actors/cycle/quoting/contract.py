@@ -52,7 +52,8 @@ class QuotingView(msgspec.Struct, frozen=True, kw_only=True):
     `now` is monotonic seconds. `book` is None while it must not be used (lost, stale, not yet whole); nothing that the strategy
     wants is placed then, and what is live is pulled. `reference_book` is the same of the exchange that the settings name as
     reference. `last_trade` is the newest public trade. `orders` are our live orders of this cycle, oldest first, those with a
-    cancellation or a fate in doubt too. `order_quote` is the `quantity` of the settings. `tally` is what all trades of this
+    cancellation or a fate in doubt too; `ended_orders` are those that ended so lately (`OWN_ORDER_ECHO_SECONDS`) that the book may
+    still show them. `order_quote` is the `quantity` of the settings. `tally` is what all trades of this
     cycle add up to since the journal began: `tally.inventory` is what it holds. `position` is the account's, of contracts (None:
     not told yet, or no contracts). `base_total` and `quote_total` are the account's balances (ours and everybody's), and
     `base_available` and `quote_available` what of them nothing reserves; None where not told yet. `last_fills` has the newest
@@ -67,6 +68,7 @@ class QuotingView(msgspec.Struct, frozen=True, kw_only=True):
     last_trade: TradeHappened | None = None
     history: MarketHistory
     orders: tuple[Order, ...] = ()
+    ended_orders: tuple[Order, ...] = ()
     order_quote: Decimal
     tally: Tally = Tally()
     position: Decimal | None = None
