@@ -57,8 +57,7 @@ class QuotingView(msgspec.Struct, frozen=True, kw_only=True):
     cycle add up to since the journal began: `tally.inventory` is what it holds. `position` is the account's, of contracts (None:
     not told yet, or no contracts). `base_total` and `quote_total` are the account's balances (ours and everybody's), and
     `base_available` and `quote_available` what of them nothing reserves; None where not told yet. `last_fills` has the newest
-    fill of each side in this run. `refused_at` is the price of the newest order of each side that was refused because it would
-    have taken. `leverage` is 1 for assets.
+    fill of each side in this run. `leverage` is 1 for assets.
     """
 
     now: float
