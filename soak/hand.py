@@ -1,16 +1,20 @@
 """Somebody else who orders through the program's accounts: what no strategy does yet, amendments and batches, is done at random.
 
-A hand has one symbol of one account of assets. It looks at nothing but the account's ledger, as a cycle would, and has one order at a
-time; what it has bought it sells again.
+A hand has one symbol of one account of assets. It looks at nothing but the account's ledger, as a cycle would, and has two slots with
+one order at a time each: in the first it trades, and sells again what it has bought, in the second it bids far below. It is impatient:
+what it has just asked for it may call off in the next moment, before anybody knows what became of it.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 
 import trio
 
+from actors.cycle.executor import slot_of
 from assembly.parts import AccountParts
 from market.events import Side
 from orders.commands import AccountCommand, AmendOrder, AmendOrders, CancelOrder, CancelOrders, PlaceOrder, PlaceOrders
@@ -23,8 +27,17 @@ from soak.options import HAND_QUOTE_QUANTITY
 from soak.world import World
 
 COMMAND_LIFETIME_SECONDS = 2.0
-TAG = "hand"  # every owner marks its orders: one without a mark has lost it with the journal's end
+SLOTS = ("hand", "far")  # every owner marks its orders: one without a mark has lost it with the journal's end
 PAUSES_SECONDS = (0.05, 0.5, 2.0, 6.0)
+SECOND_THOUGHTS_SECONDS = (0.0, 0.0, 0.002, 0.05, 0.3)
+ORDER_SHARE = Decimal("0.35")  # of what it may have at once, so that both slots and what is held find room
+RESTING = (OrderState.OPEN, OrderState.PARTIALLY_FILLED)
+TIMES_IN_FORCE = (
+    *(TimeInForce.GOOD_TILL_CANCELLED,) * 5,
+    *(TimeInForce.POST_ONLY,) * 3,
+    TimeInForce.IMMEDIATE_OR_CANCEL,
+    TimeInForce.FILL_OR_KILL,
+)
 
 
 class Hand:
@@ -36,7 +49,7 @@ class Hand:
         self._symbol = place.symbol
         self._owner = place.cycle
         self._rng = rng
-        self._asked_for: PlaceOrder | None = None
+        self._asked_for: dict[str, PlaceOrder] = {}
         now_milliseconds = world.program_clock.milliseconds()
         self._ids = ClientOrderIds(installation="mm", owner=place.cycle, run_started_milliseconds=now_milliseconds)
 
@@ -47,74 +60,87 @@ class Hand:
         account = runtime.tree.accounts[self._venue.account]
         while world.runtime is runtime and world.is_running:
             await trio.sleep(self._rng.choice(PAUSES_SECONDS))
-            command = None if account.gate.closed_reason is not None else self._decide(account)
-            if command is not None:
-                try:
-                    account.commands_sender.send_nowait(command)
-                except trio.WouldBlock:
-                    continue  # the account does not keep up: it will be asked later
+            for command in self._decide(account):
+                self._send(account, command)
+            if self._rng.random() < 0.2:
+                await trio.sleep(self._rng.choice(SECOND_THOUGHTS_SECONDS))
+                for command in self._call_off(account):
+                    self._send(account, command)
 
-    def _decide(self, account: AccountParts) -> AccountCommand | None:
-        if self._awaits_reading(account):
-            return None
-        mine = [order for order in account.ledger.live_orders() if order.request.owner == self._owner]
-        if not mine:
-            return self._place(account)
-        (order,) = mine
-        if order.state not in (OrderState.OPEN, OrderState.PARTIALLY_FILLED):
-            return None  # its fate is somebody else's business, or on its way
-        if self._rng.random() < 0.3:
-            name = order.client_order_id
-            return CancelOrder(name) if self._rng.random() < 0.5 else CancelOrders((name,))
-        return self._amend(account, order) if account.codec.capabilities.amend and self._rng.random() < 0.6 else None
+    def _send(self, account: AccountParts, command: AccountCommand) -> None:
+        if account.gate.closed_reason is None:
+            with suppress(trio.WouldBlock):  # the account does not keep up: it will be asked later
+                account.commands_sender.send_nowait(command)
 
-    def _awaits_reading(self, account: AccountParts) -> bool:
+    def _decide(self, account: AccountParts) -> Sequence[AccountCommand]:
+        live = {slot_of(order): order for order in account.ledger.live_orders() if order.request.owner == self._owner}
+        free = [slot for slot in SLOTS if slot not in live and not self._awaits_reading(account, slot)]
+        placements = [placement for slot in free if (placement := self._place(account, slot)) is not None]
+        cancelled = [order for order in live.values() if order.state in RESTING and self._rng.random() < 0.3]
+        kept = [order for order in live.values() if order.state in RESTING and order not in cancelled]
+        amended = [order for order in kept if account.codec.capabilities.amend and self._rng.random() < 0.5]
+        amendments = [self._amend(account, order) for order in amended]
+        names = [order.client_order_id for order in cancelled]
+        if self._rng.random() < 0.5:
+            return [*map(CancelOrder, names), *amendments, *placements]
+        batches: list[AccountCommand] = [CancelOrders(tuple(names))] if names else []
+        batches += [AmendOrders(tuple(amendments))] if amendments else []
+        return [*batches, PlaceOrders(tuple(placements))] if placements else batches
+
+    def _call_off(self, account: AccountParts) -> Sequence[AccountCommand]:
+        """Cancellations of what nothing is known of yet."""
+        orders = account.ledger.live_orders()
+        hasty = [order.client_order_id for order in orders if order.request.owner == self._owner and order.state not in RESTING]
+        return [CancelOrder(name) for name in hasty]
+
+    def _awaits_reading(self, account: AccountParts, slot: str) -> bool:
         """Whether a placement is still on its way to the account."""
-        asked = self._asked_for
+        asked = self._asked_for.get(slot)
         return asked is not None and account.ledger.order(asked.request.client_order_id) is None and trio.current_time() < asked.expires_at
 
-    def _price(self, side: Side) -> Decimal | None:
+    def _price(self, side: Side, slot: str) -> Decimal | None:
         """Mostly so near that it may trade, sometimes far."""
         control = self._venue.control
         best = control.best_bid(self._symbol) if side is Side.BUY else control.best_ask(self._symbol)
         if best is None:
             return None
-        distance = Decimal(str(self._rng.choice((-0.0001, 0.0, 0.0001, 0.002, 0.02))))
+        distances = (-0.0001, 0.0, 0.0001, 0.002, 0.02) if slot == SLOTS[0] else (0.005, 0.02)
+        distance = Decimal(str(self._rng.choice(distances)))
         return control.engine.instruments[self._symbol].round_price_down(best * (1 - distance if side is Side.BUY else 1 + distance))
 
-    def _place(self, account: AccountParts) -> AccountCommand | None:
+    def _place(self, account: AccountParts, slot: str) -> PlaceOrder | None:
         rules = account.rules.get(self._symbol)
         if rules is None:
             return None
         held = rules.round_quantity_down(self._venue.holdings(self._owner, self._symbol))
         side = Side.SELL if held >= rules.quantity_min else Side.BUY
-        price = self._price(side)
-        if price is None:
+        price = self._price(side, slot)
+        if price is None or (side is Side.SELL and slot != SLOTS[0]):
             return None
-        quantity = held if side is Side.SELL else rules.round_quantity_down(HAND_QUOTE_QUANTITY / 2 / price)
+        quantity = held if side is Side.SELL else rules.round_quantity_down(HAND_QUOTE_QUANTITY * ORDER_SHARE / price)
         if quantity < rules.quantity_min or quantity * price < rules.notional_min:
             return None
+        lasting = self._rng.choice(TIMES_IN_FORCE)
         request = OrderRequest(
             client_order_id=self._ids.next_id(),
             owner=self._owner,
             symbol=self._symbol,
             side=side,
             type=OrderType.LIMIT,
-            time_in_force=TimeInForce.GOOD_TILL_CANCELLED,
+            time_in_force=lasting if lasting in account.codec.capabilities.time_in_force else TimeInForce.GOOD_TILL_CANCELLED,
             quantity=quantity,
             price=price,
-            tag=TAG,
+            tag=slot,
         )
         command = PlaceOrder(request=request, expires_at=trio.current_time() + COMMAND_LIFETIME_SECONDS)
-        self._asked_for = command
-        return command if self._rng.random() < 0.5 else PlaceOrders((command,))
+        self._asked_for[slot] = command
+        return command
 
-    def _amend(self, account: AccountParts, order: Order) -> AccountCommand | None:
-        price, quantity = self._price(order.request.side), None
+    def _amend(self, account: AccountParts, order: Order) -> AmendOrder:
+        price, quantity = self._price(order.request.side, slot_of(order)), None
         if order.request.side is Side.BUY and order.request.quantity is not None and self._rng.random() < 0.3:
             rules = account.rules[self._symbol]
             quantity = rules.round_quantity_down(order.request.quantity * Decimal(str(self._rng.choice((0.6, 1.5)))))
             if price is None or quantity <= order.filled_quantity or quantity * price < rules.notional_min * 2:
                 quantity = None
-        amendment = AmendOrder(client_order_id=order.client_order_id, price=price, quantity=quantity)
-        return amendment if self._rng.random() < 0.5 else AmendOrders((amendment,))
+        return AmendOrder(client_order_id=order.client_order_id, price=price, quantity=quantity)

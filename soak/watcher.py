@@ -30,13 +30,13 @@ from soak.budgets import Budgets
 from soak.ending import Explanations
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
-from soak.hand import TAG as HAND_TAG
 from soak.options import Options
 from soak.venue import Venue
 from soak.world import World
 from supervision.events import CleanupFinished
 
 LOOK_SECONDS = 0.1
+FLATTENING = "flatten"  # marks the one placement that passes behind a closed gate
 BOUNDS_LOOK_SECONDS = 5.0
 LATENCY_SECONDS_BUNCHING = 0.06
 BUNCHING = (Group.NETWORK, Group.LOAD, Group.CRASH)
@@ -64,6 +64,8 @@ class Watcher:
         self._over_limits: dict[str, int] = {}
         self._run_began_at = 0.0
         self._runs = 0
+        self._hands = {place.cycle for place in options.hands}
+        self._places = (*(cycle.place for cycle in options.cycles), *options.hands)
         self._wire_bunches = _bunches_requests(options)
         # Base units by holder, by the exchange's trades.
         self._held: dict[str, defaultdict[str, Decimal]] = {name: defaultdict(Decimal) for name in world.venues}
@@ -214,9 +216,10 @@ class Watcher:
                 continue
             del departing[name]
             request = order.request
-            if request.tag in ("flatten", HAND_TAG):
+            if request.tag == FLATTENING:
                 continue
-            self._check_book(name, venue, request.symbol)
+            if request.owner not in self._hands:  # which look at no book
+                self._check_book(name, venue, request.symbol)
             if venue.account in self._gate_was_closed:
                 self._say(f"{name} left after the gate of {venue.account} had closed")
             before = self._states_before.get((venue.account, request.owner, request.symbol))
@@ -230,9 +233,9 @@ class Watcher:
             self._gate_was_closed.add(venue.account)
         if states is not None and states.changed is not self._states_known.get(venue.account):
             self._states_known[venue.account] = states.changed
-            for cycle in self._options.cycles:
-                if cycle.place.exchange == venue.name:
-                    key = (venue.account, cycle.place.cycle, cycle.place.symbol)
+            for place in self._places:
+                if place.exchange == venue.name:
+                    key = (venue.account, place.cycle, place.symbol)
                     self._states_before[key] = states.standing(account=key[0], owner=key[1], symbol=key[2]).state
 
     def _check_book(self, name: str, venue: Venue, symbol: Symbol) -> None:
