@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
@@ -10,25 +11,44 @@ import trio
 import trio._core._run as trio_scheduler
 from trio.testing import MockClock
 
+Wake = Callable[[], object]
+
 
 class JumpingClock(trio.abc.Clock):
     """As `MockClock(autojump_threshold=0)` that nobody sets a rate of: the time is a number, and looking at it costs no more than that.
 
     A run asks for the time some fifty times for every piece of data on the wire. After a jump it is exactly the next deadline.
 
-    Besides, it wakes who waits in a parking lot at an instant, for a quarter of what a cancel scope with a deadline costs.
+    Besides, it wakes who waits in a parking lot or sleeps until an instant, for a fraction of what a cancel scope with a deadline costs.
     """
 
     def __init__(self) -> None:
         self._now = 0.0
         self._runner: Any = None
-        self._alarms: list[tuple[float, int, trio.lowlevel.ParkingLot]] = []
+        self._alarms: list[tuple[float, int, Wake]] = []
         self._alarms_set = 0
 
     def unpark_at(self, time: float, lot: trio.lowlevel.ParkingLot) -> None:
         """Wake whoever is parked in `lot` when it is `time`; it cannot be taken back. Of one instant, the one set first is first."""
-        self._alarms_set += 1
-        heapq.heappush(self._alarms, (time, self._alarms_set, lot))
+        self._set_alarm(time, lot.unpark_all)
+
+    async def sleep_until(self, deadline: float) -> None:
+        """As `trio.sleep_until`, without a cancel scope: for a third of its cost."""
+        if deadline != deadline:
+            raise ValueError("`deadline` must not be NaN")
+        if deadline <= self._now:
+            await trio.lowlevel.checkpoint()
+            return
+        sleeper = _Sleeper(trio.lowlevel.current_task())
+        if deadline < inf:
+            self._set_alarm(deadline, sleeper.wake)
+        await trio.lowlevel.wait_task_rescheduled(sleeper.abort)
+
+    async def sleep(self, seconds: float) -> None:
+        """As `trio.sleep`."""
+        if seconds < 0:
+            raise ValueError("`seconds` must be non-negative")
+        await self.sleep_until(self._now + seconds)
 
     def start_clock(self) -> None:
         # As `MockClock` does it; Trio has no public way yet (https://github.com/python-trio/trio/issues/1587).
@@ -42,6 +62,10 @@ class JumpingClock(trio.abc.Clock):
     def deadline_to_sleep_time(self, deadline: float) -> float:
         return 0.0 if deadline <= self._now else inf
 
+    def _set_alarm(self, time: float, wake: Wake) -> None:
+        self._alarms_set += 1
+        heapq.heappush(self._alarms, (time, self._alarms_set, wake))
+
     def _autojump(self) -> None:
         """The run loop calls it when nobody can run and nothing has come from outside."""
         alarms = self._alarms
@@ -51,7 +75,25 @@ class JumpingClock(trio.abc.Clock):
         if self._now < following < inf:
             self._now = following
         while alarms and alarms[0][0] <= self._now:
-            heapq.heappop(alarms)[2].unpark_all()
+            heapq.heappop(alarms)[2]()
+
+
+class _Sleeper:
+    """A task that sleeps, until it is woken or cancelled; an alarm that is left over wakes nobody."""
+
+    __slots__ = ("_task",)
+
+    def __init__(self, task: trio.lowlevel.Task) -> None:
+        self._task: trio.lowlevel.Task | None = task
+
+    def wake(self) -> None:
+        if self._task is not None:
+            trio.lowlevel.reschedule(self._task)
+            self._task = None
+
+    def abort(self, _: object) -> trio.lowlevel.Abort:
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
 
 MockClock.register(JumpingClock)  # the run loop lets no other class jump

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 import trio.testing
 
@@ -51,3 +52,39 @@ def test_alarm_does_not_overtake_who_waits_for_all_tasks_to_be_blocked() -> None
         return trio.current_time()
 
     assert run_deterministically(run, seed=1) == 0.0
+
+
+def test_sleeps_of_one_instant_end_in_it_and_a_cancelled_one_wakes_nobody_later() -> None:
+    async def run() -> list[tuple[str, float]]:
+        woken: list[tuple[str, float]] = []
+
+        async def sleep(name: str, seconds: float) -> None:
+            await trio.sleep(seconds)
+            woken.append((name, trio.current_time()))
+
+        with trio.move_on_after(1.0) as scope:
+            await sleep("cancelled", 2.0)
+        assert scope.cancelled_caught
+        async with trio.open_nursery() as nursery:
+            for name in ("one", "another"):
+                nursery.start_soon(sleep, name, 4.0)
+            await trio.sleep_until(3.0)
+        return sorted(woken)
+
+    assert run_deterministically(run, seed=1) == [("another", 5.0), ("one", 5.0)]
+
+
+def test_sleep_of_no_time_is_a_checkpoint_and_one_of_less_or_of_no_number_a_mistake() -> None:
+    async def run() -> None:
+        with trio.testing.assert_checkpoints():
+            await trio.sleep(0.0)
+        with trio.testing.assert_checkpoints():
+            await trio.sleep_until(-1.0)
+        with pytest.raises(ValueError, match="non-negative"):
+            await trio.sleep(-1.0)
+        with pytest.raises(ValueError, match="NaN"):
+            await trio.sleep_until(float("nan"))
+
+    sleep = trio.sleep
+    run_deterministically(run, seed=1)
+    assert trio.sleep is sleep
