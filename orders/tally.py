@@ -43,6 +43,11 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
         """What was bought and sold, in quote units."""
         return EXACT.add(self.bought_quote, self.sold_quote)
 
+    def profit(self, price: Decimal) -> Decimal:
+        """What all of it has earned, with the inventory worth `price`, less the fees in base and quote: others are left out."""
+        earned = EXACT.add(self.traded.realised, self.traded.unrealised(price))
+        return EXACT.subtract(EXACT.subtract(earned, self.traded.fees), exact_product(self.base_fees, price))
+
     def after_fill(self, fill: FillReport) -> Tally:
         """With one more trade."""
         notional = exact_product(fill.quantity, fill.price)

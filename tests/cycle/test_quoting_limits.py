@@ -167,6 +167,9 @@ def test_amendment_takes_only_what_it_adds(wanted: str, is_covered: bool) -> Non
 def test_amendment_of_unknown_outcome_counts_as_the_larger_of_both() -> None:
     doubtful = order(Side.BUY, "1", unseen_amendments=(UnseenAmendment(price=None, quantity=Decimal(3)),))
     assert still_to_count(doubtful) == 3
+    full = Allowance(Room(buy=SideRoom(Decimal(3), "net_buy_max")), [doubtful])
+    assert full.covers(quote(Side.BUY, "3"), doubtful)
+    assert not full.covers(quote(Side.BUY, "3.01"), doubtful)
 
 
 def test_trades_that_the_exchange_has_told_of_and_not_named_yet_are_still_to_count_also_after_the_end() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market.events import Side
+from market.exact import exact_product, exact_sum
 from market.symbol import Symbol
 from orders.order import add_fill
 from orders.reports import FillReport
@@ -87,9 +88,10 @@ def test_sums_are_those_of_the_trades_whatever_their_order(fills: list[FillRepor
         add_fill(changes, each)
     for tally in (one, other):
         assert tally.inventory == changes.get("BTC", 0)
-        assert tally.sold_quote - tally.bought_quote - tally.fees.get("USDT", Decimal(0)) == changes.get("USDT", 0)
-        assert tally.bought_quantity == sum(each.quantity for each in fills if each.side is Side.BUY)
-        assert tally.sold_quantity == sum(each.quantity for each in fills if each.side is Side.SELL)
+        received = (tally.sold_quote, tally.bought_quote.copy_negate(), tally.fees.get("USDT", Decimal(0)).copy_negate())
+        assert exact_sum(received) == changes.get("USDT", 0)
+        assert tally.bought_quantity == exact_sum(each.quantity for each in fills if each.side is Side.BUY)
+        assert tally.sold_quantity == exact_sum(each.quantity for each in fills if each.side is Side.SELL)
         assert (tally.trades, tally.maker_trades) == (len(fills), sum(each.maker for each in fills))
     assert one.fees == other.fees
 
@@ -100,8 +102,19 @@ def test_realised_and_unrealised_profit_are_what_was_received_less_paid_and_what
 ) -> None:
     """In whatever order it was traded, to the last digit: only how it is divided between the two depends on the order."""
     tally = tally_of(fills)
-    received = tally.sold_quote - tally.bought_quote
-    assert tally.traded.realised + tally.traded.unrealised(price) == received + tally.traded.quantity * price
+    received = exact_sum((tally.sold_quote, tally.bought_quote.copy_negate(), exact_product(tally.traded.quantity, price)))
+    assert exact_sum((tally.traded.realised, tally.traded.unrealised(price))) == received
+
+
+@given(FILLS, PRICES)
+def test_profit_is_what_came_in_with_what_is_left_sold_at_that_price_fees_in_other_assets_apart(
+    fills: list[FillReport], price: Decimal
+) -> None:
+    changes: dict[str, Decimal] = {}
+    for each in fills:
+        add_fill(changes, each)
+    sold = exact_product(changes.get("BTC", Decimal(0)), price)
+    assert tally_of(fills).profit(price) == exact_sum((changes.get("USDT", Decimal(0)), sold))
 
 
 @given(FILLS)
@@ -111,4 +124,4 @@ def test_once_all_is_sold_again_everything_is_realised(fills: list[FillReport]) 
     if open_quantity:
         tally = tally.after_fill(fill(Side.SELL if open_quantity > 0 else Side.BUY, abs(open_quantity), "77.7"))
     assert (tally.traded.quantity, tally.traded.cost) == (0, 0)
-    assert tally.traded.realised == tally.sold_quote - tally.bought_quote
+    assert tally.traded.realised == exact_sum((tally.sold_quote, tally.bought_quote.copy_negate()))
