@@ -101,8 +101,9 @@ class _MarketFlow:
         if self._walk(now_milliseconds):
             self.house.requote(self.fair, now_milliseconds)
         elif self._rng.random() < self._maker_share:
-            side = Side.BUY if self._rng.random() < 0.5 else Side.SELL
-            self.house.refresh(side, self._rng.randrange(self._settings.maker_levels), self.fair, now_milliseconds)
+            for _ in range(self._settings.maker_quotes_at_once):
+                side = Side.BUY if self._rng.random() < 0.5 else Side.SELL
+                self.house.refresh(side, self._rng.randrange(self._settings.maker_levels), self.fair, now_milliseconds)
         else:
             self._take(now_milliseconds)
         if not self.house.is_two_sided:

@@ -30,8 +30,8 @@ class MarketSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """One market: its rules, and how its fair price and its participants behave. Fractions are of the price.
 
     The fair price follows a geometric random walk; makers quote `maker_levels` prices a side around it, the first at
-    `half_spread` from it and the next `level_spacing` apart; takers arrive as a Poisson process and hit either
-    side, `taker_buy_share` of them the asks.
+    `half_spread` from it and the next `level_spacing` apart, and renew `maker_quotes_at_once` of their quotes whenever they act; takers
+    arrive as a Poisson process and hit either side, `taker_buy_share` of them the asks.
     """
 
     symbol: str = "BTC_USDT"
@@ -49,6 +49,7 @@ class MarketSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     maker_levels: int = 10
     maker_level_notional: float = 6_000.0
     maker_rate_per_second: float = 16.0
+    maker_quotes_at_once: int = 1
     taker_rate_per_second: float = 0.5
     taker_notional: float = 400.0
     taker_buy_share: float = 0.5

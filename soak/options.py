@@ -34,14 +34,16 @@ CYCLE_NAMES = ("one", "two", "three", "four")
 LIMIT_FACTOR = Decimal("1.8")
 HAND_QUOTE_QUANTITY = Decimal(60)
 
-BTC = MarketSettings(maker_rate_per_second=6.0)
+# Makers renew several quotes at a time, as those of real markets do: as much happens in the books, in fewer and larger messages.
+BTC = MarketSettings(maker_rate_per_second=1.5, maker_quotes_at_once=4)
 ETH = MarketSettings(
     symbol="ETH_USDT",
     price_decimals=2,
     quantity_decimals=5,
     quantity_min=Decimal("0.0001"),
     start_price=Decimal(3_000),
-    maker_rate_per_second=4.0,
+    maker_rate_per_second=1.0,
+    maker_quotes_at_once=4,
 )
 
 REGIMES: MappingProxyType[str, Mapping[str, Any]] = MappingProxyType(
@@ -52,12 +54,18 @@ REGIMES: MappingProxyType[str, Mapping[str, Any]] = MappingProxyType(
         "trending_down": {"drift_per_second": -0.00002, "volatility_per_second": 0.00002},
         "gapping": {"gap_rate_per_second": 0.05, "gap_fraction": 0.004},
         "one_sided": {"taker_buy_share": 0.02, "taker_rate_per_second": 1.0},
-        "thin": {"maker_levels": 2, "maker_level_notional": 300.0, "maker_rate_per_second": 1.0, "taker_rate_per_second": 0.1},
+        "thin": {
+            "maker_levels": 2,
+            "maker_level_notional": 300.0,
+            "maker_rate_per_second": 1.0,
+            "maker_quotes_at_once": 1,
+            "taker_rate_per_second": 0.1,
+        },
     }
 )
 
 # A market in which no cycle trades is there, and nearly still: nobody of ours sees who comes to it, and each of them takes time.
-NOBODYS: MappingProxyType[str, float] = MappingProxyType({"maker_rate_per_second": 0.2, "taker_rate_per_second": 0.05})
+NOBODYS: MappingProxyType[str, float] = MappingProxyType({"maker_rate_per_second": 0.1, "taker_rate_per_second": 0.05})
 
 
 def _sell_on_top(rng: random.Random) -> SellOnTopParameters:

@@ -6,8 +6,9 @@ from typing import Any
 
 import trio
 
+from market.events import Side
 from market.symbol import Symbol
-from simulated.engine.events import EngineEvent, TradeMade
+from simulated.engine.events import EngineEvent, LevelChanged, TradeMade
 from simulated.faults import Faults
 from simulated.numbers import plain
 from simulated.okx import encoding, messages
@@ -136,13 +137,23 @@ class FullBook(OkxTopic):
 
 
 class Tickers(OkxTopic):
-    """tickers: the day's figures while anything changes."""
+    """tickers: the day's figures, when there was a trade or the best bid or ask has changed (as the channel's documentation says)."""
 
     def __init__(self, venue: OkxVenue, symbol: Symbol) -> None:
         super().__init__(venue, "tickers", symbol, 0.1)
+        self._best = {side: self.book.side(side).best for side in Side}
 
     def joined(self, session: Session) -> None:
         self.mark()
+
+    def notice(self, event: EngineEvent) -> None:
+        if isinstance(event, LevelChanged) and event.symbol == self.symbol:
+            best = self.book.side(event.side).best
+            if event.price == best or best != self._best[event.side]:
+                self._best[event.side] = best
+                self.mark()
+        elif isinstance(event, TradeMade) and event.trade.symbol == self.symbol:
+            self.mark()
 
     def result(self) -> Json:
         return self.venue.ticker(self.symbol)
