@@ -8,6 +8,7 @@ from math import inf
 import msgspec
 
 from actors.accounts.daily_loss import DailyLoss
+from actors.accounts.drawdown import Drawdown
 from actors.accounts.limited import LimitedAccount
 from actors.accounts.limits import AccountLimits, Limits, ScopeLimits
 from actors.accounts.prices import open_prices
@@ -22,7 +23,8 @@ from orders.states import GLOBAL, account_scope
 
 
 class RunLimits:
-    """What holds for the orders of each account. `recovered` are the baselines of daily losses that earlier runs left."""
+    """What holds for the orders of each account. `recovered` are the baselines of daily losses and the peaks of profits that earlier
+    runs left."""
 
     def __init__(
         self,
@@ -52,13 +54,37 @@ class RunLimits:
             name: limits_of_scope(account_scope(name), limits_as_written(settings.accounts[name].limits), [account])
             for name, account in accounts.items()
         }
-        self.of_account = {name: AccountLimits(account, (self._own[name], self._program)) for name, account in accounts.items()}
+        self._drawdowns = {
+            name: Drawdown(
+                name,
+                cycle.symbol,
+                accounts[cycle.account],
+                drawdown_max=cycle.limits.drawdown_max,
+                state=cycle.limits.on_drawdown.state,
+                states=states,
+                wall_clock=wall_clock,
+                recorder=recorder,
+                recovered=recovered,
+            )
+            for name, cycle in settings.cycles.items()
+        }
+        self.of_account = {
+            name: AccountLimits(
+                account,
+                (self._own[name], self._program),
+                [self._drawdowns[cycle] for cycle, its in settings.cycles.items() if its.account == name],
+            )
+            for name, account in accounts.items()
+        }
 
     def change(self, settings: Settings) -> None:
         """Hold those of these settings instead, from the next order on."""
         self._program.change(limits_as_written(settings.limits))
         for name, own in self._own.items():
             own.change(limits_as_written(settings.accounts[name].limits))
+        for cycle, drawdown in self._drawdowns.items():
+            limits = settings.cycles[cycle].limits
+            drawdown.change(drawdown_max=limits.drawdown_max, state=limits.on_drawdown.state)
 
 
 def limits_on_book(settings: Settings, ledger: AccountLedger, book: BookChanged) -> AccountLimits:

@@ -135,6 +135,16 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitSettings = LimitSettings()
 
 
+class CycleLimitSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What one cycle may do at most since the journal began: in base units, the drawdown in quote units; None for no limit."""
+
+    net_buy_max: DecimalAboveZero | None = None
+    net_sell_max: DecimalAboveZero | None = None
+    inventory_max: DecimalAboveZero | None = None
+    drawdown_max: DecimalAboveZero | None = None
+    on_drawdown: OnDailyLoss = OnDailyLoss.HALT
+
+
 class CycleSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One cycle actor. `quantity` is in quote units. `parameters` is a table in the file and the strategy's own struct here."""
 
@@ -144,6 +154,7 @@ class CycleSettings(msgspec.Struct, frozen=True, kw_only=True):
     quantity: DecimalAboveZero
     cycles: Annotated[int, Meta(ge=0)] = 1
     tick_seconds: SecondsAboveZero = 1.0
+    limits: CycleLimitSettings = CycleLimitSettings()
     parameters: Any = msgspec.field(default_factory=dict[str, object])
 
 

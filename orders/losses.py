@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 
 import msgspec
 
+from market.instrument import format_decimal
 from market.symbol import Symbol
 from orders.order import ZERO
+
+DAY_MILLISECONDS = 86_400_000
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+DECIMALS_SHOWN = 8
 
 
 class DayBaseline(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,6 +22,8 @@ class DayBaseline(msgspec.Struct, frozen=True, kw_only=True):
 
     `value` is in `asset`, `day` as ``2026-01-31``. `scope` is the one whose daily loss is counted from it: the account's, or
     the whole program's. `is_struck` says that the loss since then has moved the scope into another state.
+
+    Of a cycle's scope it is the highest profit that its drawdown is counted from, `asset` the symbol, and `day` when it was written.
     """
 
     scope: str
@@ -24,6 +32,16 @@ class DayBaseline(msgspec.Struct, frozen=True, kw_only=True):
     day: str
     value: Decimal
     is_struck: bool = False
+
+
+def day_of(milliseconds: int) -> str:
+    """The UTC day of a wall time."""
+    return date.fromordinal(EPOCH_ORDINAL + milliseconds // DAY_MILLISECONDS).isoformat()
+
+
+def shown(loss: Decimal) -> str:
+    """A loss for people to read."""
+    return format_decimal(round(loss, DECIMALS_SHOWN).normalize())
 
 
 def worth(

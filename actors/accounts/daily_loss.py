@@ -9,7 +9,6 @@ the state that the settings name, once; a person who lets it run again has accep
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -18,14 +17,10 @@ from actors.accounts.limited import LimitedAccount
 from actors.accounts.trading_states import TradingStates
 from market.clock import WallClock
 from market.instrument import format_decimal
-from orders.losses import DayBaseline
+from orders.losses import DayBaseline, day_of, shown
 from orders.order import ZERO
 from orders.recording import Recorder
 from orders.states import GLOBAL, TradingState
-
-DAY_MILLISECONDS = 86_400_000
-EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-DECIMALS_SHOWN = 8
 
 _Key = tuple[str, str]
 
@@ -93,7 +88,7 @@ class DailyLoss:
             losses[key[1]] = losses.get(key[1], ZERO) + self._baselines[key].value - value
         for asset, loss in losses.items():
             if loss > loss_max:
-                self._strike(f"lost {_shown(loss)} {asset} today, {self._limit} is {format_decimal(loss_max)}")
+                self._strike(f"lost {shown(loss)} {asset} today, {self._limit} is {format_decimal(loss_max)}")
                 return
 
     def _strike(self, reason: str) -> None:
@@ -119,8 +114,4 @@ class DailyLoss:
         return "global max_daily_loss" if self._scope == GLOBAL else "max_daily_loss"
 
     def _day(self) -> str:
-        return date.fromordinal(EPOCH_ORDINAL + self._wall_clock.milliseconds() // DAY_MILLISECONDS).isoformat()
-
-
-def _shown(loss: Decimal) -> str:
-    return format_decimal(round(loss, DECIMALS_SHOWN).normalize())
+        return day_of(self._wall_clock.milliseconds())

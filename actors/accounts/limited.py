@@ -23,8 +23,9 @@ class LimitedAccount:
 
     def worth(self) -> dict[str, Decimal] | None:
         """What all fills and funding have made of its assets, by quote asset; None while a price that counts was never known."""
-        return worth(self.ledger.fill_changes(), self.symbols, self._middle)
+        return worth(self.ledger.fill_changes(), self.symbols, self.middle)
 
-    def _middle(self, symbol: Symbol) -> Decimal | None:
+    def middle(self, symbol: Symbol) -> Decimal | None:
+        """The middle of the book as it was known last, however long ago; None if it never was."""
         touch = self.prices.last(symbol)
         return None if touch is None else touch.middle

@@ -17,6 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.accounts.daily_loss import DailyLoss
+from actors.accounts.drawdown import Drawdown
 from actors.accounts.limited import LimitedAccount
 from market.events import Side
 from market.instrument import format_decimal
@@ -253,10 +254,11 @@ class ScopeLimits:
 
 
 class AccountLimits:
-    """All limits that hold for the orders of one account: its own, and the program's."""
+    """All limits that hold for the orders of one account: its own, and the program's; and the drawdowns of its cycles."""
 
-    def __init__(self, account: LimitedAccount, scopes: Sequence[ScopeLimits]) -> None:
+    def __init__(self, account: LimitedAccount, scopes: Sequence[ScopeLimits], drawdowns: Sequence[Drawdown] = ()) -> None:
         self.account = account
+        self._drawdowns = tuple(drawdowns)
         self._scopes = tuple(scopes)
 
     def refusal(self, request: OrderRequest, touch: Touch | None, *, now: float, replaces: Order | None = None) -> Refusal | None:
@@ -284,10 +286,12 @@ class AccountLimits:
             scope.accepted(now=now)
 
     def look_at_losses(self) -> None:
-        """Move whatever has lost more today than it may into the state that the settings name."""
+        """Move whatever has lost more than it may, today or of its highest profit, into the state that the settings name."""
         for scope in self._scopes:
             if scope.loss is not None:
                 scope.loss.look()
+        for drawdown in self._drawdowns:
+            drawdown.look()
 
 
 def readable(amount: Decimal) -> str:

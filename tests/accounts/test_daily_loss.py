@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 from limited_account import Market
 
-from actors.accounts.daily_loss import DAY_MILLISECONDS, DailyLoss
+from actors.accounts.daily_loss import DailyLoss
 from actors.accounts.trading_states import TradingStates
 from market.events import Side
 from market.symbol import Symbol
 from orders.ledger import AccountLedger
-from orders.losses import DayBaseline
+from orders.losses import DAY_MILLISECONDS, DayBaseline
 from orders.recording import NoRecorder
 from orders.reports import FillReport
 from orders.states import GLOBAL, StateEntered, TradingState

@@ -19,6 +19,7 @@ from assembly.arguments import parse_arguments
 from assembly.presenter.vocabulary import tell
 from assembly.settings import (
     AccountSettings,
+    CycleLimitSettings,
     CycleSettings,
     ExchangeSettings,
     FileSettings,
@@ -46,6 +47,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "`[accounts.NAME.limits]`": LimitSettings,
     "`[limits]`": GlobalLimitSettings,
     "`[cycles.NAME]`": CycleSettings,
+    "`[cycles.NAME.limits]`": CycleLimitSettings,
     "`[cycles.NAME.parameters]` of `sell_on_top`": SellOnTopParameters,
 }
 NOT_IN_THE_FILE = {"api_key", "api_secret", "api_passphrase"}  # refused there
@@ -125,7 +127,7 @@ def test_default_file_shows_every_key_of_ours_in_use_or_commented_out() -> None:
         assert set(kind.__struct_fields__) <= shown
     assert set(ExchangeSettings.__struct_fields__) - {"simulation"} <= shown
     assert set(AccountSettings.__struct_fields__) - {"limits"} <= shown
-    assert set(CycleSettings.__struct_fields__) - {"parameters"} <= shown
+    assert set(CycleSettings.__struct_fields__) - {"parameters", "limits"} <= shown
     assert set(SellOnTopParameters.__struct_fields__) <= shown
 
 
