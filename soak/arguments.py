@@ -28,8 +28,9 @@ exit status:
   4  the simulator itself crashed
   5  a kind of fault never struck, or no fault at all, in a run of enough seeds (see --enough)
   6  a seed did not repeat: two runs of it left other traces
+  7  an order never made a move that it can make, in as many virtual hours of all faults and exchanges
 130  interrupted
-Of several, the first in the order 4, 1, 6, 3, 5 counts.
+Of several, the first in the order 4, 1, 6, 3, 5, 7 counts.
 """
 
 
@@ -90,7 +91,9 @@ def parse_arguments(argv: Sequence[str] | None) -> Arguments:
     parser.add_argument("--cycles", metavar="A,B", type=_names, default=(), help="only these cycles of the world of --seed")
     parser.add_argument("--jobs", type=_jobs, default=os.cpu_count() or 1, help="how many processes at a time (default: %(default)s)")
     parser.add_argument("--repeat", metavar="SHARE", type=_share, default=0.05, help="share of the seeds that is run twice (default: 0.05)")
-    parser.add_argument("--enough", metavar="N", type=_jobs, default=100, help="from so many seeds on every fault must strike (100)")
+    parser.add_argument(
+        "--enough", metavar="N", type=_jobs, default=100, help="from so many seeds on every fault must strike, and orders move (100)"
+    )
     parser.add_argument("--trace", action="store_true", help="print everything that happens in the world (with --seed)")
     parser.add_argument("--json", action="store_true", help="print one JSON object: the totals, and every seed with its trace_hash")
     found = parser.parse_args(argv)

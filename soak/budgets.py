@@ -15,6 +15,7 @@ import msgspec
 import trio
 
 from assembly.registry import EXCHANGES
+from soak.options import Options
 from soak.venue import Venue
 from soak.world import World
 
@@ -62,6 +63,7 @@ BUDGETS: MappingProxyType[str, tuple[Budget, ...]] = MappingProxyType(
         "okx_swap": _OKX,
     }
 )
+REPEATING = "repeat_requests"  # the kind of fault with which more comes than has left
 # Messages over a websocket that no place is taken for: subscriptions and pings, as many as there are connections and symbols.
 UNPAID = frozenset({"websocket"})
 
@@ -73,8 +75,9 @@ Group = tuple[str, str]
 class Budgets:
     """Of one world, whose program has not started yet. `say` takes what is wrong."""
 
-    def __init__(self, world: World, say: Callable[[str], None]) -> None:
+    def __init__(self, world: World, options: Options, say: Callable[[str], None]) -> None:
         self._world = world
+        self._is_repeated = REPEATING in options.kinds
         self._say = say
         self._earlier = defaultdict[Group, int](int)  # granted to the runs before this one
         self._now: dict[Group, int] = {}
@@ -91,8 +94,9 @@ class Budgets:
         """While a run lives."""
         granted = self._granted()
         self._look_at_granted(granted)
-        for venue in self._world.venues.values():
-            self._look_at_counted(venue, granted)
+        if not self._is_repeated:
+            for venue in self._world.venues.values():
+                self._look_at_counted(venue, granted)
 
     def _look_at_granted(self, granted: dict[Group, int]) -> None:
         seconds = trio.current_time() - self._looked_at

@@ -16,9 +16,10 @@ from market.events import BookChanged
 from soak.arguments import Arguments, parse_arguments
 from soak.campaign import options_of, run_seeds
 from soak.outcome import Outcome, Verdict
-from soak.report import Report, SoakStatus, print_failure
+from soak.report import Report, SoakStatus
 from soak.run import run_options
 from soak.shrinking import Small, shrink
+from soak.tables import print_failure, print_report
 from soak.world import World
 
 INTERRUPTED = 130
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.buffer.write(report.as_json() + b"\n")
         sys.stdout.flush()
     else:
-        report.print(Console())
+        print_report(Console(), report)
     return INTERRUPTED if is_interrupted else int(report.status)
 
 

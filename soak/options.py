@@ -33,6 +33,7 @@ CYCLE_NAMES = ("one", "two", "three", "four")
 # Twice what the cycles may want would pass a limit that is this many times as high: a buy that is made twice is too much.
 LIMIT_FACTOR = Decimal("1.8")
 HAND_QUOTE_QUANTITY = Decimal(60)
+HAND_SHARE = 0.6  # of the worlds that trade assets
 
 # Makers renew several quotes at a time, as those of real markets do: as much happens in the books, in fewer and larger messages.
 BTC = MarketSettings(maker_rate_per_second=1.5, maker_quotes_at_once=4)
@@ -202,7 +203,7 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
     chosen = tuple(dict.fromkeys(place.exchange for place in places))
     private_lines = tuple(name for name in chosen if rng.random() < 0.5)
     assets = [place for place in places if not EXCHANGES[place.exchange].account_codec().capabilities.positions]
-    hands = tuple(msgspec.structs.replace(place, cycle="hand") for place in assets[:1] if rng.random() < 0.4)
+    hands = tuple(msgspec.structs.replace(place, cycle="hand") for place in assets[:1] if rng.random() < HAND_SHARE)
     wanted = sorted(kinds)
     sure_kind = wanted[seed % len(wanted)] if wanted else None
     if sure_kind is not None and KINDS[sure_kind].needs_private_line and not private_lines:

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Any
 
 import msgspec
-
-import orders.ledger
-from orders.life_cycle import OrderInput, OrderState, next_state
 
 
 class Verdict(enum.Enum):
@@ -60,32 +54,3 @@ class Outcome(msgspec.Struct, kw_only=True):
 
 def count(counts: dict[str, int], name: str) -> None:
     counts[name] = counts.get(name, 0) + 1
-
-
-def all_transitions() -> tuple[str, ...]:
-    """Every move of an order's life cycle that its table allows, by name."""
-    return tuple(
-        _name(state, happened) for state in OrderState for happened in OrderInput if next_state(state, happened) is not None
-    )  # fmt: skip
-
-
-@contextmanager
-def counting_transitions(counts: dict[str, int]) -> Generator[None]:
-    """Count which cells of the life cycle's table the ledgers come to. Nothing else about them changes."""
-    ledger: Any = orders.ledger
-
-    def counting(state: OrderState, happened: OrderInput) -> OrderState | None:
-        following = next_state(state, happened)
-        if following is not None:
-            count(counts, _name(state, happened))
-        return following
-
-    ledger.next_state = counting
-    try:
-        yield
-    finally:
-        ledger.next_state = next_state
-
-
-def _name(state: OrderState, happened: OrderInput) -> str:
-    return f"{state.value} {happened.value}"

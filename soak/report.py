@@ -1,4 +1,4 @@
-"""What came of many worlds: totals, the table for people, the object for programs, and the exit status."""
+"""What came of many worlds: totals, the object for programs, and the exit status. For people: `soak/tables.py`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from soak.arguments import Arguments
 from soak.campaign import has_repeated
 from soak.faults.kinds import kinds_of
-from soak.outcome import Outcome, Verdict, all_transitions
+from soak.faults.strike import Group
+from soak.outcome import Outcome, Verdict
+from soak.transitions import ALL, REACHABLE, UNREACHABLE, name_of
 
 
 class SoakStatus(enum.IntEnum):
@@ -27,6 +27,23 @@ class SoakStatus(enum.IntEnum):
     HARNESS_CRASHED = 4
     FAULT_NEVER_STRUCK = 5
     NOT_REPEATED = 6
+    TRANSITION_NEVER_REACHED = 7
+
+    @property
+    def words(self) -> str:
+        return _WORDS[self]
+
+
+_WORDS = {
+    SoakStatus.FINE: "every world was fine",
+    SoakStatus.VIOLATION: "something that must always be true was not",
+    SoakStatus.USAGE: "bad arguments",
+    SoakStatus.NOT_CONVERGED: "something did not come right in time after the last fault",
+    SoakStatus.HARNESS_CRASHED: "the simulator itself crashed",
+    SoakStatus.FAULT_NEVER_STRUCK: "a kind of fault never struck",
+    SoakStatus.NOT_REPEATED: "a seed did not repeat",
+    SoakStatus.TRANSITION_NEVER_REACHED: "an order never made a move that it can make",
+}
 
 
 class Report:
@@ -40,7 +57,8 @@ class Report:
         self.transitions = _summed(outcome.transitions for outcome in outcomes)
         self.endings = _summed(outcome.endings for outcome in outcomes)
         self.never_struck = tuple(kind for kind in kinds_of(arguments.groups) if kind not in self.strikes)
-        self.never_reached = tuple(name for name in all_transitions() if name not in self.transitions)
+        self.never_reached = tuple(name for name in REACHABLE if name not in self.transitions)
+        self.reached_all_the_same = tuple(name for name in ALL if name not in REACHABLE and name in self.transitions)
         self.repeated = [outcome for outcome in self.outcomes if outcome.is_repeated]
 
     @property
@@ -54,9 +72,28 @@ class Report:
             return SoakStatus.NOT_REPEATED
         if Verdict.NOT_CONVERGED in verdicts:
             return SoakStatus.NOT_CONVERGED
-        if self.never_struck and len(self.outcomes) >= self.arguments.enough:
+        if self.never_struck and self.is_enough:
             return SoakStatus.FAULT_NEVER_STRUCK
+        if self.never_reached and self.is_enough_for_transitions:
+            return SoakStatus.TRANSITION_NEVER_REACHED
         return SoakStatus.FINE
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """Worlds that were not fine, by seed."""
+        return [outcome for outcome in self.outcomes if outcome.verdict is not Verdict.FINE]
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether every kind of fault must have struck."""
+        return len(self.outcomes) >= self.arguments.enough
+
+    @property
+    def is_enough_for_transitions(self) -> bool:
+        """Seldom moves take their hours, and every exchange and fault: an hour for each of the seeds that are enough."""
+        hours = sum(outcome.virtual_seconds for outcome in self.outcomes) / 3600
+        is_whole = self.arguments.groups == tuple(Group) and not self.arguments.exchanges
+        return self.is_enough and is_whole and hours >= self.arguments.enough
 
     def figures(self) -> dict[str, Any]:
         """The totals."""
@@ -86,8 +123,8 @@ class Report:
             "seeds_that_did_not_repeat": sum(not has_repeated(outcome) for outcome in self.repeated),
             "faults": sum(self.strikes.values()),
             "kinds_of_faults_struck": len(self.strikes),
-            "transitions_reached": len(self.transitions),
-            "transitions_there_are": len(all_transitions()),
+            "transitions_reached": sum(name in self.transitions for name in REACHABLE),
+            "transitions_reachable": len(REACHABLE),
         }
 
     def as_json(self) -> bytes:
@@ -95,46 +132,17 @@ class Report:
         told = {
             **self.figures(),
             "status": int(self.status),
+            "status_words": self.status.words,
             "faults_by_kind": dict(sorted(self.strikes.items())),
             "faults_that_never_struck": self.never_struck,
             "endings": dict(sorted(self.endings.items())),
             "transitions": dict(sorted(self.transitions.items())),
             "transitions_never_reached": self.never_reached,
+            "transitions_reached_all_the_same": self.reached_all_the_same,
+            "transitions_unreachable": {name_of(*cell): reason for cell, reason in UNREACHABLE.items()},
             "worlds": [{**msgspec.to_builtins(outcome), "replay": self.arguments.replay(outcome.seed)} for outcome in self.outcomes],
         }
         return msgspec.json.encode(told)
-
-    def print(self, console: Console) -> None:
-        """The tables, and what must be looked at."""
-        table = Table("figure", "value", title="mm-soak")
-        table.columns[1].justify = "right"
-        for name, value in self.figures().items():
-            table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else f"{value:,.1f}")
-        console.print(table)
-        kinds = Table("fault", "struck", title="faults")
-        kinds.columns[1].justify = "right"
-        for name, number in sorted(self.strikes.items()):
-            kinds.add_row(name, f"{number:,}")
-        if self.strikes:
-            console.print(kinds)
-        if self.endings:
-            console.print("runs ended: " + "; ".join(f"{name}: {number}" for name, number in sorted(self.endings.items())), soft_wrap=True)
-        if self.never_reached and self.transitions:
-            console.print(f"order transitions never reached: {', '.join(self.never_reached)}", soft_wrap=True)
-        if self.never_struck and self.arguments.groups:
-            enough = len(self.outcomes) >= self.arguments.enough
-            note = "" if enough else f" (no failure: fewer than {self.arguments.enough} seeds)"
-            console.print(f"faults that never struck{note}: {', '.join(self.never_struck)}", soft_wrap=True)
-        for outcome in self.repeated:
-            if not has_repeated(outcome):
-                console.print(f"seed {outcome.seed} did not repeat: {outcome.trace_hash}, elsewhere {outcome.other_hashes}", soft_wrap=True)
-
-
-def print_failure(console: Console, arguments: Arguments, outcome: Outcome) -> None:
-    """What was broken, the last events of the order concerned, the drawn options, and the command that replays it."""
-    title = f"seed {outcome.seed}: {outcome.verdict.value} after {outcome.virtual_seconds:.1f} virtual seconds"
-    for line in (title, *(f"  {option}" for option in outcome.options), outcome.told, f"replay: {arguments.replay(outcome.seed)}", ""):
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _summed(counts: Any) -> dict[str, int]:

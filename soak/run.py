@@ -17,7 +17,8 @@ from soak.errors import NotConverged, Violation
 from soak.journal import WorldJournal
 from soak.life import Life
 from soak.options import Options
-from soak.outcome import Outcome, Verdict, counting_transitions
+from soak.outcome import Outcome, Verdict
+from soak.transitions import counting_transitions
 from soak.world import World
 from supervision.errors import leaf_errors
 

@@ -40,7 +40,10 @@ FLATTENING = "flatten"  # marks the one placement that passes behind a closed ga
 BOUNDS_LOOK_SECONDS = 5.0
 LATENCY_SECONDS_BUNCHING = 0.06
 BUNCHING = (Group.NETWORK, Group.LOAD, Group.CRASH)
-BUNCHING_KINDS = ("delay_requests",)
+BUNCHING_KINDS = (
+    "delay_requests",
+    "slow_order_entry",
+)
 WINDOW_SECONDS_MAX = 10.0  # of the documented limits
 # Of one cycle: what it holds may have grown in worth since it was bought, and the touch may move between our look and theirs.
 EXPOSURE_SLACK = Decimal("1.1")
@@ -80,7 +83,7 @@ class Watcher:
         self._states_before: dict[tuple[str, str, Symbol], TradingState] = {}
         self._states_known: dict[str, trio.Event] = {}  # by account: set as soon as `_states_before` is not true any more
         self._beliefs = Beliefs(world, options, self._say)
-        self._budgets = Budgets(world, self._say)
+        self._budgets = Budgets(world, options, self._say)
         world.observers.append(self._see)
         for venue in world.venues.values():
             venue.control.engine.subscribe(_EngineListener(self, venue).hear)

@@ -7,10 +7,11 @@ from types import MappingProxyType
 
 from soak.faults.exchange import EXCHANGE
 from soak.faults.network import NETWORK
+from soak.faults.orders import ORDERS
 from soak.faults.program import PROGRAM
 from soak.faults.strike import Group, Kind
 
-KINDS: MappingProxyType[str, Kind] = MappingProxyType({kind.name: kind for kind in (*NETWORK, *EXCHANGE, *PROGRAM)})
+KINDS: MappingProxyType[str, Kind] = MappingProxyType({kind.name: kind for kind in (*NETWORK, *EXCHANGE, *ORDERS, *PROGRAM)})
 
 
 def kinds_of(groups: Collection[Group]) -> tuple[str, ...]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from orders.life_cycle import TRANSITIONS
 from soak.arguments import parse_arguments
 from soak.command import main
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
 from soak.outcome import Outcome, Verdict
 from soak.report import Report, SoakStatus
+from soak.tables import print_report
+from soak.transitions import ALL, REACHABLE, UNREACHABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -103,6 +108,54 @@ def test_fault_that_never_strikes_fails_the_report_of_enough_seeds() -> None:
     assert report.status is SoakStatus.FAULT_NEVER_STRUCK
     assert report.never_struck == (next(iter(KINDS)),)
     assert Report(parse_arguments(["--enough", "4"]), outcomes, real_seconds=1.0).status is SoakStatus.FINE
+
+
+def whole_campaign(*, without: str = "", hours: float = 3.0) -> Report:
+    """Three worlds in which all struck, and all transitions but one were reached."""
+    transitions = {name: 1 for name in REACHABLE if name != without}
+    struck = dict.fromkeys(KINDS, 1)
+    outcomes = [Outcome(seed=seed, strikes=struck, transitions=transitions, virtual_seconds=hours * 1200) for seed in range(3)]
+    return Report(parse_arguments(["--enough", "3"]), outcomes, real_seconds=1.0)
+
+
+def test_order_transition_that_was_never_reached_fails_the_report_of_enough_hours() -> None:
+    report = whole_campaign(without="unknown said_filled")
+    assert report.status is SoakStatus.TRANSITION_NEVER_REACHED
+    assert report.never_reached == ("unknown said_filled",)
+    assert "order transitions never reached: unknown said_filled" in printed(report)
+    assert whole_campaign().status is SoakStatus.FINE
+    assert whole_campaign(without="unknown said_filled", hours=2.9).status is SoakStatus.FINE
+
+
+def test_transitions_called_unreachable_are_of_the_table_and_have_a_reason_and_one_that_is_reached_is_told() -> None:
+    assert set(UNREACHABLE) <= set(TRANSITIONS)
+    assert all(UNREACHABLE.values())
+    report = whole_campaign()
+    report = Report(report.arguments, [*report.outcomes, Outcome(seed=9, transitions={"filled said_open": 1})], real_seconds=1.0)
+    assert "called unreachable, and reached (mend soak/transitions.py): filled said_open" in printed(report)
+
+
+def printed(report: Report) -> str:
+    console = Console(width=80, file=io.StringIO())
+    print_report(console, report)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_report_fits_a_terminal_of_eighty_columns_and_ends_with_every_failure_and_the_status_in_words() -> None:
+    whole = whole_campaign()
+    bad = Outcome(
+        seed=7, verdict=Verdict.VIOLATION, told="at 3.0000 s: it is broken (seed 7); the last events:\n  …", transitions={ALL[0]: 123_456}
+    )
+    text = printed(Report(whole.arguments, [*whole.outcomes, bad], real_seconds=1.0))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "said_partially_filled" in text
+    assert "123k" in text
+    assert text.endswith(
+        "seed 7, violation: at 3.0000 s: it is broken (seed 7); the last events:\n"
+        "  replay: bin/mm-soak --seed 7 --hours 1 --faults all --trace\n"
+        "exit status 1: something that must always be true was not\n"
+    )
 
 
 def test_json_report_is_one_object_with_figures_and_each_seed_s_trace_hash() -> None:

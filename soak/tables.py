@@ -1,0 +1,117 @@
+"""What came of many worlds, for people: tables that fit a terminal of 80 columns, and what must be looked at."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from orders.life_cycle import TRANSITIONS, OrderInput, OrderState
+from soak.arguments import Arguments
+from soak.campaign import has_repeated
+from soak.outcome import Outcome
+from soak.report import Report
+from soak.transitions import UNREACHABLE, name_of
+
+_STATES = {
+    OrderState.PENDING_NEW: "new",
+    OrderState.OPEN: "open",
+    OrderState.PARTIALLY_FILLED: "part",
+    OrderState.PENDING_AMEND: "amnd",
+    OrderState.PENDING_CANCEL: "cnc?",
+    OrderState.UNKNOWN: "unkn",
+    OrderState.FILLED: "fill",
+    OrderState.CANCELLED: "cncl",
+    OrderState.EXPIRED: "exp",
+    OrderState.REJECTED: "rej",
+}
+
+
+def print_report(console: Console, report: Report) -> None:
+    """The tables, what never happened, and at the end how it stands."""
+    _print_figures(console, report)
+    if report.strikes:
+        _print_strikes(console, report)
+    if report.transitions:
+        _print_transitions(console, report)
+    if report.endings:
+        _list(console, "runs ended: " + "; ".join(f"{name}: {number}" for name, number in sorted(report.endings.items())))
+    enough = report.arguments.enough
+    if report.never_struck and report.is_enough:
+        _list(console, f"faults that never struck: {', '.join(report.never_struck)}")
+    elif report.never_struck and report.arguments.groups:
+        _list(console, f"faults that never struck: {len(report.never_struck)} (no failure: fewer than {enough} seeds)")
+    if report.never_reached and report.is_enough_for_transitions:
+        _list(console, f"order transitions never reached: {', '.join(report.never_reached)}")
+    elif report.never_reached and report.transitions:
+        note = f"no failure: fewer than {enough} virtual hours of all faults and exchanges"
+        _list(console, f"order transitions never reached: {len(report.never_reached)} ({note})")
+    if report.reached_all_the_same:
+        _list(console, f"called unreachable, and reached (mend soak/transitions.py): {', '.join(report.reached_all_the_same)}")
+    for outcome in report.repeated:
+        if not has_repeated(outcome):
+            _say(console, f"seed {outcome.seed} did not repeat: {outcome.trace_hash}, elsewhere {outcome.other_hashes}")
+    for outcome in report.failures:
+        _say(console, f"seed {outcome.seed}, {outcome.verdict.value}: {outcome.first_line}")
+        _say(console, f"  replay: {report.arguments.replay(outcome.seed)}")
+    _say(console, f"exit status {report.status.value}: {report.status.words}")
+
+
+def print_failure(console: Console, arguments: Arguments, outcome: Outcome) -> None:
+    """What was broken, the last events of the order concerned, the drawn options, and the command that replays it."""
+    title = f"seed {outcome.seed}: {outcome.verdict.value} after {outcome.virtual_seconds:.1f} virtual seconds"
+    for line in (title, *(f"  {option}" for option in outcome.options), outcome.told, f"replay: {arguments.replay(outcome.seed)}", ""):
+        _say(console, line)
+
+
+def _list(console: Console, line: str) -> None:
+    """Wrapped between words."""
+    console.print(line, markup=False, highlight=False)
+
+
+def _say(console: Console, line: str) -> None:
+    """As it is, to be copied whole."""
+    console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def _print_figures(console: Console, report: Report) -> None:
+    table = Table("figure", "value", "figure", "value", title="mm-soak", box=SIMPLE_HEAD)
+    figures = report.figures().items()
+    _add_halves(table, [(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else f"{value:,.1f}") for name, value in figures])
+    console.print(table)
+
+
+def _print_strikes(console: Console, report: Report) -> None:
+    table = Table("fault", "struck", "fault", "struck", title="faults", box=SIMPLE_HEAD)
+    _add_halves(table, [(name, f"{number:,}") for name, number in sorted(report.strikes.items())])
+    console.print(table)
+
+
+def _add_halves(table: Table, cells: list[tuple[str, str]]) -> None:
+    """Names and numbers, the second half beside the first."""
+    table.columns[1].justify = table.columns[3].justify = "right"
+    half = (len(cells) + 1) // 2
+    for left, right in zip_longest(cells[:half], cells[half:], fillvalue=("", "")):
+        table.add_row(*left, *right)
+
+
+def _print_transitions(console: Console, report: Report) -> None:
+    """The life cycle's table, with how often each cell was come to."""
+    table = Table("", *_STATES.values(), title="order transitions (-: reached in no simulated world)", box=SIMPLE_HEAD, padding=0)
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for happened in OrderInput:
+        table.add_row(happened.value, *(_cell(report, state, happened) for state in _STATES))
+    console.print(table)
+
+
+def _cell(report: Report, state: OrderState, happened: OrderInput) -> str:
+    number = report.transitions.get(name_of(state, happened), 0)
+    if (state, happened) not in TRANSITIONS:
+        return ""
+    if not number:
+        return "-" if (state, happened) in UNREACHABLE else "[bold]0[/]"
+    return f"{number}" if number < 10_000 else f"{number / 1000:.0f}k"
