@@ -72,7 +72,7 @@ BAD_FILES = {
     "an unknown key with a near one": (
         {"quantity = 100": "quantitty = 100"},
         'cycles.btc.quantitty is not a known key. Did you mean "quantity"? The keys of [cycles.btc] are: '
-        "strategy, account, symbol, quantity, cycles, tick_seconds, parameters.",
+        "strategy, account, symbol, quantity, cycles, tick_seconds, limits, parameters.",
     ),
     "an unknown key with none near": (
         {'mode = "simulated"': "zzz = 1"},
@@ -130,6 +130,10 @@ BAD_FILES = {
     "an infinite time": (
         {"quantity = 100": "quantity = 100\ntick_seconds = inf"},
         "cycles.btc.tick_seconds is inf; expected a number above 0",
+    ),
+    "a cycle's limit below zero": (
+        {"quantity = 100": "quantity = 100\nlimits = { inventory_max = -1 }"},
+        "cycles.btc.limits.inventory_max is -1; expected a number above 0",
     ),
     "a deadline out of range": (
         {'installation = "mm"': "stop_deadline_seconds = 601"},
