@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import random
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import pairwise
 
 import msgspec
 from hypothesis import strategies as st
@@ -183,3 +186,36 @@ def shared_parameters() -> dict[str, st.SearchStrategy[object]]:
         "inventory_level_skew": fractions("0", "1"),
         "moving_band_fraction": st.one_of(st.none(), fractions("0.001", "0.05")),
     }
+
+
+def walk(sigma: float, times: list[float], rng: random.Random) -> list[MidSample]:
+    """A geometric Brownian motion seen at these times."""
+    price, samples = 60_000.0, [MidSample(times[0], 60_000.0)]
+    for before, after in pairwise(times):
+        price *= math.exp(sigma * math.sqrt(after - before) * rng.gauss(0, 1))
+        samples.append(MidSample(after, price))
+    return samples
+
+
+def trade(at: float, side: Side, price: float, milliseconds: int | None = None) -> TradeHappened:
+    when = round(at * 1000) if milliseconds is None else milliseconds
+    return TradeHappened("gateio_spot", BTC.instrument.symbol, f"{at}", side, price, 1.0, when, at)
+
+
+def flow(arrivals_per_second: float, decay: float, mids: list[MidSample], rng: random.Random, nearest: float = 0.0) -> list[TradeHappened]:
+    """Orders that take, on both sides, that reach a depth of delta as often as A exp(-k delta) says; none nearer than `nearest`."""
+    trades: list[TradeHappened] = []
+    rate = 2 * arrivals_per_second * math.exp(-decay * nearest)
+    at = mids[0].at
+    index = 0
+    while (at := at + rng.expovariate(rate)) < mids[-1].at:
+        while mids[index + 1].at <= at:
+            index += 1
+        side = rng.choice((Side.BUY, Side.SELL))
+        depth = nearest + rng.expovariate(decay)
+        trades.append(trade(at, side, mids[index].mid * (1 + depth * (1 if side is Side.BUY else -1))))
+    return trades
+
+
+def steady(seconds: int = 600) -> list[MidSample]:
+    return [MidSample(float(at), 60_000.0) for at in range(seconds + 1)]

@@ -403,6 +403,29 @@ def test_only_so_many_orders_hang_the_nearest_ones() -> None:
     assert prices(asks(wanted)) == [D("60060.0"), D(60_200), D(60_300)]
 
 
+def test_new_quotes_keep_off_the_prices_of_orders_that_stay() -> None:
+    hanging = live_order(Side.SELL, "60060", "0.001", created_at=NOW - 100)
+    young = live_order(Side.SELL, "60060.1", "0.001", number=2)
+    view = view_of(orders=(hanging, young), last_fills={Side.BUY: LastFill(NOW - 50, D("59940"), D("0.001"))})
+    wanted = plain(view, hanging_orders_max=1, levels=2, level_spacing_fraction=D(0))
+    assert prices(asks(wanted)) == [D("60060.0"), D("60060.1"), D("60060.2")]
+
+
+def test_order_beyond_the_band_stays_for_no_reason() -> None:
+    orders = (live_order(Side.SELL, "60300", "0.001", created_at=NOW - 100), live_order(Side.BUY, "59800", "0.001", created_at=NOW - 100))
+    buy, sell = (LastFill(NOW - 1, D(60_000), D("0.001")) for _ in range(2))
+    view = view_of(orders=orders, last_fills={Side.BUY: buy, Side.SELL: sell})
+    assert len(plain(view, hanging_orders_max=1, filled_order_delay_seconds=5).quotes) == 2
+    assert bids(plain(view, hanging_orders_max=1, filled_order_delay_seconds=5, price_ceiling=D(59_700))) == []
+    assert asks(plain(view, hanging_orders_max=1, filled_order_delay_seconds=5, price_floor=D(60_400))) == []
+
+
+def test_side_that_pauses_after_a_fill_keeps_the_orders_nearest_to_the_market() -> None:
+    orders = tuple(live_order(Side.BUY, price, "0.001", number=number) for number, price in enumerate(("59700", "59900", "59800")))
+    view = view_of(orders=orders, last_fills={Side.BUY: LastFill(NOW - 1, D(59_940), D("0.001"))})
+    assert prices(bids(plain(view, filled_order_delay_seconds=5, levels=2))) == [D(59_900), D(59_800)]
+
+
 # Parameters.
 
 
