@@ -37,6 +37,11 @@ class SimulatedConnection:
         self.to_host.send_end(End.FIN)
         self.from_host.send_end(End.FIN)
 
+    def sever(self) -> None:
+        """Reset the host's end alone; the client's end hears nothing any more, and what it sends goes nowhere."""
+        self.to_host.reset_now()
+        self.from_host.sever()
+
     def _reset(self, pipe: SimulatedPipe, opposite: SimulatedPipe) -> None:
         pipe.send_end(End.RESET)
         opposite.wake_all()  # who is blocked writing there must look again when the reset arrives

@@ -34,7 +34,8 @@ class SimulatedNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
     address: give two services addresses of their own where a fault should tell them apart. All clients are one machine.
 
     The verbs `refuse`, `partition`, `stall`, `slow`, `fail_dns` and `cut_after` install a fault; it is in force until `repair`, or to the
-    end of a block: ``with network.partition("api.gate.sim"): ...``. `drop_connections` and `close_without_frame` act once, now.
+    end of a block: ``with network.partition("api.gate.sim"): ...``. `drop_connections`, `close_without_frame` and `half_open` act once,
+    now.
     """
 
     def __init__(
@@ -145,6 +146,18 @@ class SimulatedNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
             self._note(connection, "from", "fin")
             connection.finish()
         return len(closed)
+
+    def half_open(self, host: str) -> int:
+        """The host forgets every open connection, as a machine that lost its power, and the clients hear nothing of it.
+
+        What they send goes nowhere; new connections open. Returns how many.
+        """
+        forgotten = self._connections_of(host)
+        for connection in forgotten:
+            self._note(connection, "to", "reset")
+            connection.sever()
+        self._counts["reset"] += len(forgotten)
+        return len(forgotten)
 
     def repair(self, host: str | None = None) -> None:
         """End every fault of `host`, or of all. Held bytes and hanging connections then go on."""

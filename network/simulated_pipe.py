@@ -35,6 +35,7 @@ class SimulatedPipe:
         self.bytes_per_second = inf
         self.is_held = False
         self.reader_is_gone = False
+        self._is_severed = False
         self.readers = trio.lowlevel.ParkingLot()
         self.writers = trio.lowlevel.ParkingLot()
         self.on_refused: Callable[[], None] = lambda: None
@@ -61,7 +62,7 @@ class SimulatedPipe:
         is_refused = self._sent_end is End.FIN or (self.reader_is_gone and not self.is_held)
         if is_refused:
             self.on_refused()
-        if is_refused or self._sent_end is End.RESET:
+        if is_refused or self._sent_end is End.RESET or self._is_severed:
             return  # lost, but still counted: until the sender hears of the reset, its buffer fills as it would in a real machine
         latency_seconds = self._draw_latency_seconds()
         piece_bytes = len(data) if self.bytes_per_second == inf else max(1, int(self.bytes_per_second * _PIECE_SECONDS))
@@ -75,7 +76,7 @@ class SimulatedPipe:
 
     def send_end(self, end: End) -> None:
         """Let `end` arrive after everything that is under way."""
-        if self._sent_end is End.RESET or self._sent_end is end:
+        if self._sent_end is End.RESET or self._sent_end is end or self._is_severed:
             return
         self._sent_end = end
         self._append(trio.current_time() + self._draw_latency_seconds(), end)
@@ -87,6 +88,14 @@ class SimulatedPipe:
         self._under_way.clear()
         self._sent_end = self._arrived_end = End.RESET
         self._size_bytes = len(self._arrived)
+        self.wake_all()
+
+    def sever(self) -> None:
+        """Lose what is under way, and everything that is sent from now on. What has arrived can still be read."""
+        self._settle()
+        self._under_way.clear()
+        self._size_bytes = len(self._arrived)
+        self._is_severed = True
         self.wake_all()
 
     def take(self, max_bytes: int) -> bytes | End | None:

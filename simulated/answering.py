@@ -46,6 +46,11 @@ async def answer_request(
         response = failure(status)
     else:
         response = carry_out(body)
+        repeat = faults.take_repeat(operation)
+        if repeat is not None:
+            await _sleep(repeat.after_seconds)
+            again = carry_out(body)
+            response = response if repeat.answers_first else again
     if response.status_code == TOO_MANY_REQUESTS and faults.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(faults.retry_after_seconds)
     await _sleep(delay_seconds + faults.take_answer_delay_seconds(operation))

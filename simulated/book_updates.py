@@ -8,8 +8,10 @@ import msgspec
 
 from market.events import Side
 from market.symbol import Symbol
+from simulated.engine.book import Book
 from simulated.engine.events import EngineEvent, LevelChanged
-from simulated.faults import Faults
+from simulated.engine.order import ZERO
+from simulated.faults import BookError, Faults, WrongLevel
 from simulated.topics import BatchedTopic
 from simulated.venue import Venue
 
@@ -23,6 +25,36 @@ class BookChanges(msgspec.Struct, frozen=True):
     last_update_id: int
     bids: list[PricedQuantity]
     asks: list[PricedQuantity]
+
+
+def tell_wrong(changes: BookChanges, wrong: WrongLevel, book: Book, tick: Decimal) -> None:
+    """Put a level into `changes` that the book does not have so."""
+    level = wrong_level(book, wrong, tick)
+    if level is None:
+        return
+    told = changes.bids if wrong.side is Side.BUY else changes.asks
+    told[:] = [*(right for right in told if right[0] != level[0]), level]
+
+
+def wrong_level(book: Book, wrong: WrongLevel, tick: Decimal) -> PricedQuantity | None:
+    """The level that is told; None where the book is not so deep, or has no room for one more."""
+    side = book.side(wrong.side)
+    levels = side.levels(wrong.depth + 1)
+    if len(levels) <= wrong.depth:
+        return None
+    price, quantity = levels[wrong.depth]
+    match wrong.error:
+        case BookError.QUANTITY:
+            return price, 3 * quantity
+        case BookError.MISSING:
+            return price, ZERO
+        case BookError.EXTRA:
+            better = tick if wrong.side is Side.BUY else -tick
+            other = book.side(wrong.side.opposite).best
+            for extra in (price + better, price - better):
+                if extra > 0 and not side.quantity_at(extra) and extra != other:
+                    return extra, quantity
+            return None
 
 
 class BookUpdates(BatchedTopic):
@@ -48,8 +80,11 @@ class BookUpdates(BatchedTopic):
     def flush(self) -> None:
         if self.book.update_id > self._last_update_id:
             changes = self.result()
+            if (wrong := self._faults.take_wrong_level(self.symbol)) is not None:
+                tell_wrong(changes, wrong, self.book, self._state.engine.instruments[self.symbol].price_tick)
             if not self._faults.take_withheld_update(self.symbol):
-                self.push(changes)
+                for _ in range(1 + self._faults.take_duplicated_update(self.symbol)):
+                    self.push(changes)
 
     def result(self) -> BookChanges:
         book = self.book

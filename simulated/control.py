@@ -13,10 +13,11 @@ from simulated.engine.invariants import check_invariants
 from simulated.engine.matching import MatchingEngine
 from simulated.engine.order import Order, Trade
 from simulated.engine.position import Position
-from simulated.faults import AnswerFault, Faults, Operation
+from simulated.faults import AnswerFault, Faults, Operation, Repeat, WrongLevel
 from simulated.flow import MarketDriver
 from simulated.house import TAKERS
 from simulated.rate_limits import RateLimits
+from simulated.snapshots import Snapshots
 
 
 class VenueClock:
@@ -64,6 +65,7 @@ class VenueControl:
         limits: RateLimits,
         clock: VenueClock,
         flow_gate: FlowGate,
+        snapshots: Snapshots,
         main_account: str,
         disconnect: Callable[[], None],
         restart: Callable[[], None],
@@ -76,6 +78,7 @@ class VenueControl:
         self._driver = driver
         self._clock = clock
         self._flow_gate = flow_gate
+        self._snapshots = snapshots
         self._main_account = main_account
         self._disconnect = disconnect
         self._restart = restart
@@ -137,6 +140,11 @@ class VenueControl:
         """What all requests so far count together, refused ones too, by the limits' group."""
         return dict(self._limits.spent)
 
+    @property
+    def repeated_requests(self) -> int:
+        """How many requests came once more because of `repeat_requests`."""
+        return self.faults.repeated
+
     def check_invariants(self) -> None:
         """Raises: InvariantBroken: money, orders or positions were made or lost inside the simulation."""
         check_invariants(self.engine)
@@ -162,6 +170,13 @@ class VenueControl:
     def answer_twice(self, operation: Operation, count: int = 1) -> None:
         """Carry out the next `count` such requests once and answer those that came over a websocket twice."""
         self.faults.plan_answer(operation, AnswerFault.TWICE, status=200, count=count)
+
+    def repeat_requests(self, operation: Operation, *, after_seconds: float = 0.0, answers_first: bool, count: int = 1) -> None:
+        """Carry out the next `count` such requests twice, as if something on the way had sent them again.
+
+        A websocket client gets both answers, that to the first time first or last; by REST it gets that one, or the other.
+        """
+        self.faults.plan_repeat(operation, Repeat(after_seconds, answers_first), count=count)
 
     def hide_new_orders(self, seconds: float) -> None:
         """Let queries not find an order before it is so old: they are answered by a replica that lags behind the engine."""
@@ -218,6 +233,21 @@ class VenueControl:
         """Lose the next `count` pushes of book changes, so that clients see a gap in the ids."""
         self.faults.updates_to_withhold[symbol] = count
 
+    def duplicate_book_updates(self, symbol: Symbol, count: int = 1) -> None:
+        """Push each of the next `count` book changes twice."""
+        self.faults.updates_to_duplicate[symbol] = count
+
+    def tell_wrong_level(self, symbol: Symbol, wrong: WrongLevel) -> None:
+        """Let the next push of book changes tell a level that is not so. The book itself, and its snapshots, stay right."""
+        self.faults.wrong_levels.setdefault(symbol, []).append(wrong)
+
+    def freeze_snapshots(self, symbol: Symbol) -> None:
+        """Answer whoever asks for the book by REST with the book as it is now, until `thaw_snapshots`."""
+        self._snapshots.freeze(symbol)
+
+    def thaw_snapshots(self, symbol: Symbol) -> None:
+        self._snapshots.thaw(symbol)
+
     def inject_crossed_update(self, symbol: Symbol) -> None:
         """Push a change with a bid above the best ask. The book itself, and its snapshots, stay whole."""
         self._inject_crossed_update(symbol)
@@ -237,6 +267,7 @@ class VenueControl:
     def clear_faults(self) -> None:
         """End every fault that lasts and forget every planned one. The clock's skew and a frozen flow are faults, too."""
         self.faults.clear()
+        self._snapshots.thaw()
         self._clock.skew_milliseconds = 0
         self._flow_gate.resume()
 

@@ -8,6 +8,7 @@ from math import ceil
 import msgspec
 import trio
 
+from market.events import Side
 from market.symbol import Symbol
 
 
@@ -30,10 +31,42 @@ class AnswerFault(enum.Enum):
     TWICE = "done once, and answered twice where that can be: over a websocket"
 
 
+class BookError(enum.Enum):
+    """What is wrong with a level that the stream of a book tells, though numbers and order are right."""
+
+    QUANTITY = "the level has another quantity"
+    MISSING = "the level is told to be gone, and is not"
+    EXTRA = "there is no such level"
+
+
+class WrongLevel(msgspec.Struct, frozen=True):
+    """An error about the level so many levels below the best of its side, or one tick from it."""
+
+    error: BookError
+    side: Side
+    depth: int
+
+
+class Repeat(msgspec.Struct, frozen=True):
+    """A request that comes once more, so long after it was carried out, and is carried out once more.
+
+    What came of the first time is heard first, or alone where there can be one answer only; else what came of the second.
+    """
+
+    after_seconds: float
+    answers_first: bool
+
+
 class _PlannedAnswer(msgspec.Struct):
     operation: Operation
     fault: AnswerFault
     status: int
+    left: int
+
+
+class _PlannedRepeat(msgspec.Struct):
+    operation: Operation
+    repeat: Repeat
     left: int
 
 
@@ -53,6 +86,7 @@ class Faults:
         self.banned_until = -1.0
         self.refused_for_rate = 0
         self.came_while_banned = 0
+        self.repeated = 0
         self.private_delay_seconds = 0.0
         self.private_delay_jitter_seconds = 0.0
         self.private_to_drop = 0
@@ -61,7 +95,10 @@ class Faults:
         self.private_to_garble = 0
         self.new_orders_hidden_seconds = 0.0
         self.updates_to_withhold: dict[Symbol, int] = {}
+        self.updates_to_duplicate: dict[Symbol, int] = {}
+        self.wrong_levels: dict[Symbol, list[WrongLevel]] = {}
         self._answers: list[_PlannedAnswer] = []
+        self._repeats: list[_PlannedRepeat] = []
         self._request_delays: list[_PlannedDelay] = []
         self._answer_delays: list[_PlannedDelay] = []
 
@@ -73,11 +110,16 @@ class Faults:
         self.private_delay_seconds = self.private_delay_jitter_seconds = 0.0
         self.private_to_drop = self.private_to_duplicate = self.private_to_swap = self.private_to_garble = 0
         self.new_orders_hidden_seconds = 0.0
-        for planned in (self.updates_to_withhold, self._answers, self._request_delays, self._answer_delays):
+        for planned in (self.updates_to_withhold, self.updates_to_duplicate, self.wrong_levels):
+            planned.clear()
+        for planned in (self._answers, self._repeats, self._request_delays, self._answer_delays):
             planned.clear()
 
     def plan_answer(self, operation: Operation, fault: AnswerFault, *, status: int, count: int) -> None:
         self._answers.append(_PlannedAnswer(operation, fault, status, count))
+
+    def plan_repeat(self, operation: Operation, repeat: Repeat, *, count: int) -> None:
+        self._repeats.append(_PlannedRepeat(operation, repeat, count))
 
     def plan_request_delay(self, operation: Operation, seconds: float, count: int | None) -> None:
         self._request_delays.append(_PlannedDelay(operation, seconds, count))
@@ -93,6 +135,17 @@ class Faults:
                 if not planned.left:
                     self._answers.remove(planned)
                 return planned.fault, planned.status
+        return None
+
+    def take_repeat(self, operation: Operation) -> Repeat | None:
+        """Whether this request comes once more; the oldest plan first."""
+        for planned in self._repeats:
+            if planned.operation in (operation, Operation.ANY):
+                planned.left -= 1
+                if not planned.left:
+                    self._repeats.remove(planned)
+                self.repeated += 1
+                return planned.repeat
         return None
 
     def take_request_delay_seconds(self, operation: Operation) -> float:
@@ -129,6 +182,18 @@ class Faults:
         if left:
             self.updates_to_withhold[symbol] = left - 1
         return left > 0
+
+    def take_duplicated_update(self, symbol: Symbol) -> bool:
+        """Must this push of book changes be pushed twice?"""
+        left = self.updates_to_duplicate.get(symbol, 0)
+        if left:
+            self.updates_to_duplicate[symbol] = left - 1
+        return left > 0
+
+    def take_wrong_level(self, symbol: Symbol) -> WrongLevel | None:
+        """What is wrong in this push of book changes."""
+        planned = self.wrong_levels.get(symbol)
+        return planned.pop(0) if planned else None
 
 
 def _take_delay(delays: list[_PlannedDelay], operation: Operation) -> float:

@@ -64,6 +64,7 @@ class SimulatedServer(SimulatedExchange):
             limits=self._limits,
             clock=self._state.clock,
             flow_gate=self._flow_gate,
+            snapshots=self._state.snapshots,
             main_account=self.settings.accounts[0].name,
             disconnect=self.connections.abort_all,
             restart=self._restart,

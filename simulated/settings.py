@@ -110,6 +110,7 @@ class SimulationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     `answer_delay_seconds` passes between a request and its answer. `text_lookup_after_finish_seconds` and
     `unfilled_order_memory_seconds` say how long a finished order can still be found by client id, and how long a cancelled
     order without fills can be found at all; None: as long as the exchange has it, where that is simulated.
+    A new order with the client id of one that finished at most `client_id_memory_seconds` ago is refused, as with that of an open one.
     `outgoing_messages_max` bounds what waits for a websocket client that does not read; it is disconnected when that overflows.
     With `book_checksums` OKX's books bear checksums, as they did until 2026.
     """
@@ -124,6 +125,7 @@ class SimulationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     rate_limits: bool = True
     text_lookup_after_finish_seconds: float | None = None
     unfilled_order_memory_seconds: float | None = None
+    client_id_memory_seconds: float = 0.0
     obu_full_before_acknowledgement: bool = False
     book_checksums: bool = False
     outgoing_messages_max: int = 4_000

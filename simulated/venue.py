@@ -20,6 +20,7 @@ from simulated.history import history
 from simulated.house import open_house
 from simulated.numbers import plain
 from simulated.settings import AccountSettings, MarketSettings, SimulationSettings
+from simulated.snapshots import Snapshots
 from simulated.tape import Tape
 
 # Realistic magnitudes, so that a client which stores ids in too small an integer is found out here.
@@ -53,7 +54,9 @@ class Venue(ABC):
             first_update_id=_FIRST_UPDATE_ID,
             doomed_orders_are_admitted=doomed_orders_are_admitted,
             margin=self.margin(),
+            client_id_memory_seconds=settings.client_id_memory_seconds,
         )
+        self.snapshots = Snapshots(self.engine.books)
         self.tapes: dict[Symbol, Tape] = {symbol: Tape() for symbol in self.engine.instruments}
         self.symbols: dict[str, Symbol] = {self.wire(symbol): symbol for symbol in self.engine.instruments}
         self.account_settings: dict[str, AccountSettings] = {account.name: account for account in settings.accounts}

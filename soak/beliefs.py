@@ -28,6 +28,7 @@ TOUCHES_LOOKED_OVER_EVERY = 4_096
 RECKONING_SLACK = Decimal("0.9")
 # A state that was entered so long before a kill has been written down, unless the journal's task, or its disk, was held up.
 STATE_SECONDS_TO_BE_WRITTEN = 5.0
+TELLING_WRONG = frozenset({"crossed_update", "wrong_book"})
 LOSING_RECORDS = frozenset({"disk_full", "torn_journal", "hang", "slow_consumer", "crash_at_checkpoint"})
 
 
@@ -39,7 +40,7 @@ class Beliefs:
         self._say = say
         self._touches: dict[tuple[str, Symbol], dict[Touch, float]] = {}
         # A change that never was may fit a book that is behind, and is then in it until the next whole one.
-        self._has_wrong_updates = "crossed_update" in options.kinds
+        self._has_wrong_updates = not TELLING_WRONG.isdisjoint(options.kinds)
         self._loses_records = not LOSING_RECORDS.isdisjoint(options.kinds)
         self._entered: dict[str, tuple[TradingState, float]] = {}  # what was said of a scope last, and when
         self._to_outlive: dict[str, TradingState] = {}

@@ -109,6 +109,8 @@ class Budgets:
 
     def _look_at_counted(self, venue: Venue, granted: dict[Group, int]) -> None:
         counted = venue.control.weight_of_requests()
+        if venue.control.repeated_requests:
+            return  # something on the way asks for us, too
         for budget in BUDGETS[venue.name]:
             came = sum(counted.pop(name, 0) for name in budget.counted)
             paid = sum(granted[venue.name, name] + self._earlier[venue.name, name] for name in budget.paid if (venue.name, name) in granted)

@@ -34,6 +34,8 @@ CYCLE_NAMES = ("one", "two", "three", "four")
 LIMIT_FACTOR = Decimal("1.8")
 HAND_QUOTE_QUANTITY = Decimal(60)
 HAND_SHARE = 0.6  # of the worlds that trade assets
+# No exchange says for how long a client id is taken: for longer than something on the way would send a request again.
+CLIENT_ID_MEMORY_SECONDS = 30.0
 
 # Makers renew several quotes at a time, as those of real markets do: as much happens in the books, in fewer and larger messages.
 BTC = MarketSettings(maker_rate_per_second=1.5, maker_quotes_at_once=4)
@@ -251,6 +253,7 @@ def _draw_simulation(rng: random.Random, seed: int, regime: str, *, traded: Set[
         accounts=(SimulatedAccount(balances={"USDT": Decimal(1_000_000), "BTC": rng.choice((Decimal(0), Decimal("0.1")))}),),
         text_lookup_after_finish_seconds=rng.choice((0.0, 0.0, 1800.0)),
         unfilled_order_memory_seconds=rng.choice((5.0, 60.0, 600.0)),
+        client_id_memory_seconds=CLIENT_ID_MEMORY_SECONDS,
         book_checksums=rng.random() < 0.5,
         outgoing_messages_max=rng.choice((4_000, 50)),
     )

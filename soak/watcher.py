@@ -40,10 +40,7 @@ FLATTENING = "flatten"  # marks the one placement that passes behind a closed ga
 BOUNDS_LOOK_SECONDS = 5.0
 LATENCY_SECONDS_BUNCHING = 0.06
 BUNCHING = (Group.NETWORK, Group.LOAD, Group.CRASH)
-BUNCHING_KINDS = (
-    "delay_requests",
-    "slow_order_entry",
-)
+BUNCHING_KINDS = ("delay_requests", "slow_order_entry", "repeat_requests")
 WINDOW_SECONDS_MAX = 10.0  # of the documented limits
 # Of one cycle: what it holds may have grown in worth since it was bought, and the touch may move between our look and theirs.
 EXPOSURE_SLACK = Decimal("1.1")

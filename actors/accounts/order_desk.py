@@ -121,6 +121,10 @@ class OrderDesk:
         if isinstance(error, GateClosed | RequestNotSent) or (order is not None and not order.sent):
             self._end_unsent(client_order_id, f"not sent: {error}", for_now=True)
         elif isinstance(error, ExchangeError) and not error.fate_is_unknown:
+            if order is not None and order.exchange_order_id is not None:
+                # It was accepted, and is refused all the same: something on the way has sent it a second time.
+                self.lose_answer(client_order_id, str(error))
+                return
             self._books.happened(client_order_id, OrderInput.SAID_REJECTED, str(error), for_now=error.is_passing)
         elif order is None or order.exchange_order_id is None:  # otherwise the exchange has told of it, and nothing is lost
             self.lose_answer(client_order_id, str(error))

@@ -33,6 +33,7 @@ class MatchingEngine:
     """Books, accounts and orders of one simulated exchange.
 
     With `doomed_orders_are_admitted`, orders that must not take, or must be filled whole, and cannot, are admitted and ended.
+    The client ids of finished orders are taken for `client_id_memory_seconds`, those of open ones always.
     With `margin`, every instrument is a linear contract, settled in its quote asset; the commands about positions are for those.
     """
 
@@ -45,6 +46,7 @@ class MatchingEngine:
         first_update_id: int = 1,
         doomed_orders_are_admitted: bool = False,
         margin: MarginSettings | None = None,
+        client_id_memory_seconds: float = 0.0,
     ) -> None:
         self.instruments: dict[Symbol, Instrument] = {instrument.symbol: instrument for instrument in instruments}
         self.books: dict[Symbol, Book] = {symbol: Book(first_update_id) for symbol in self.instruments}
@@ -54,6 +56,7 @@ class MatchingEngine:
         self.orders: dict[int, Order] = self._records.orders
         self.supply: dict[str, Decimal] = ledger.supply
         self._admits_doomed = doomed_orders_are_admitted
+        self._client_id_memory_milliseconds = client_id_memory_seconds * 1000
         contracts = None if margin is None else Margin(margin, self.instruments)
         settlement = None if contracts is None else ContractSettlement(ledger, contracts, self._records.publish)
         self._settlement: Settlement = settlement or SpotSettlement(ledger)
@@ -256,8 +259,8 @@ class MatchingEngine:
         check_market(instrument, new.side)
         check_amounts(instrument, self.books[new.symbol], new)
         account = self.accounts[new.account]
-        if new.client_id and new.client_id in account.open_order_by_client_id:
-            raise OrderRefused(Refusal.DUPLICATE_CLIENT_ID, order=account.open_order_by_client_id[new.client_id])
+        if new.client_id and (namesake := self._namesake(account, new.client_id, now)) is not None:
+            raise OrderRefused(Refusal.DUPLICATE_CLIENT_ID, order=namesake)
         if new.time_in_force is TimeInForce.POST_ONLY and self._matcher.crosses(new.symbol, new.side, new.price):
             doom = FinishReason.POST_ONLY
         elif new.time_in_force is TimeInForce.FILL_OR_KILL and not self._matcher.is_fillable(new):
@@ -272,6 +275,17 @@ class MatchingEngine:
         else:
             self._matcher.finish(order, doom, now)
         return order
+
+    def _namesake(self, account: Account, client_id: str, now: int) -> Order | None:
+        """The order that has this client id, or has finished so lately that it is still taken."""
+        if client_id in account.open_order_by_client_id:
+            return account.open_order_by_client_id[client_id]
+        for order in reversed(account.finished_orders):
+            if now - order.updated_at_milliseconds >= self._client_id_memory_milliseconds:
+                return None
+            if order.client_id == client_id:
+                return order
+        return None
 
     def _admit(self, new: NewOrder, now: int) -> Order:
         account = self.accounts[new.account]

@@ -165,7 +165,7 @@ class Refusal(enum.Enum):
     BALANCE_NOT_ENOUGH = "balance not enough"
     WOULD_TAKE = "a post-only order would take"
     NOT_FILLABLE = "a fill-or-kill order cannot be filled"
-    DUPLICATE_CLIENT_ID = "an open order has this client id"
+    DUPLICATE_CLIENT_ID = "an open order, or one that has just finished, has this client id"
     UNKNOWN_ORDER = "no such order"
     ORDER_FINISHED = "the order is finished"
     NO_CHANGE = "the amendment changes nothing"

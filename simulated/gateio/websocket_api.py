@@ -89,14 +89,12 @@ class WebsocketApi:
             operation = Operation.QUERY if command is None else command.operation
             await _sleep(self._faults.take_request_delay_seconds(operation))
             fault = self._faults.take_answer(operation)
-            try:
-                refuse_on_bad_day(self._faults, fault)
-                if submitted.channel == f"{self._product.name}.login":
-                    frames = [self._login(session, submitted)]
-                else:
-                    frames = self._carry_out(session, submitted, command)
-            except GateError as error:
-                frames = [self._failure(session, submitted, error)]
+            frames = self._answer(session, submitted, command, fault)
+            repeat = self._faults.take_repeat(operation)
+            if repeat is not None:
+                await _sleep(repeat.after_seconds)
+                again = self._answer(session, submitted, command, fault)
+                frames = [*frames, *again] if repeat.answers_first else [*again, *frames]
             await _sleep(self._faults.take_answer_delay_seconds(operation))
             if fault is not None and fault[0] is AnswerFault.LOST:
                 continue
@@ -106,6 +104,17 @@ class WebsocketApi:
                 frames = [UNREADABLE]
             for frame in frames * 2 if fault is not None and fault[0] is AnswerFault.TWICE else frames:
                 session.push(frame)
+
+    def _answer(
+        self, session: GateSession, submitted: _Submitted, command: Command | None, fault: tuple[AnswerFault, int] | None
+    ) -> list[str]:
+        try:
+            refuse_on_bad_day(self._faults, fault)
+            if submitted.channel == f"{self._product.name}.login":
+                return [self._login(session, submitted)]
+            return self._carry_out(session, submitted, command)
+        except GateError as error:
+            return [self._failure(session, submitted, error)]
 
     def _channel(self, session: GateSession) -> tuple[trio.MemorySendChannel[_Submitted], trio.MemoryReceiveChannel[_Submitted]]:
         channel = self._waiting.get(session)

@@ -19,7 +19,7 @@ _LABELS = {
     Refusal.BALANCE_NOT_ENOUGH: ("INSUFFICIENT_AVAILABLE", "Balance is not enough"),
     Refusal.WOULD_TAKE: ("ORDER_POC_IMMEDIATE", "POC order will be filled immediately"),
     Refusal.NOT_FILLABLE: ("ORDER_FOK", "Killed for FOK"),
-    Refusal.DUPLICATE_CLIENT_ID: ("INVALID_PARAM_VALUE", "An open order already has this text"),
+    Refusal.DUPLICATE_CLIENT_ID: ("INVALID_CLIENT_ORDER_ID", "An order already has this text"),
     Refusal.ORDER_FINISHED: ("ORDER_FINISHED", "Order already finished"),
     Refusal.NO_CHANGE: ("NO_CHANGE", "No change is made"),
     Refusal.WOULD_INCREASE_POSITION: ("INCREASE_POSITION", "Reduce-only order would increase the position"),

@@ -59,7 +59,7 @@ class FuturesPublicRest:
         if (text_of(call.query, "interval") or "0") != "0":
             raise invalid_parameter("interval", call.query["interval"])  # nothing is merged here
         limit = call.limit(10, _BOOK_LIMIT_MAX)
-        book, instrument, style = self._venue.engine.books[symbol], self._venue.instrument(symbol), style_of(call)
+        book, instrument, style = self._venue.snapshots.of(symbol), self._venue.instrument(symbol), style_of(call)
         answer: Json = {
             "current": seconds(self._venue.now()),
             "update": seconds(book.updated_at_milliseconds),

@@ -35,7 +35,7 @@ def gate_error_of(refused: OrderRefused, *, base: str, quote: str, given_id: str
         Refusal.BALANCE_NOT_ENOUGH: ("BALANCE_NOT_ENOUGH", "Not enough balance"),
         Refusal.WOULD_TAKE: ("POC_FILL_IMMEDIATELY", "Order would match and take immediately so its cancelled"),
         Refusal.NOT_FILLABLE: ("FOK_NOT_FILL", "Order cannot be filled completely"),
-        Refusal.DUPLICATE_CLIENT_ID: ("INVALID_CLIENT_ORDER_ID", "An open order already has this client order id"),
+        Refusal.DUPLICATE_CLIENT_ID: ("INVALID_CLIENT_ORDER_ID", "An order already has this client order id"),
         Refusal.NO_CHANGE: ("NO_CHANGE", "No change is made"),
     }[refused.refusal]
     return GateError(label, message)

@@ -55,7 +55,7 @@ class PublicRest:
         if (text_of(call.query, "interval") or "0") != "0":
             raise GateError("INVALID_PARAM_VALUE", "only interval 0 is offered")
         limit = call.limit(10, _BOOK_LIMIT_MAX)
-        book = self._venue.engine.books[symbol]
+        book = self._venue.snapshots.of(symbol)
         answer: Json = {
             "current": self._venue.now(),
             "update": book.updated_at_milliseconds,

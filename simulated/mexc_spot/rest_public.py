@@ -67,7 +67,7 @@ class PublicRest:
         return {"timezone": "CST", "serverTime": self._venue.now(), "rateLimits": [], "exchangeFilters": [], "symbols": symbols}
 
     def depth(self, call: RestCall) -> Json:
-        book = self._venue.engine.books[self._symbol(call)]
+        book = self._venue.snapshots.of(self._symbol(call))
         limit = self._limit(call, 100, _BOOK_LIMIT_MAX)
         return {
             "lastUpdateId": book.update_id,

@@ -11,6 +11,7 @@ from simulated.engine.book import BookSide
 from simulated.engine.order import FinishReason, Order, OrderKind, TimeInForce, Trade, TradeParty
 from simulated.numbers import average, plain
 from simulated.okx.listing import Listing
+from simulated.snapshots import SidePicture
 from simulated.tape import Candle, PublicTrade, Tape
 
 Json = dict[str, Any]
@@ -53,7 +54,7 @@ def instrument(listing: Listing, rules: Instrument) -> Json:
     }
 
 
-def levels(listing: Listing, side: BookSide, depth: int) -> list[Level]:
+def levels(listing: Listing, side: BookSide | SidePicture, depth: int) -> list[Level]:
     """Price, size, an always absent figure, and the number of orders."""
     return [[plain(price), listing.size(quantity), "0", str(len(side.orders_at(price)))] for price, quantity in side.levels(depth)]
 

@@ -64,13 +64,12 @@ class Operations:
             fault, _ = self._faults.take_answer(kind.operation) or (None, 0)
             received = self._venue.now() * 1000
             failed = OkxError("50026", "System error. Try again later").body()
-            if fault is AnswerFault.FAILED_BEFORE:
-                answer = failed
-            else:
-                try:
-                    answer = self._carry_out(session, kind, args, expires_at)
-                except OkxError as error:
-                    answer = error.body()
+            answers = [failed if fault is AnswerFault.FAILED_BEFORE else self._answer(session, kind, args, expires_at)]
+            repeat = self._faults.take_repeat(kind.operation)
+            if repeat is not None and fault is not AnswerFault.FAILED_BEFORE:
+                await _sleep(repeat.after_seconds)
+                again = self._answer(session, kind, args, expires_at)
+                answers = [*answers, again] if repeat.answers_first else [again, *answers]
             await _sleep(self._faults.take_answer_delay_seconds(kind.operation))
             if fault is AnswerFault.LOST:
                 continue
@@ -78,10 +77,16 @@ class Operations:
                 session.push(UNREADABLE)
                 continue
             if fault is AnswerFault.FAILED_AFTER:
-                answer = failed
+                answers = [failed]
             times = {"inTime": str(received), "outTime": str(self._venue.now() * 1000)}
-            for _ in range(2 if fault is AnswerFault.TWICE else 1):
+            for answer in answers * 2 if fault is AnswerFault.TWICE else answers:
                 session.push(messages.text_of({"id": request_id, "op": op, **answer, **times}))
+
+    def _answer(self, session: Session, kind: _Kind, args: list[dict[str, Any]], expires_at: str | None) -> dict[str, Any]:
+        try:
+            return self._carry_out(session, kind, args, expires_at)
+        except OkxError as error:
+            return error.body()
 
     def _carry_out(self, session: Session, kind: _Kind, args: list[dict[str, Any]], expires_at: str | None) -> dict[str, Any]:
         account = session.account

@@ -72,8 +72,9 @@ class PublicRest:
         depth = whole_number(call.query, "sz", 1)
         if not 1 <= depth <= 400:
             raise parameter_error("sz")
-        book = self._venue.engine.books[symbol]
-        bids, asks = self._venue.levels(symbol, depth)
+        book = self._venue.snapshots.of(symbol)
+        listing = self._venue.listings[symbol]
+        bids, asks = encoding.levels(listing, book.bids, depth), encoding.levels(listing, book.asks, depth)
         return [
             {
                 "asks": asks,

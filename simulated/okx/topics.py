@@ -8,8 +8,9 @@ import trio
 
 from market.events import Side
 from market.symbol import Symbol
+from simulated.book_updates import wrong_level
 from simulated.engine.events import EngineEvent, LevelChanged, TradeMade
-from simulated.faults import Faults
+from simulated.faults import Faults, WrongLevel
 from simulated.numbers import plain
 from simulated.okx import encoding, messages
 from simulated.okx.encoding import Json, Level
@@ -57,8 +58,13 @@ class Books(OkxTopic):
 
     def flush(self) -> None:
         result = self.result()
-        if result is not None and not self._faults.take_withheld_update(self.symbol):
-            self.push(result)
+        if result is None:
+            return
+        if (wrong := self._faults.take_wrong_level(self.symbol)) is not None:
+            self._tell_wrong(result, wrong)
+        if not self._faults.take_withheld_update(self.symbol):
+            for _ in range(1 + self._faults.take_duplicated_update(self.symbol)):
+                self.push(result)
 
     def result(self) -> Json | None:
         before, self._sent = self._sent, self._views()
@@ -77,6 +83,14 @@ class Books(OkxTopic):
             previous, self._sequence = self._sequence, self.book.update_id
             above = ask + self.venue.engine.instruments[self.symbol].price_tick
             self.push(self._frame([[plain(above), "1", "0", "1"]], [], previous))
+
+    def _tell_wrong(self, frame: Json, wrong: WrongLevel) -> None:
+        """Put a level into `frame` that the book does not have so. The checksum, if there is one, is the right book's."""
+        level = wrong_level(self.book, wrong, self.venue.engine.instruments[self.symbol].price_tick)
+        if level is not None:
+            price, size = plain(level[0]), self.venue.listings[self.symbol].size(level[1])
+            name = "bids" if wrong.side is Side.BUY else "asks"
+            frame[name] = [*(right for right in frame[name] if right[0] != price), [price, size, "0", "1" if level[1] else "0"]]
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 
+from market.events import Side
 from orders.events import OrderCancelRequested
 from simulated.control import VenueControl
 from simulated.engine.order import Order
-from simulated.faults import Operation
+from simulated.faults import BookError, Operation, WrongLevel
 from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing, once
 from soak.world import World
 
 ORDER_OPERATIONS = (Operation.PLACE, Operation.CANCEL, Operation.QUERY)
+CARRIED_OUT_TWICE = (Operation.PLACE, Operation.PLACE, Operation.CANCEL, Operation.AMEND)
 ANSWERED_OPERATIONS = (*ORDER_OPERATIONS, Operation.MARKET_DATA)
 BAN_SECONDS = (5.0, 20.0, 60.0)
 
@@ -88,6 +90,19 @@ def _maintenance(rng: random.Random) -> Strike:
     return Strike(text="with disconnection" if disconnects else "", begin=begin, seconds=for_a_while(rng))
 
 
+def _repeat_requests(rng: random.Random) -> Strike:
+    """Something on the way sends a request once more, and the exchange carries it out once more."""
+    operation, answers_first = rng.choice(CARRIED_OUT_TWICE), rng.random() < 0.5
+    after_seconds, count = rng.choice((0.0, 0.0, 0.05, 1.0)), rng.choice((1, 2, 5))
+
+    def begin(world: World, place: Place) -> Undo:
+        _control(world, place).repeat_requests(operation, after_seconds=after_seconds, answers_first=answers_first, count=count)
+        return nothing
+
+    heard = "first" if answers_first else "second"
+    return Strike(text=f"{count} x {operation.value}, again after {after_seconds:g} s, the {heard} is heard", begin=begin)
+
+
 def _hide_new_orders(rng: random.Random) -> Strike:
     age = rng.choice((0.2, 0.9))
 
@@ -136,6 +151,43 @@ def _withhold_book(rng: random.Random) -> Strike:
         return partial(control.withhold_book_updates, place.symbol, 0)
 
     return Strike(text=str(count), begin=begin, seconds=for_a_while(rng))
+
+
+def _wrong_book(rng: random.Random) -> Strike:
+    """The stream tells levels that are not so, in good order: near the best, where it matters most."""
+    wrong = [
+        WrongLevel(rng.choice(tuple(BookError)), rng.choice((Side.BUY, Side.SELL)), rng.choice((0, 0, 0, 1, 5)))
+        for _ in range(rng.choice((1, 1, 3, 10)))
+    ]
+
+    def begin(world: World, place: Place) -> Undo:
+        for level in wrong:
+            _control(world, place).tell_wrong_level(place.symbol, level)
+        return nothing
+
+    return Strike(text=", ".join(f"{level.side.value} {level.depth} {level.error.name.lower()}" for level in wrong), begin=begin)
+
+
+def _old_snapshots(rng: random.Random) -> Strike:
+    """Snapshots by REST come from a cache that hangs, and a gap has one asked for."""
+
+    def begin(world: World, place: Place) -> Undo:
+        control = _control(world, place)
+        control.freeze_snapshots(place.symbol)
+        control.withhold_book_updates(place.symbol, 1)
+        return partial(control.thaw_snapshots, place.symbol)
+
+    return Strike(text="", begin=begin, seconds=for_a_while(rng))
+
+
+def _duplicate_book(rng: random.Random) -> Strike:
+    count = rng.choice((1, 20, 200))
+
+    def begin(world: World, place: Place) -> Undo:
+        _control(world, place).duplicate_book_updates(place.symbol, count)
+        return nothing
+
+    return Strike(text=str(count), begin=begin)
 
 
 # The market and our orders
@@ -232,6 +284,7 @@ _DRAWS: dict[str, Draw] = {
     "maintenance": _maintenance,
     "restart": once(lambda world, place: _control(world, place).restart()),
     "announce_shutdown": once(lambda world, place: _control(world, place).announce_shutdown()),
+    "repeat_requests": _repeat_requests,
     "hide_new_orders": _hide_new_orders,
     "duplicate_private": _private(lambda control, count: control.duplicate_private_events(count)),
     "reorder_private": _private(lambda control, count: control.reorder_private_events(count)),
@@ -239,6 +292,9 @@ _DRAWS: dict[str, Draw] = {
     "garble_private": _private(lambda control, count: control.garble_private_events(count)),
     "delay_private": _delay_private,
     "withhold_book": _withhold_book,
+    "duplicate_book": _duplicate_book,
+    "old_snapshots": _old_snapshots,
+    "wrong_book": _wrong_book,
     "crossed_update": once(lambda world, place: _control(world, place).inject_crossed_update(place.symbol)),
     "move_market": _move_market,
     "freeze_flow": _freeze_flow,

@@ -110,6 +110,7 @@ def _kinds(prefix: str, host: Host, *, private: bool) -> tuple[Kind, ...]:
     draws: dict[str, Draw] = {
         "drop": _acting(host, lambda network, name: network.drop_connections(name)),
         "close": _acting(host, lambda network, name: network.close_without_frame(name)),
+        "half_open": _acting(host, lambda network, name: network.half_open(name)),
         "refuse": _installed(host, lambda network, name: network.refuse(name)),
         "partition": _directed(host, lambda network, name, way: network.partition(name, way)),
         "stall": _directed(host, lambda network, name, way: network.stall(name, way)),

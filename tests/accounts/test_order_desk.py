@@ -30,8 +30,9 @@ from market.instrument import Instrument
 from network.errors import NetworkError, RequestNotSent, ResponseLost
 from network.http import HttpResponse
 from orders.commands import AmendOrder, PlaceOrder
+from orders.errors import ErrorKind, ExchangeError
 from orders.events import OrderSubmitted
-from orders.life_cycle import OrderState
+from orders.life_cycle import OrderInput, OrderState
 from orders.order import Order
 from orders.reports import BalanceReport, ReportedStatus
 from orders.states import TradingState
@@ -291,6 +292,17 @@ async def test_placement_that_the_exchange_refuses_has_ended(autojump_clock, sta
     assert label in order.reason
     assert not desk.asked_about
     assert not desk.desk.is_in_flight(ID)
+
+
+async def test_refusal_of_a_placement_that_the_exchange_has_told_of_ends_nothing_and_has_it_asked_about(autojump_clock) -> None:
+    desk = Desk()
+    desk.resting()
+    desk.books.bookkeeper.happened(ID, OrderInput.CANCEL_ASKED)
+    desk.desk.placing_failed(
+        ID, ExchangeError(ErrorKind.INSUFFICIENT_BALANCE, code="BALANCE_NOT_ENOUGH", message="the first has it", http_status=400)
+    )
+    assert desk.books.order(ID).state is OrderState.UNKNOWN
+    assert desk.asked_about == [ID]
 
 
 async def test_placement_cancelled_in_the_middle_stays_pending_and_is_no_longer_in_flight(autojump_clock) -> None:

@@ -172,6 +172,25 @@ async def test_sending_to_a_closed_end_is_answered_by_a_reset(autojump_clock: tr
                 await server.receive_some()
 
 
+async def test_half_open_connection_is_reset_for_the_host_and_silent_for_the_client(autojump_clock: trio.abc.Clock) -> None:
+    with (network := make_network(buffer_bytes=1000)).install():
+        async with connected(network) as (client, server):
+            await server.send_all(b"under way")
+            assert network.half_open(HOST) == 1
+            with pytest.raises(trio.BrokenResourceError):
+                await server.receive_some()
+            await server.aclose()
+            await client.send_all(b"into nowhere")
+            with trio.move_on_after(1_000):
+                pytest.fail(f"heard of it: {await client.receive_some()!r}")
+            with trio.move_on_after(1_000):
+                await client.send_all(b"x" * 2_000)  # nobody acknowledges it: the buffer fills
+                pytest.fail("more was taken than the buffer holds")
+            network.repair()
+            with trio.move_on_after(1_000):
+                pytest.fail(f"heard of it: {await client.receive_some()!r}")
+
+
 async def test_sender_blocked_on_a_reader_that_closes_is_woken_by_the_reset(autojump_clock: trio.abc.Clock) -> None:
     with (network := make_network(buffer_bytes=1000)).install():
         async with connected(network) as (client, server), trio.open_nursery() as nursery:

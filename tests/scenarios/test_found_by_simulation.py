@@ -9,6 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import trio
+from msgspec.structs import replace
 from test_following_the_market import NO_TAKERS, exchange_id, is_sell, placed_sell
 from world import BTC_USDT, HOST, World, scenario
 
@@ -27,6 +28,7 @@ from simulated.settings import AccountSettings, SimulationSettings
 from supervision.events import ChildHung, CleanupStarted, CleanupTimedOut, IntensityExceeded
 
 RICH = AccountSettings(balances={"USDT": Decimal(1_000_000), "BTC": Decimal(1)})
+REMEMBERING_CLIENT_IDS = replace(NO_TAKERS, client_id_memory_seconds=30.0)
 
 
 @scenario(seed=194, simulation=NO_TAKERS)
@@ -293,4 +295,29 @@ async def test_trade_that_the_journal_has_lost_halts_its_cycle_also_where_the_po
     assert [(event.scope, event.state) for event in world.seen(StateEntered)] == [("cycle:btc", TradingState.HALTED)]
     assert not world.seen(AccountTrouble)
     world.stop()
+    await world.end()
+
+
+@scenario(seed=2, simulation=REMEMBERING_CLIENT_IDS, both_ways=True)
+async def test_placement_that_something_on_the_way_repeats_is_not_taken_for_rejected_when_the_repetition_is_refused(world: World) -> None:
+    world.exchange.repeat_requests(Operation.PLACE, answers_first=False, count=20)
+    await world.start()
+    sell = await placed_sell(world)
+    world.exchange.fill_order(exchange_id(sell))
+    await world.end()
+    assert {event.order.state for event in world.seen(OrderEnded)} == {OrderState.FILLED}
+
+
+@scenario(seed=2, simulation=REMEMBERING_CLIENT_IDS, both_ways=True)
+async def test_refusal_of_a_repeated_placement_does_not_end_an_order_that_is_being_cancelled(world: World) -> None:
+    await world.start()
+    await world.wait_for(CycleStarted)
+    world.exchange.freeze_flow()
+    world.exchange.repeat_requests(Operation.PLACE, after_seconds=0.5, answers_first=False, count=2)
+    sell = await placed_sell(world)  # its push comes before its answer
+    world.exchange.delay_requests(Operation.CANCEL, 2.0)
+    world.stop()
+    await trio.sleep(1)
+    assert world.our_open_orders() == [f"t-{sell.client_order_id}"]
+    assert [order.client_order_id for order in world.account.ledger.live_orders()] == [sell.client_order_id]
     await world.end()

@@ -55,6 +55,7 @@ class VenueWorld:
             limits=RateLimits(enforced=False),
             clock=self.venue.clock,
             flow_gate=self.gate,
+            snapshots=self.venue.snapshots,
             main_account="main",
             disconnect=lambda: None,
             restart=lambda: None,

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import trio
 import trio_websocket
@@ -17,9 +18,10 @@ from gate_world import ADDRESS, BTC, HOST, SETTINGS, GateSocket, GateWorld, gate
 from trio.testing import MockClock
 
 from market.clock import VirtualWallClock
+from market.events import Side
 from network.deterministic import run_deterministically
 from network.simulated_network import SimulatedNetwork
-from simulated.faults import Operation
+from simulated.faults import BookError, Operation, WrongLevel
 from simulated.registry import make_exchange
 
 World = Callable[..., AbstractAsyncContextManager[GateWorld]]
@@ -179,6 +181,69 @@ async def test_crossed_update_has_a_bid_above_the_ask_and_no_gap(autojump_clock:
             if push["b"] and ask is not None and world.price_of(push["b"][0]) > ask:
                 break
         assert (await next_update(world, socket))["U"] == last + 1
+
+
+async def test_duplicated_update_comes_twice_with_the_same_ids(autojump_clock: MockClock, gate: World) -> None:
+    async with gate(flow=True) as world, world.websocket() as socket:
+        await socket.subscribe(f"{world.product}.order_book_update", world.book_payload)
+        await next_update(world, socket)
+        world.control.duplicate_book_updates(BTC)
+        first, second, third = [await next_update(world, socket) for _ in range(3)]
+        assert second == first
+        assert third["U"] == first["u"] + 1
+
+
+@pytest.mark.parametrize("error", BookError)
+async def test_wrong_level_is_told_without_a_gap_and_not_answered_by_rest(autojump_clock: MockClock, gate: World, error: BookError) -> None:
+    async with gate(flow=True) as world, world.websocket() as socket:
+        await socket.subscribe(f"{world.product}.order_book_update", world.book_payload)
+        last = await next_update(world, socket)
+        world.control.tell_wrong_level(BTC, WrongLevel(error, Side.BUY, 3))
+        told = await next_update(world, socket)
+        assert told["U"] == last["u"] + 1
+        bids = world.control.engine.books[BTC].bids
+        wrong = [level for level in told["b"] if (bids.quantity_at(world.price_of(level)) > 0) is not (quantity_told(level) > 0)]
+        assert len(wrong) == (error is not BookError.QUANTITY)
+        assert (await next_update(world, socket))["U"] == told["u"] + 1
+
+
+def quantity_told(level: Any) -> Decimal:
+    return Decimal(str(level[1] if isinstance(level, list) else level["s"]))
+
+
+async def test_frozen_snapshot_stays_behind_the_book_until_it_is_thawed(autojump_clock: MockClock, gate: World) -> None:
+    async with gate(flow=True) as world:
+        is_spot = world.product == "spot"
+        path = "/spot/order_book" if is_spot else "/order_book"
+        query = {"with_id": "true", "currency_pair" if is_spot else "contract": "BTC_USDT"}
+        world.control.freeze_snapshots(BTC)
+        before = (await world.public(path, **query))[1]
+        await trio.sleep(5)
+        frozen = (await world.public(path, **query))[1]
+        assert (frozen["id"], frozen["bids"], frozen["asks"]) == (before["id"], before["bids"], before["asks"])
+        world.control.thaw_snapshots(BTC)
+        assert (await world.public(path, **query))[1]["id"] > before["id"]
+
+
+@pytest.mark.parametrize(("answers_first", "status"), [(True, 201), (False, 400)])
+async def test_request_that_comes_twice_is_refused_the_second_time_and_answered_as_planned(
+    autojump_clock: MockClock, gate: World, answers_first: bool, status: int
+) -> None:
+    async with gate() as world:
+        world.control.repeat_requests(Operation.PLACE, answers_first=answers_first)
+        answered, body = await world.place(text="t-twice")
+        assert answered == status
+        assert answers_first or body["label"] == "INVALID_CLIENT_ORDER_ID"
+        assert [order.client_id for order in world.control.orders()] == ["t-twice"]
+
+
+async def test_client_id_of_an_order_that_has_just_finished_is_taken_for_as_long_as_is_set(autojump_clock: MockClock, gate: World) -> None:
+    async with gate(msgspec.structs.replace(SETTINGS, client_id_memory_seconds=10.0)) as world:
+        assert (await world.place(text="t-one"))[0] == 201
+        await world.call("DELETE", world.orders_path)
+        assert (await world.place(text="t-one"))[0] == 400
+        await trio.sleep(10)
+        assert (await world.place(text="t-one"))[0] == 201
 
 
 async def test_frozen_flow_is_silent_and_goes_on_when_resumed(autojump_clock: MockClock, gate: World) -> None:

@@ -256,7 +256,7 @@ async def test_closing_order_of_size_zero_empties_the_position_whatever_its_size
 async def test_client_id_finds_a_finished_order_for_a_minute(autojump_clock: MockClock) -> None:
     async with futures_world() as world:
         assert (await world.place(text="t-1"))[0] == 201
-        assert (await world.place(text="t-1"))[1]["label"] == "INVALID_PARAM_VALUE"
+        assert (await world.place(text="t-1"))[1]["label"] == "INVALID_CLIENT_ORDER_ID"
         await world.call("DELETE", "/orders/t-1")
         assert (await world.call("GET", "/orders/t-1"))[1]["status"] == "finished"
         assert (await world.call("DELETE", "/orders/t-1"))[1]["label"] == "ORDER_FINISHED"

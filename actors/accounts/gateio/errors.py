@@ -15,6 +15,10 @@ KIND_BY_LABEL: dict[str, ErrorKind] = {
     "SERVER_ERROR": ErrorKind.RETRYABLE,
     "INTERNAL_SERVER_ERROR": ErrorKind.RETRYABLE,
     "TOO_BUSY": ErrorKind.RETRYABLE,
+    # There is an order with our client id: ours, then, however it got there. Of a form that is refused ours never are.
+    "INVALID_CLIENT_ORDER_ID": ErrorKind.RETRYABLE,
+    "ORDER_EXISTS": ErrorKind.RETRYABLE,
+    "DUPLICATE_REQUEST": ErrorKind.RETRYABLE,
     # Leverage is not changed while orders are open: once an earlier run's have been swept, it may be.
     "ORDER_PENDING": ErrorKind.RETRYABLE,
     "TOO_MANY_REQUESTS": ErrorKind.RATE_LIMITED,
@@ -49,7 +53,6 @@ KIND_BY_LABEL: dict[str, ErrorKind] = {
     "AMOUNT_TOO_MUCH": ErrorKind.INVALID_PARAMETERS,
     "INVALID_CURRENCY": ErrorKind.INVALID_PARAMETERS,
     "INVALID_CURRENCY_PAIR": ErrorKind.INVALID_PARAMETERS,
-    "INVALID_CLIENT_ORDER_ID": ErrorKind.INVALID_PARAMETERS,
     "PRICE_THRESHOLD_EXCEEDED": ErrorKind.INVALID_PARAMETERS,
     "TOO_MANY_CURRENCY_PAIRS": ErrorKind.INVALID_PARAMETERS,
     "MIXED_ACCOUNT_TYPE": ErrorKind.INVALID_PARAMETERS,

@@ -16,6 +16,7 @@ KIND_BY_CODE: dict[int, ErrorKind] = {
     503: ErrorKind.RETRYABLE,
     504: ErrorKind.RETRYABLE,
     20002: ErrorKind.RETRYABLE,
+    603: ErrorKind.RETRYABLE,  # a repeated request: what it repeats may have taken effect
     429: ErrorKind.RATE_LIMITED,
     510: ErrorKind.RATE_LIMITED,
     400: ErrorKind.AUTHENTICATION,  # "api key required"
@@ -39,7 +40,6 @@ KIND_BY_CODE: dict[int, ErrorKind] = {
     26: ErrorKind.INVALID_PARAMETERS,
     33333: ErrorKind.INVALID_PARAMETERS,
     44444: ErrorKind.INVALID_PARAMETERS,
-    603: ErrorKind.INVALID_PARAMETERS,  # a repeated request
     10095: ErrorKind.INVALID_PARAMETERS,
     10096: ErrorKind.INVALID_PARAMETERS,
     10097: ErrorKind.INVALID_PARAMETERS,
