@@ -61,12 +61,9 @@ def start_logging(
         stderr=(stderr or DescriptorSink(2)) if writes_to_stderr else None,
         file=RotatingFileSink(file.path, bytes_max=file.bytes_max, files_kept=file.files_kept) if file is not None else None,
         on_line=on_line,
-        shows_tracebacks=level in ("DEBUG", "TRACE"),
     )
-    logger.remove()
     logger.configure(patcher=logs.patch, extra={"actor": ""})
-    # `diagnose` would show the values of variables, secrets among them; `backtrace` frames that caught nothing.
-    logger.add(logs.take, level=level, format="{message}", diagnose=False, backtrace=False, catch=False, colorize=False)
+    logs.set_level(level)
     root = logging.getLogger()
     root.handlers[:] = [_ToLoguru(level=LIBRARY_LEVEL)]
     root.setLevel(LIBRARY_LEVEL)
@@ -83,15 +80,21 @@ class Logs:
         stderr: Sink | None,
         file: Sink | None,
         on_line: Callable[[LogLine], None] | None,
-        shows_tracebacks: bool,
     ) -> None:
         self._redact = redact
-        self._shows_tracebacks = shows_tracebacks
+        self._shows_tracebacks = False
         self._on_line = on_line
         self._thread = threading.get_ident()
         self._trio_token: trio.lowlevel.TrioToken | None = None
         self._stderr = Pump[str](stderr, render=_join, on_lost=_ignore) if stderr is not None else None
         self._file = Pump[str](file, render=_join_json, on_lost=self._file_lost) if file is not None else None
+
+    def set_level(self, level: str) -> None:
+        """Take lines of this level and above from now on, in place of whatever loguru has sent them to."""
+        self._shows_tracebacks = level in ("DEBUG", "TRACE")
+        logger.remove()
+        # `diagnose` would show the values of variables, secrets among them; `backtrace` frames that caught nothing.
+        logger.add(self.take, level=level, format="{message}", diagnose=False, backtrace=False, catch=False, colorize=False)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write until cancelled."""

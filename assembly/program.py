@@ -29,10 +29,11 @@ from assembly.presenter.presenter import Presenter, open_presenter
 from assembly.presenter.report import ExitStatus, Notice, RunReport, RuntimeStarted
 from assembly.redaction import redactor
 from assembly.registry import EXCHANGES, STRATEGIES
+from assembly.reloading.source import DiskSource
 from assembly.runtime import Runtime
 from assembly.settings import Settings, live_permissions
-from assembly.settings_loading import load_settings
-from assembly.signals import PAUSE_SIGNAL, STANDARD_ERROR, STATE_SIGNALS, ProcessSignals
+from assembly.settings_loading import FileRead, SettingsFile, table_of
+from assembly.signals import HANGUP_SIGNAL, PAUSE_SIGNAL, STANDARD_ERROR, STATE_SIGNALS, ProcessSignals
 from assembly.version import version
 from market.clock import SystemWallClock
 from supervision.child import DeathKind
@@ -41,19 +42,22 @@ from supervision.events import ChildDied, CleanupFailed, IntensityExceeded
 STANDARD_OUTPUT = 1
 SIGNALS_TO_FORCE = 3
 DECISION_SECONDS_MIN = 1.0
+HANGUP_SECONDS = 0.2
 
 
 def run_program(arguments: Sequence[str], environment: Mapping[str, str], signals: ProcessSignals) -> ExitStatus:
     """Run as the command line says; returns the exit status. Nothing is sent before everything was checked."""
     try:
         parsed = parse_arguments(arguments)
-        settings = load_settings(
+        file = SettingsFile(
             parsed.settings_path,
             overrides=parsed.overrides,
             environment=environment,
             known_exchanges={name: entry.known for name, entry in EXCHANGES.items()},
             parameters_type_by_strategy={name: entry.parameters for name, entry in STRATEGIES.items()},
         )
+        read = file.read()
+        settings = file.settings(table_of(read))
         _check_log_file(settings)
     except (ArgumentsError, SettingsError) as error:
         with contextlib.suppress(OSError):  # nobody listens, but the exit status says it too
@@ -73,7 +77,7 @@ def run_program(arguments: Sequence[str], environment: Mapping[str, str], signal
                 os.write(STANDARD_ERROR, f"{error}\n".encode(errors="replace"))
             return ExitStatus.USAGE
         with control or contextlib.nullcontext():
-            return trio.run(partial(_run, settings, parsed, environment, signals, journal, control, no_control))
+            return trio.run(partial(_run, settings, file, read, parsed, environment, signals, journal, control, no_control))
 
 
 def _open_journal(settings: Settings) -> JournalStore | None:
@@ -102,6 +106,8 @@ def _open_control(settings: Settings) -> tuple[ControlSocket | None, str | None]
 
 async def _run(
     settings: Settings,
+    file: SettingsFile,
+    read: FileRead,
     arguments: Arguments,
     environment: Mapping[str, str],
     signals: ProcessSignals,
@@ -131,11 +137,15 @@ async def _run(
             control=control,
             lifting=lifting,
             settings_path=str(arguments.settings_path.resolve()),
+            source=DiskSource(file),
+            read=read,
         )
     except JournalError as error:  # it could be opened, but this run not be written into it
         with contextlib.suppress(OSError):
             os.write(STANDARD_ERROR, f"{error}\n".encode(errors="replace"))
         return ExitStatus.USAGE
+    book_ages = {name: parts.settings.book_max_age_seconds for name, parts in runtime.tree.exchanges.items()}
+    cycles_wanted = {name: cycle.cycles for name, cycle in settings.cycles.items()}
     presenter = open_presenter(
         arguments.output_form,
         sink=DescriptorSink(STANDARD_OUTPUT),
@@ -145,8 +155,8 @@ async def _run(
         redact=redact,
         on_output_lost=lambda reason: runtime.request_stop(f"the output cannot be written any more: {reason}", ExitStatus.FAILED),
         actors=runtime.tree.root.snapshot,
-        book_max_age_seconds_by_exchange={name: parts.settings.book_max_age_seconds for name, parts in runtime.tree.exchanges.items()},
-        cycles_wanted={name: cycle.cycles for name, cycle in settings.cycles.items()},
+        book_max_age_seconds_by_exchange=book_ages,
+        cycles_wanted=cycles_wanted,
         lifting=lifting,
     )
     logs = start_logging(
@@ -156,6 +166,15 @@ async def _run(
         on_line=report if presenter.is_live else None,
         writes_to_stderr=not (presenter.is_live and os.isatty(STANDARD_ERROR)),
     )
+
+    def show_by(changed: Settings) -> None:
+        """Output is as the settings want it that run now."""
+        book_ages.update({name: exchange.book_max_age_seconds for name, exchange in changed.exchanges.items() if name in book_ages})
+        cycles_wanted.update({name: cycle.cycles for name, cycle in changed.cycles.items()})
+        presenter.set_log_level(changed.runtime.log_level)
+        logs.set_level(changed.runtime.log_level)
+
+    runtime.settings_observers.append(show_by)
     guard = Guard(
         guard_plan(settings, runtime.tree.accounts, environment),
         silence_seconds=settings.runtime.guardian_silence_seconds,
@@ -169,6 +188,8 @@ async def _run(
         def take(number: signal.Signals) -> None:
             if number in STATE_SIGNALS:
                 _change_state(runtime, report, number)
+            elif number == HANGUP_SIGNAL and not signals.is_terminal_gone():
+                nursery.start_soon(_reload_or_stop, runtime, signals, stopper)
             else:
                 stopper.take(number)
 
@@ -195,6 +216,15 @@ def _change_state(runtime: Runtime, report: Callable[[object], None], number: si
     said = runtime.desk.enter(command, by=number.name)
     if said is not None:
         report(Notice(f"{number.name}: {said}"))
+
+
+async def _reload_or_stop(runtime: Runtime, signals: ProcessSignals, stopper: _Stopper) -> None:
+    """What SIGHUP asks for. A terminal may be taken away only just after it has told that it was closed."""
+    await trio.sleep(HANGUP_SECONDS)
+    if signals.is_terminal_gone():
+        stopper.take(HANGUP_SIGNAL)
+    elif runtime.settings_desk is not None:
+        await runtime.settings_desk.reload(by=HANGUP_SIGNAL.name)
 
 
 async def _show(presenter: Presenter, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

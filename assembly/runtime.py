@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import localcontext
 from functools import partial
+from math import inf
 
 import trio
 
@@ -25,7 +26,11 @@ from assembly.journaling import RunJournal
 from assembly.parts import AccountParts
 from assembly.presenter.lifting import DEFAULT, HowToLift
 from assembly.presenter.report import ExitStatus, Notice, RunReport, RuntimeStopping, StateLeft, StopAwaited
+from assembly.reloading.desk import SettingsDesk
+from assembly.reloading.source import SettingsSource
+from assembly.reloading.watch import watch_settings
 from assembly.settings import Settings
+from assembly.settings_loading import FileRead
 from assembly.tree import CLOSE_TIMEOUT_SECONDS, Tree
 from market.clock import WallClock
 from market.exact import PRECISE
@@ -46,7 +51,8 @@ class Runtime:
 
     With a `journal`, what happens is written there, and what earlier runs left in it is taken over; `redact` takes secrets out
     of what is written and answered. With a `control` socket the run can be spoken to (`assembly/control`); `lifting` words what
-    a person types, and `settings_path` is the settings file's real path. Whoever opened journal and socket closes them after the run.
+    a person types, and `settings_path` is the settings file's real path. With a `source`, and with what was `read` there and came to
+    the settings, other settings can be taken over (`assembly/reloading`). Whoever opened journal and socket closes them after the run.
     """
 
     def __init__(
@@ -62,8 +68,14 @@ class Runtime:
         control: ControlSocket | None = None,
         lifting: HowToLift = DEFAULT,
         settings_path: str = "",
+        source: SettingsSource | None = None,
+        read: FileRead | None = None,
     ) -> None:
         self._settings = settings
+        self._source = source
+        self._settings_changed = trio.Event()
+        self.settings_observers: list[Callable[[Settings], None]] = []
+        """Called with other settings in the step in which they begin to hold; they must not raise."""
         self._redact = redact
         self._control = control
         self._lifting = lifting
@@ -85,7 +97,23 @@ class Runtime:
             journal=self._journal,
             report=self._report,
             fail=self._fail,
-            control=None if control is None else self._serve_control,
+            controls={
+                **({} if control is None else {"control": self._serve_control}),
+                **({} if source is None else {"settings": self._watch_settings}),
+            },
+        )
+        self.settings_desk = (
+            None
+            if source is None or read is None
+            else SettingsDesk(
+                settings,
+                source=source,
+                began_with=read,
+                runs=self.tree,
+                on_change=self._change_settings,
+                is_stopping=lambda: self._is_stopping,
+                report=self._report,
+            )
         )
         self._picture = RunPicture(
             self.tree,
@@ -98,6 +126,7 @@ class Runtime:
             states=self.tree.states,
             accounts=self.tree.accounts,
             cycles=settings.cycles,
+            settings=self.settings_desk,
             picture=self._picture,
             recorder=NoRecorder() if self._journal is None else self._journal.recorder,
             settings_path=settings_path,
@@ -134,11 +163,22 @@ class Runtime:
         carry_out = partial(self.desk.carry_out, by="mm-ctl")
         await ControlServer(self._control.listener, carry_out=carry_out, redact=self._redact).run(context)
 
+    async def _watch_settings(self, context: ChildContext) -> None:
+        if self._source is None or self.settings_desk is None:
+            raise RuntimeError("a run whose settings come from nowhere has nothing to watch")
+        await watch_settings(self.settings_desk, self._source, context)
+
+    def _change_settings(self, settings: Settings) -> None:
+        self._settings = settings
+        changed, self._settings_changed = self._settings_changed, trio.Event()
+        changed.set()
+        for observer in self.settings_observers:
+            observer(settings)
+
     async def _run(self) -> RunReport:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._stop_when_asked)
-            if self._settings.runtime.run_for_seconds is not None:
-                nursery.start_soon(self._stop_after, self._settings.runtime.run_for_seconds)
+            nursery.start_soon(self._stop_in_time)
             try:
                 await self.tree.root.run()
             except SupervisionError as error:
@@ -220,9 +260,16 @@ class Runtime:
             owners = {name: cycle.ids.next_id for name, cycle in self.tree.cycles.items() if cycle.settings.account == parts.name}
             await parts.closer.flatten(owners=owners, rules=parts.rules)
 
-    async def _stop_after(self, seconds: float) -> None:
-        await trio.sleep(seconds)
-        self.request_stop(f"{seconds:g} s are over")
+    async def _stop_in_time(self) -> None:
+        """After `run_for_seconds` of the settings that there are then, counted from the start."""
+        while True:
+            changed, seconds = self._settings_changed, self._settings.runtime.run_for_seconds
+            left_seconds = inf if seconds is None else self._started_at + seconds - trio.current_time()
+            with trio.move_on_after(max(0.0, left_seconds)) as waiting:
+                await changed.wait()
+            if waiting.cancelled_caught:
+                self.request_stop(f"{seconds:g} s are over")
+                return
 
     def _report(self, event: object) -> None:
         # Whatever makes the root stop, gates come first.

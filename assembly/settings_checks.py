@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,11 @@ def check_settings(
     environment: Mapping[str, str],
     known_exchanges: Mapping[str, KnownExchange],
     parameters_type_by_strategy: Mapping[str, type[msgspec.Struct]],
+    winning: Collection[str] = (),
 ) -> Settings:
     """Lay environment and overrides over what the file says, and check that the whole makes sense.
+
+    Keys that are `winning`, as "cycles.btc.quantity", are not overridden.
 
     Raises:
         SettingsError: it does not.
@@ -69,8 +72,8 @@ def check_settings(
         raise SettingsError("there is no cycle to run: add a table such as [cycles.btc] (see docs/configuration.md)")
     cycles = {name: _check_cycle(name, cycle, found.accounts, parameters_type_by_strategy) for name, cycle in found.cycles.items()}
 
-    runtime = _override_runtime(found.runtime, overrides, environment, folder)
-    cycles = {name: _override_cycle(cycle, overrides) for name, cycle in cycles.items()}
+    runtime = _override_runtime(found.runtime, overrides, environment, folder, winning)
+    cycles = {name: _override_cycle(name, cycle, overrides, winning) for name, cycle in cycles.items()}
     exchanges, accounts = dict(found.exchanges), dict(found.accounts)
     if overrides.exchange is not None:
         _check_known("--exchange", overrides.exchange, known_exchanges, "exchange")
@@ -148,7 +151,9 @@ def _check_cycle(
 # What overrides it
 
 
-def _override_runtime(runtime: RuntimeSettings, overrides: Overrides, environment: Mapping[str, str], folder: Path) -> RuntimeSettings:
+def _override_runtime(
+    runtime: RuntimeSettings, overrides: Overrides, environment: Mapping[str, str], folder: Path, winning: Collection[str]
+) -> RuntimeSettings:
     if 0 < runtime.guardian_silence_seconds < GUARDIAN_SILENCE_SECONDS_MIN:
         raise SettingsError(
             f"runtime.guardian_silence_seconds is {runtime.guardian_silence_seconds:g}; expected {GUARDIAN_SILENCE_SECONDS_MIN:g} "
@@ -160,24 +165,25 @@ def _override_runtime(runtime: RuntimeSettings, overrides: Overrides, environmen
         )
     log_level = runtime.log_level
     for source, text in (("the environment variable LOG_LEVEL", environment.get("LOG_LEVEL")), ("--log-level", overrides.log_level)):
-        if text:
+        if text and "runtime.log_level" not in winning:
             wanted = [level for level in _LOG_LEVELS if level == text.upper()]
             if not wanted:
                 raise SettingsError(f'{source} is "{text}"; expected one of {", ".join(_LOG_LEVELS)}.{nearest(text, _LOG_LEVELS)}')
             log_level = wanted[0]
+    is_overridden = overrides.run_for_seconds is not None and "runtime.run_for_seconds" not in winning
     return replace(
         runtime,
         log_level=log_level,
         log_file=str(folder / runtime.log_file) if runtime.log_file else None,
         guardian_folder=str(folder / runtime.guardian_folder),
         control_socket=str(control_path(folder, runtime.control_socket) or ""),
-        run_for_seconds=runtime.run_for_seconds if overrides.run_for_seconds is None else overrides.run_for_seconds,
+        run_for_seconds=overrides.run_for_seconds if is_overridden else runtime.run_for_seconds,
     )
 
 
-def _override_cycle(cycle: CycleSettings, overrides: Overrides) -> CycleSettings:
+def _override_cycle(name: str, cycle: CycleSettings, overrides: Overrides, winning: Collection[str]) -> CycleSettings:
     said: dict[str, Any] = {"symbol": overrides.symbol, "quantity": overrides.quantity, "cycles": overrides.cycles}
-    return replace(cycle, **{key: value for key, value in said.items() if value is not None})
+    return replace(cycle, **{key: value for key, value in said.items() if value is not None and f"cycles.{name}.{key}" not in winning})
 
 
 def _move_to_exchange(

@@ -2,7 +2,7 @@
 
 root                  rest_for_one
 ├─ journal              what happens, written down before it is acted on; only where something outlives the run
-├─ controls           the control socket's server; without it the run goes on
+├─ controls           the control socket's server, and who looks at the settings file; without them the run goes on
 ├─ exchanges          the simulated exchanges that this program embeds
 ├─ feeds              one per exchange
 ├─ accounts           one per credential; cleaned up by closing: every order of ours cancelled and confirmed
@@ -84,8 +84,8 @@ class OrdersLeft(Exception):
 class Tree:
     """Everything of one run: its parts and its supervisors.
 
-    `control` serves the control socket, if the run has one. `fail` is called when an actor meets what no restart can mend: with a
-    status of USAGE the whole program is to stop, otherwise only what met it has ended.
+    `controls` are actors by name that nothing waits for, and without which trading goes on. `fail` is called when an actor meets
+    what no restart can mend: with a status of USAGE the whole program is to stop, otherwise only what met it has ended.
     """
 
     def __init__(
@@ -98,9 +98,9 @@ class Tree:
         journal: RunJournal | None,
         report: Report,
         fail: Fail,
-        control: Callable[[ChildContext], Awaitable[None]] | None = None,
+        controls: Mapping[str, Callable[[ChildContext], Awaitable[None]]] | None = None,
     ) -> None:
-        self._control = control
+        self._control_actors = controls or {}
         self._settings = settings
         self._wall_clock = wall_clock
         self._seed = seed
@@ -220,7 +220,7 @@ class Tree:
         cycles = [self._cycle_child(parts) for parts in self.cycles.values()]
         groups = [
             *([self._journal_child(self._journal)] if self._journal is not None else []),
-            *([self._controls(self._control)] if self._control is not None else []),
+            *([self._controls()] if self._control_actors else []),
             *([self._group("exchanges", embedded, Intensity(restarts_max=0)).as_child()] if embedded else []),
             self._group("feeds", feeds, Intensity()).as_child(),
             self._group("accounts", accounts, Intensity()).as_child(),
@@ -262,12 +262,12 @@ class Tree:
 
         return Child("journal", run, stop_deadline_seconds=JOURNAL_STOP_DEADLINE_SECONDS, liveness_timeout_seconds=JOURNAL_LIVENESS_SECONDS)
 
-    def _controls(self, control: Callable[[ChildContext], Awaitable[None]]) -> Child:
+    def _controls(self) -> Child:
         """Before all that takes long to start, so that it can be spoken to meanwhile, and stopped after it. Behind the journal, which
         remembers what is said even during a stop. Nothing waits for it, and a run that cannot be spoken to any more goes on: signals
         still reach it."""
-        child = Child("control", control, stop_deadline_seconds=CHILD_STOP_DEADLINE_SECONDS)
-        group = self._group("controls", [child], Intensity())
+        children = [Child(name, run, stop_deadline_seconds=CHILD_STOP_DEADLINE_SECONDS) for name, run in self._control_actors.items()]
+        group = self._group("controls", children, Intensity())
 
         async def run(context: ChildContext) -> None:
             context.started()

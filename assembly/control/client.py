@@ -24,6 +24,10 @@ WAIT_SECONDS_MAX = 3600.0
 REASON_LENGTH_MAX = 300
 _STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
 
+_HOW_TO_SET = (
+    "set is followed by a cycle, a key of its table and a value, as in: set btc quantity 200; or by a whole key and a value, as in: "
+    "set limits.max_open_orders 5"
+)
 _DESCRIPTION = "Speak to the run of mm-runtime that SETTINGS is the settings file of."
 _EPILOG = """\
 commands:
@@ -32,6 +36,8 @@ commands:
   reduce-only    place and keep only what makes a position smaller
   halt           as pause, and only somebody who says --from-halt lifts it
   resume         back to run
+  reload         take over the settings file, as a change of it is within two seconds
+  set            give one setting another value, for this run only
 
 A state is of a scope: everything (global), one account, one cycle. The strictest that concerns an order counts.
 It stays until it is lifted, over restarts too.
@@ -41,6 +47,9 @@ examples:
   mm-ctl config.toml halt --reason "prices look wrong"
   mm-ctl config.toml resume --from-halt
   mm-ctl config.toml pause cycle:btc
+  mm-ctl config.toml set btc quantity 200
+  mm-ctl config.toml set btc parameters.price_offset_ticks 2
+  mm-ctl config.toml set limits.max_open_orders 5
 
 exit status:
   0  done
@@ -67,11 +76,14 @@ def run_client(arguments: Sequence[str]) -> int:
     try:
         found = _parser().parse_intermixed_args(arguments)
         settings_path, command = _settings_path(found.settings_path), Command(found.command)
+        scope, key, value = _operands(command, found.operands)
         place = _place(settings_path)
         request = Request(
             version=VERSION,
             command=command,
-            scope=found.scope,
+            scope=scope,
+            key=key,
+            value=value,
             reason=_reason(found.reason),
             from_halt=found.from_halt,
             settings=str(settings_path.resolve()),
@@ -135,6 +147,24 @@ def _settings_path(path: Path) -> Path:
     if str(path) in {command.value for command in Command}:
         raise _Unusable(f"mm-ctl: the settings file comes first: mm-ctl config.toml {path}")
     return path
+
+
+def _operands(command: Command, operands: Sequence[str]) -> tuple[str, str, str]:
+    """Scope, key and value of what stands behind the command."""
+    if command is Command.SET:
+        if len(operands) not in (2, 3):
+            raise _Unusable(f"mm-ctl: {_HOW_TO_SET}")
+        *owner, key, value = operands
+        return GLOBAL, ".".join([*(_owner(name) for name in owner), key]), value
+    if len(operands) > (0 if command is Command.RELOAD else 1):
+        raise _Unusable(f"mm-ctl: unrecognized arguments: {' '.join(operands[1:] or operands)} (see mm-ctl --help)")
+    return (operands[0] if operands else GLOBAL), "", ""
+
+
+def _owner(name: str) -> str:
+    """Where the settings of a cycle, or of what is named as a scope is, stand in the file."""
+    kind, _, of = name.partition(":")
+    return f"{kind}s.{of}" if kind in ("account", "cycle") and of else f"cycles.{name}"
 
 
 def _place(settings_path: Path) -> Path:
@@ -213,7 +243,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("settings_path", metavar="SETTINGS", type=Path, help="the settings file that the run was started with")
     parser.add_argument("command", metavar="COMMAND", choices=[command.value for command in Command], help="see below")
-    parser.add_argument("scope", metavar="SCOPE", nargs="?", default=GLOBAL, help="global (the default), account:NAME or cycle:NAME")
+    parser.add_argument(
+        "operands", metavar="SCOPE", nargs="*", help="global (the default), account:NAME or cycle:NAME; of set: [CYCLE] KEY VALUE"
+    )
     parser.add_argument("--reason", metavar="TEXT", default="", help="kept with the state, and shown wherever the state is")
     parser.add_argument("--from-halt", action="store_true", help="I have looked at why it was halted: lift the halt")
     parser.add_argument(

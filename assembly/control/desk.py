@@ -15,13 +15,24 @@ from functools import partial
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from actors.accounts.permission import orders_to_pull
 from actors.accounts.trading_states import TradingStates
 from assembly.control.picture import RunPicture
-from assembly.control.protocol import NAMES_TOLD_MAX, Answer, Command, PulledOrders, Request, StateInForce
+from assembly.control.protocol import (
+    NAMES_TOLD_MAX,
+    Answer,
+    ChangedSetting,
+    Command,
+    PulledOrders,
+    Request,
+    SetByHand,
+    StateInForce,
+)
 from assembly.decoding import nearest
 from assembly.parts import AccountParts
+from assembly.reloading.desk import SettingsDesk
 from assembly.settings import CycleSettings
 from market.symbol import Symbol
 from orders.ledger import AccountLedger
@@ -51,6 +62,7 @@ class ControlDesk:
         states: TradingStates,
         accounts: Mapping[str, AccountParts],
         cycles: Mapping[str, CycleSettings],
+        settings: SettingsDesk | None,
         picture: RunPicture,
         recorder: Recorder,
         settings_path: str,
@@ -60,6 +72,7 @@ class ControlDesk:
         self._states = states
         self._accounts = accounts
         self._cycles = cycles
+        self._settings = settings
         self._picture = picture
         self._recorder = recorder
         self._settings_path = settings_path
@@ -67,7 +80,9 @@ class ControlDesk:
         self._is_stopping = is_stopping
 
     async def carry_out(self, request: Request, *, by: str) -> Answer:
-        """Do what is asked, and answer once it is done. Cancelled: a state that was entered stays."""
+        """Do what is asked, and answer once it is done. Cancelled: a state that was entered stays, and so do other settings."""
+        if request.command in (Command.RELOAD, Command.SET):
+            return await self._change_settings(request, by)
         decision = self._decide(request, by)
         if isinstance(decision, Answer):
             await trio.lowlevel.checkpoint()
@@ -91,17 +106,47 @@ class ControlDesk:
             return decision.message
         return None if decision.is_new else decision.message
 
+    # Settings
+
+    async def _change_settings(self, request: Request, by: str) -> Answer:
+        elsewhere = self._is_elsewhere(request)
+        if elsewhere is not None or self._settings is None:
+            await trio.lowlevel.checkpoint()
+            return elsewhere or _refusal("the settings of this run come from no file, and cannot be changed")
+        if request.reason:
+            by = f"{by}: {request.reason}"
+        if request.command is Command.RELOAD:
+            outcome = await self._settings.reload(by=by)
+        else:
+            outcome = self._settings.set(request.key, request.value, by=by)
+        written = await self._written(request) if outcome.changes and self._keeps_states else ""
+        return Answer(
+            done=outcome.done,
+            message="\n".join(filter(None, (outcome.message, written))),
+            changes=tuple(
+                ChangedSetting(key=change.key, before=change.before, after=change.after, applies=change.applies)
+                for change in outcome.changes
+            ),
+        )
+
+    def _is_elsewhere(self, request: Request) -> Answer | None:
+        """The refusal of what is meant for the run of another settings file."""
+        if not request.settings or request.settings == self._settings_path:
+            return None
+        return _refusal(
+            f"this is the run of {self._settings_path}, not of {request.settings}: give each settings file a "
+            "runtime.control_socket of its own"
+        )
+
     # Deciding
 
     def _decide(self, request: Request, by: str) -> _Decision | Answer:
-        if request.settings and request.settings != self._settings_path:
-            return _refusal(
-                f"this is the run of {self._settings_path}, not of {request.settings}: give each settings file a "
-                "runtime.control_socket of its own"
-            )
+        elsewhere = self._is_elsewhere(request)
+        if elsewhere is not None:
+            return elsewhere
         state = request.command.state
         if state is None:
-            return Answer(done=True, message="", status=self._picture.status())
+            return Answer(done=True, message="", status=replace(self._picture.status(), set_by_hand=self._set_by_hand()))
         scope = request.scope
         known = self._scopes()
         if scope not in known:
@@ -117,6 +162,10 @@ class ControlDesk:
         if state is TradingState.RUN:
             return _Decision(message="\n".join([message, *self._what_still_holds(scope)]), is_new=current is not state)
         return _Decision(message=message, is_new=current is not state, forbidden=tuple(self._forbidden(scope)))
+
+    def _set_by_hand(self) -> tuple[SetByHand, ...]:
+        found = {} if self._settings is None else self._settings.set_by_hand()
+        return tuple(SetByHand(key=key, value=value, in_file=in_file) for key, (value, in_file) in found.items())
 
     def _scopes(self) -> list[str]:
         """Everything that can be put into a state, and what an earlier run has left in one."""

@@ -20,13 +20,15 @@ NAMES_TOLD_MAX = 100
 
 
 class Command(enum.Enum):
-    """What can be asked. All but STATUS put a scope into a state."""
+    """What can be asked. STATUS tells, RELOAD and SET are about the settings; all others put a scope into a state."""
 
     STATUS = "status"
     PAUSE = "pause"
     REDUCE_ONLY = "reduce-only"
     HALT = "halt"
     RESUME = "resume"
+    RELOAD = "reload"
+    SET = "set"
 
     @property
     def state(self) -> TradingState | None:
@@ -46,10 +48,11 @@ class BadRequest(Exception):
     """It cannot be understood; the text says why."""
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One request. `settings` is the real path of the settings file that the asker means; empty: whichever this run has.
 
-    `from_halt` says that somebody has looked at why the scope was halted. Without it nothing frees a halted scope.
+    `from_halt` says that somebody has looked at why the scope was halted. Without it nothing frees a halted scope. `key` and
+    `value` are of SET: a whole key of the settings file, and what stands behind its equals sign there.
     """
 
     version: int
@@ -58,6 +61,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     reason: Annotated[str, Meta(max_length=300)] = ""
     from_halt: bool = False
     settings: Annotated[str, Meta(max_length=5_000)] = ""
+    key: Annotated[str, Meta(max_length=200)] = ""
+    value: Annotated[str, Meta(max_length=1_000)] = ""
 
 
 class StateInForce(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +120,23 @@ class CycleStatus(msgspec.Struct, frozen=True, kw_only=True):
     state: TradingState
 
 
+class ChangedSetting(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting that has another value now; `applies` says from when on."""
+
+    key: str
+    before: str
+    after: str
+    applies: str
+
+
+class SetByHand(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting that `set` has given another value than the file has, for as long as the run lasts."""
+
+    key: str
+    value: str
+    in_file: str
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The run at one moment. `states_are_kept`: a restart goes on in the states that were declared."""
 
@@ -130,6 +152,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     states_are_kept: bool
     accounts: tuple[AccountStatus, ...]
     cycles: tuple[CycleStatus, ...]
+    set_by_hand: tuple[SetByHand, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +167,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     halted: StateInForce | None = None
     orders: PulledOrders | None = None
     status: Status | None = None
+    changes: tuple[ChangedSetting, ...] = ()
 
 
 class _Versioned(msgspec.Struct):

@@ -48,7 +48,11 @@ def status_lines(status: Status, lifting: HowToLift) -> list[str]:
         for order in account.unknown:
             what = f"{order.client_order_id} ({order.cycle}, {order.symbol})"
             lines.append(f"  UNKNOWN for {duration(order.seconds)}: {what}; the exchange is being asked")
-    return [*lines, "", *columns([_CYCLE_HEADINGS, *map(_cycle_cells, status.cycles)], "<<<<<<<")]
+    lines += ["", *columns([_CYCLE_HEADINGS, *map(_cycle_cells, status.cycles)], "<<<<<<<")]
+    if status.set_by_hand:
+        lines.append("")
+        lines += [f"SET: {found.key} is {found.value}, and {found.in_file} in the settings file" for found in status.set_by_hand]
+    return lines
 
 
 def duration(seconds: float) -> str:

@@ -12,15 +12,15 @@ import sys
 from types import FrameType
 
 from assembly.descriptors import fill_closed_descriptors
-from assembly.signals import STANDARD_ERROR, STOP_SIGNALS
+from assembly.signals import HANGUP_SIGNAL, STANDARD_ERROR, STOP_SIGNALS
 
 _SIGNAL_STATUS = 128
 
 
 def main() -> None:
     """Run the checks and leave with their exit status (see `--help`)."""
-    for number in STOP_SIGNALS:
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+    for number in (*STOP_SIGNALS, HANGUP_SIGNAL):
+        if number is not HANGUP_SIGNAL or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)
     fill_closed_descriptors()
     from assembly.doctor.program import run_doctor  # the heavy imports

@@ -82,6 +82,9 @@ class LivePresenter:
     def event(self, time_milliseconds: int, event: object) -> None:
         self._state.fold(time_milliseconds, event)
 
+    def set_log_level(self, log_level: str) -> None:
+        """The picture is the same at every level; the lines of the log come by it."""
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         self._started_at = trio.current_time()
         task_status.started()

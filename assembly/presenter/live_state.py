@@ -268,5 +268,6 @@ _BAD_NEWS = frozenset(
         "impossible_transition",
         "guardian_lost",
         "guardian_acted",
+        "settings_refused",
     }
 )

@@ -212,6 +212,14 @@ def _value(value: object) -> str:
             return str(value)
 
 
+def _setting_changed(fields: Fields) -> str:
+    return f"{fields['key']}: {fields['before']} -> {fields['after']}, {fields['applies']} (by {fields['by']})"
+
+
+def _settings_refused(fields: Fields) -> str:
+    return f"by {fields['by']}, and nothing was changed: {fields['reason']}"
+
+
 _PHRASES: dict[str, Callable[[Fields], str]] = {
     "book_top": _book_top,
     "balance_changed": _balance_changed,
@@ -233,6 +241,8 @@ _PHRASES: dict[str, Callable[[Fields], str]] = {
     "quotes_pulled": _quotes_pulled,
     "hold_placed": _hold,
     "hold_taken_over": _hold,
+    "setting_changed": _setting_changed,
+    "settings_refused": _settings_refused,
     "log": _log,
     "notice": _text,
     **dict.fromkeys(

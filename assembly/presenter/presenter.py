@@ -32,6 +32,10 @@ class Presenter(Protocol):
         """Show `event`, which happened at that wall time. Never waits, never raises; call it in Trio's thread only."""
         ...
 
+    def set_log_level(self, log_level: str) -> None:
+        """Tell from now on what this level tells."""
+        ...
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write until cancelled. What is not written by then, `finish` writes."""
         ...
@@ -86,7 +90,7 @@ def open_presenter(
     return StreamPresenter(
         sink,
         renderer=json_renderer if form is OutputForm.JSON else line_renderer,
-        tells_quiet=log_level in ("DEBUG", "TRACE"),
+        log_level=log_level,
         redact=redact,
         on_output_lost=on_output_lost,
         finish_deadline_seconds=finish_deadline_seconds,

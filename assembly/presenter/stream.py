@@ -22,6 +22,7 @@ from orders.reconciliation import CycleReconciled
 from orders.states import StateEntered, StateRecovered, TradingState
 
 BOOK_TOP_INTERVAL_MILLISECONDS = 1000
+LEVELS_OF_QUIET = ("DEBUG", "TRACE")  # that tell quiet events too
 
 
 class Renderer(Protocol):
@@ -91,7 +92,7 @@ class StreamPresenter:
         sink: Sink,
         *,
         renderer: Renderer,
-        tells_quiet: bool,
+        log_level: str,
         redact: Callable[[str], str],
         on_output_lost: Callable[[str], None],
         finish_deadline_seconds: float,
@@ -100,7 +101,7 @@ class StreamPresenter:
     ) -> None:
         self._lifting = lifting
         self._renderer = renderer
-        self._tells_quiet = tells_quiet
+        self._tells_quiet = log_level in LEVELS_OF_QUIET
         self._redact = redact
         self._finish_deadline_seconds = finish_deadline_seconds
         self._pump: Pump[Event] = Pump(sink, render=self._render, on_lost=on_output_lost, capacity=capacity)
@@ -126,6 +127,9 @@ class StreamPresenter:
         elif type(event) is CycleReconciled:
             self._cycles.remember(time_milliseconds, event)
         self._pump.put((time_milliseconds, event))
+
+    def set_log_level(self, log_level: str) -> None:
+        self._tells_quiet = log_level in LEVELS_OF_QUIET
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         await self._pump.run(task_status=task_status)

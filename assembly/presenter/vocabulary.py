@@ -21,6 +21,7 @@ from actors.journal import entries as journal_entries
 from actors.journal import events as journal_events
 from assembly.guardian import events as guardian_events
 from assembly.presenter import report as runtime_events
+from assembly.reloading import events as reloading_events
 from market import events as market_events
 from market.instrument import decimal_from_book, format_decimal
 from market.symbol import Symbol
@@ -38,7 +39,7 @@ Fields = dict[str, object]
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 _AVERAGE = Context(prec=12)
 # Of events: what lasts, or what only a person can tell the meaning of.
-WARNINGS = frozenset({"order_still_unknown", "account_not_ready", "balance_differs", "foreign_order_seen"})
+WARNINGS = frozenset({"order_still_unknown", "account_not_ready", "balance_differs", "foreign_order_seen", "settings_refused"})
 _LOG_LEVELS_TOLD = ("WARNING", "ERROR", "CRITICAL")
 
 
@@ -355,6 +356,8 @@ _TELLERS: dict[type, _Teller] = {
     guardian_events.GuardianWatching: _named("guardian_watching"),
     guardian_events.GuardianLost: _named("guardian_lost"),
     guardian_events.GuardianActed: _named("guardian_acted"),
+    reloading_events.SettingChanged: _named("setting_changed"),
+    reloading_events.SettingsRefused: _named("settings_refused"),
     runtime_events.RuntimeStarted: _named("started"),
     runtime_events.RunRecovered: _named("recovered"),
     runtime_events.HoldTakenOver: _named("hold_taken_over"),

@@ -11,6 +11,7 @@ from actors.journal import events as journal_events
 from actors.journal.entries import HoldPlaced
 from assembly.guardian import events as guardian_events
 from assembly.presenter import report as runtime_events
+from assembly.reloading import events as reloading_events
 from market import events as market_events
 from market.events import Side
 from market.instrument import Instrument
@@ -289,6 +290,10 @@ EVENTS: tuple[object, ...] = (
     runtime_events.RuntimeStopping(reason="SIGINT", deadline_seconds=10.0),
     runtime_events.StopAwaited(awaited=("account main: 1 order",), how_to_force="press Ctrl-C once more"),
     runtime_events.Notice("LIVE: account main trades with real money"),
+    reloading_events.SettingChanged(
+        key="cycles.btc.quantity", before="100", after="200", by="mm-ctl: the day is good", applies="from the cycle's next round on"
+    ),
+    reloading_events.SettingsRefused(by="the file", reason="needs a restart: accounts.main.exchange."),
     runtime_events.LogLine("WARNING", "feed:gateio_spot", "slow"),
 )
 

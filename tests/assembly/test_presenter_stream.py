@@ -123,7 +123,7 @@ async def test_dropped_events_are_counted_and_said(nursery: trio.Nursery) -> Non
     presenter = StreamPresenter(
         sink,
         renderer=json_renderer,
-        tells_quiet=False,
+        log_level="INFO",
         redact=str,
         on_output_lost=_unexpected,
         finish_deadline_seconds=1,
@@ -147,7 +147,7 @@ async def test_reconciliation_that_was_dropped_is_told_at_the_end_and_only_then(
     presenter = StreamPresenter(
         sink,
         renderer=json_renderer,
-        tells_quiet=False,
+        log_level="INFO",
         redact=str,
         on_output_lost=_unexpected,
         finish_deadline_seconds=1,

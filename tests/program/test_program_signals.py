@@ -61,7 +61,7 @@ def test_signal_in_the_middle_of_a_buy_finds_out_what_became_of_it(number: signa
         assert re.search(r"^  mm-btc-\w+ .* buy +market .* (filled|cancelled|rejected)\b", program.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize("number", [SIGINT, SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@EACH_SIGNAL
 def test_signal_with_a_sell_resting_cancels_it(number: signal.Signals, tmp_path: Path, quiet_exchange: Exchange) -> None:
     with Program(settings(tmp_path, exchange=quiet_exchange)) as program:
         program.wait_for("order_placed", count=2)

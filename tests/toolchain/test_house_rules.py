@@ -21,6 +21,10 @@ CATCHES_EVERYTHING: dict[tuple[str, str], str] = {
     ): "what a third-party reader raises over the other side's bytes ends that one connection",
     ("assembly/guardian/sweep.py", "_sweep"): "the last one awake tries again, whatever the defect, for ten minutes",
     ("assembly/program.py", "_show"): "a picture that cannot be drawn must not stop trading",
+    (
+        "assembly/reloading/desk.py",
+        "_apply",
+    ): "of a strategy of somebody's own, whose parameters it may refuse in any way: the running ones stay",
     ("soak/world.py", "_run"): "what is left of a killed process may fail as it likes; a living one's errors go on as violations",
     ("soak/run.py", "run_options"): "whatever goes wrong in a world is what this looks for",
     ("supervision/incarnation.py", "_run_start"): "a supervisor is who catches whatever a child raises",
