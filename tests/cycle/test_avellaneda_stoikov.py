@@ -170,6 +170,30 @@ def test_risk_aversion_of_one_moves_the_price_by_one_deviation_at_the_maximum() 
     assert fact(plain(gamma=7.5), "gamma") == 7.5
 
 
+def test_half_spread_is_a_distance_from_the_mid_also_where_the_reservation_price_is_far_away() -> None:
+    wanted = plain(view_of(now=600.0, inventory=inventory_of(10)), model=Model.FINITE_HORIZON, gamma=2_500.0, spread_max_fraction=D("0.5"))
+    shift, half = -10 * 2_500 * SIGMA**2 * 600, 2_500 * SIGMA**2 * 600 / 2 + math.log(1 + 2_500 / DECAY) / 2_500
+    assert shift < -0.1
+    assert fact(wanted, "ask_spread_fraction") == pytest.approx(half / (1 + shift))
+
+
+def test_reservation_price_is_never_more_than_a_fifth_from_the_mid() -> None:
+    for orders in (-9, 9):
+        wanted = plain(view_of(now=600.0, inventory=inventory_of(orders)), model=Model.FINITE_HORIZON, gamma=1e6)
+        assert fact(wanted, "reservation_price") == pytest.approx(60_000 * (1.2 if orders < 0 else 0.8))
+
+
+def test_rebate_larger_than_the_models_spread_leaves_the_minimum_spread() -> None:
+    wanted = plain(intensity_decay=1e6, maker_fee_fraction=D("-0.0002"), spread_min_fraction=D("0.001"))
+    assert float(asks(wanted)[0].price - bids(wanted)[0].price) == pytest.approx(60_000 * 0.0006, abs=0.3)
+
+
+def test_inventory_beyond_its_maximum_moves_the_price_no_further() -> None:
+    full, fuller = (plain(view_of(inventory=inventory_of(orders)), model=Model.FINITE_HORIZON) for orders in (10, 15))
+    assert fact(full, "reservation_price") == pytest.approx(fact(fuller, "reservation_price"))
+    assert fact(fuller, "inventory_orders") == pytest.approx(15)
+
+
 def test_models_agree_on_the_direction_and_differ_in_the_amount() -> None:
     found = {model: fact(plain(view_of(inventory=inventory_of(5)), model=model), "reservation_price") for model in Model}
     assert all(price < 60_000 for price in found.values())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import enum
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -30,6 +33,7 @@ from strategy_views import (
 )
 
 from actors.cycle.quoting.contract import LastFill, MidSample, Quote, QuotingView, Wanted
+from actors.cycle.quoting.strategies.avellaneda_stoikov import AvellanedaStoikovParameters
 from actors.cycle.quoting.strategies.parameters import TwoSidedParameters
 from actors.cycle.quoting.strategies.pricing import PriceSource
 from actors.cycle.quoting.strategies.simple import Quoting, QuotingParameters
@@ -40,6 +44,7 @@ from orders.life_cycle import OrderState
 from orders.tally import Tally
 
 D = Decimal
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "strategies.md"
 # Parameters that leave out what a test is not about: no fees, no patience, no lean.
 PLAIN = QuotingParameters(
     maker_fee_fraction=D(0),
@@ -472,6 +477,17 @@ def test_every_parameter_is_explained_where_it_is_declared() -> None:
     for kind in (TwoSidedParameters, QuotingParameters):
         own = set(kind.__annotations__)
         assert all(f"`{name}`" in (kind.__doc__ or "") for name in own)
+
+
+@pytest.mark.parametrize("kind", [QuotingParameters, AvellanedaStoikovParameters])
+def test_documentation_has_every_parameter_with_its_default(kind: type[TwoSidedParameters]) -> None:
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| (?:`([^|]+)`|none) \| `[^|]+` \|", DOCUMENT.read_text(), re.MULTILINE)
+    documented = {name: default.strip('"') for name, default in rows}
+    for field in msgspec.structs.fields(kind):
+        default = field.default.value if isinstance(field.default, enum.Enum) else field.default
+        assert documented[field.name] == ("" if default is None else f"{default:g}" if isinstance(default, float) else str(default).lower())
+    both = {field.name for each in (QuotingParameters, AvellanedaStoikovParameters) for field in msgspec.structs.fields(each)}
+    assert set(documented) == both
 
 
 def test_empty_tally_holds_nothing() -> None:
