@@ -30,6 +30,7 @@ from actors.channels.bounded import open_bounded
 from actors.channels.latest import LatestReceiver, LatestSender, open_latest
 from actors.cycle.inbox import CycleInput, inbox_key
 from actors.cycle.memory import CycleMemory
+from actors.cycle.quoting.limits import StrategyLimits
 from actors.cycle.terms import CycleTerms, TermsChanged
 from actors.feeds.settings import FeedSettings
 from actors.journal.recovery import AccountRecovery, CycleRecovery
@@ -178,6 +179,12 @@ def cycle_terms(settings: CycleSettings, exchange: ExchangeSettings) -> CycleTer
         rounds_max=settings.cycles,
         tick_seconds=settings.tick_seconds,
         book_age_seconds_max=exchange.book_max_age_seconds,
+        limits=StrategyLimits(
+            net_buy_max=settings.limits.net_buy_max,
+            net_sell_max=settings.limits.net_sell_max,
+            inventory_max=settings.limits.inventory_max,
+            drawdown_max=settings.limits.drawdown_max,
+        ),
     )
 
 

@@ -7,6 +7,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from actors.cycle.quoting.limits import StrategyLimits
+
 StrategyT = TypeVar("StrategyT")
 
 
@@ -15,7 +17,7 @@ class CycleTerms(msgspec.Struct, Generic[StrategyT], frozen=True, kw_only=True):
 
     `strategy` is of whatever kind the cycle's actor asks to decide. It holds nothing but its parameters, so that one that is made
     anew goes on where the last one stopped. `quote_quantity` is in quote units, `rounds_max` 0 means until stopped, and a book
-    that nothing has proven for longer than `book_age_seconds_max` is not traded on.
+    that nothing has proven for longer than `book_age_seconds_max` is not traded on. `limits` are for strategies that can hold to them.
     """
 
     strategy: StrategyT
@@ -23,6 +25,7 @@ class CycleTerms(msgspec.Struct, Generic[StrategyT], frozen=True, kw_only=True):
     rounds_max: int
     tick_seconds: float
     book_age_seconds_max: float
+    limits: StrategyLimits = StrategyLimits()
 
 
 class TermsChanged(msgspec.Struct, frozen=True):

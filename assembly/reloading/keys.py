@@ -79,6 +79,11 @@ KEYS: MappingProxyType[str, Applied] = MappingProxyType(
         "cycles.*.quantity": Applied.FROM_NEXT_ROUND,
         "cycles.*.cycles": Applied.FROM_NEXT_ROUND,
         "cycles.*.tick_seconds": Applied.FROM_NEXT_DECISION,
+        "cycles.*.limits.net_buy_max": Applied.FROM_NEXT_DECISION,
+        "cycles.*.limits.net_sell_max": Applied.FROM_NEXT_DECISION,
+        "cycles.*.limits.inventory_max": Applied.FROM_NEXT_DECISION,
+        "cycles.*.limits.drawdown_max": _NOW,
+        "cycles.*.limits.on_drawdown": _NOW,
         "cycles.*.parameters.**": Applied.FROM_NEXT_DECISION,
     }
 )
