@@ -7,7 +7,6 @@ from decimal import Decimal
 import trio
 
 from assembly.presenter.report import ExitStatus, RunReport
-from orders.ledger import ENDED_ORDERS_KEPT_MAX
 from orders.life_cycle import OrderState
 from orders.order import ZERO
 from soak.venue import Venue
@@ -131,5 +130,5 @@ def _check_journal(world: World, venue: Venue) -> None:
     known = {row[0] for row in world.journal.rows("SELECT client_order_id FROM orders")}
     orders = [venue.client_order_id(order.client_id) for order in venue.control.orders() if venue.is_ours(order.client_id)]
     strange = [name for name in orders if name not in known]
-    if strange and len(known) < ENDED_ORDERS_KEPT_MAX:
+    if strange:
         world.fail(f"{venue.name} has orders of ours that the journal does not know: {strange[:5]}")
