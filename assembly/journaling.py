@@ -19,6 +19,8 @@ from orders.states import StateEntered
 QUEUE_ENTRIES_MAX = 10_000
 # The last run may have been without the exchange's word for a while before it ended.
 OVERLAP_MILLISECONDS = 3_600_000
+# The ids of a run are of its first moments: a second's are a quarter of a million.
+IDS_SPAN_MILLISECONDS = 1_000
 
 
 class RunJournal:
@@ -65,13 +67,18 @@ class RunJournal:
     @property
     def known_until_milliseconds(self) -> int | None:
         """The wall time until which earlier runs certainly knew every trade; None if there was none."""
-        return None if self._recovery.last_run is None else self.last_written_at_milliseconds - OVERLAP_MILLISECONDS
+        last_run = self._recovery.last_run
+        if last_run is None:
+            return None
+        return (last_run.last_written_at_milliseconds or last_run.began_at_milliseconds) - OVERLAP_MILLISECONDS
 
     @property
-    def last_written_at_milliseconds(self) -> int:
-        """The wall time of what earlier runs wrote last, by their clock; 0 if there was none."""
+    def ids_given_until_milliseconds(self) -> int:
+        """The time until which the ids of earlier runs may be, by their clock, which may have been set since; 0 if there was none."""
         last_run = self._recovery.last_run
-        return 0 if last_run is None else last_run.last_written_at_milliseconds or last_run.began_at_milliseconds
+        if last_run is None:
+            return 0
+        return max(last_run.began_at_milliseconds + IDS_SPAN_MILLISECONDS, last_run.last_written_at_milliseconds or 0)
 
     def states(self) -> dict[str, StateEntered]:
         """The trading states that earlier runs left, by scope."""

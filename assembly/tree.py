@@ -178,7 +178,7 @@ class Tree:
             adopted_installations=self._settings.runtime.adopted_installations,
             # A clock may have been set back, or have lost its time in the power loss that ended the last run.
             began_at_milliseconds=max(
-                self._wall_clock.milliseconds(), 0 if self._journal is None else self._journal.last_written_at_milliseconds
+                self._wall_clock.milliseconds(), 0 if self._journal is None else self._journal.ids_given_until_milliseconds
             ),
             known_until_milliseconds=None if self._journal is None else self._journal.known_until_milliseconds,
             ready_patience_seconds=self._timing.ready_patience_seconds,

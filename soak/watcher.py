@@ -27,6 +27,7 @@ from simulated.engine.events import EngineEvent, LevelChanged, OrderChange, Orde
 from simulated.engine.order import Order
 from soak.beliefs import Beliefs
 from soak.budgets import Budgets
+from soak.claims import untrue_claim
 from soak.ending import Explanations
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
@@ -124,6 +125,9 @@ class Watcher:
     def _see(self, event: object) -> None:
         now = trio.current_time()
         self._beliefs.see(event)
+        claim = untrue_claim(event, has_lost_records=self._explanations.explains_disagreement() is not None)
+        if claim:
+            self._say(claim)
         match event:
             case BookChanged():
                 self._book_at[event.exchange, event.symbol] = now

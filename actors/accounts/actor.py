@@ -88,6 +88,7 @@ from orders.reports import ReportedStatus
 from orders.states import Standing, TradingState, account_scope, cycle_scope
 
 LOSS_SECONDS = 1.0
+BEING_ALONE = "being the only program of this installation"
 REFUSALS_MAX = 3  # of the private stream in a row, with the clocks compared in between
 
 
@@ -421,7 +422,7 @@ class AccountActor:
                 self._report(
                     AccountTrouble(
                         self._name,
-                        "being the only program of this installation",
+                        BEING_ALONE,
                         f"order {order.client_order_id} was placed after this run began, and not by it: another program trades on this "
                         "account under the same installation, and each cancels what the other has open; stop one of them",
                     )

@@ -20,7 +20,7 @@ class AccountMemory:
 
     `trades_known_until_milliseconds` is until when every trade is known (None: there was no run before). `counting` says by symbol
     since when trades were counted by earlier runs. `goes_on`: there was a run before, and its rounds are gone on with.
-    `began_at_milliseconds` is when this run began, by its own wall clock, and not before what earlier runs wrote last.
+    `began_at_milliseconds` is when this run began, by its own wall clock, and not before the ids of the last run.
     """
 
     def __init__(

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+import pytest
 import trio
 from msgspec.structs import replace
 from test_following_the_market import NO_TAKERS, exchange_id, is_sell, placed_sell
-from world import BTC_USDT, HOST, World, scenario
+from world import BTC_USDT, HOST, World, run_world, scenario
 
+from actors.accounts.actor import BEING_ALONE
 from actors.accounts.events import AccountDisconnected, AccountReconciled, AccountTrouble, ClockOffsetMeasured
 from actors.cycle.sell_on_top import SellOnTopParameters
 from assembly.presenter.report import ExitStatus
@@ -277,25 +279,32 @@ async def test_trade_of_a_second_program_of_this_name_is_not_explained_by_a_jour
     await placed_sell(world, 2)
     await _fill_order_that_nobody_knows(world, _placed_by_a_run_begun_at(world, world.wall_clock.milliseconds()))
     assert not world.seen(StateEntered)
-    assert [event.doing for event in world.seen(AccountTrouble)] == ["being the only program of this installation"]
+    assert [event.doing for event in world.seen(AccountTrouble)] == [BEING_ALONE]
     world.stop()
     await world.end()
 
 
-@scenario(seed=7030, simulation=NO_TAKERS)
-async def test_trade_that_the_journal_has_lost_halts_its_cycle_also_where_the_power_loss_has_set_the_clock_back(world: World) -> None:
-    await world.start()
-    earlier = _placed_by_a_run_begun_at(world, world.program_clock.milliseconds())
-    world.exchange.fill_order(exchange_id(await placed_sell(world)))
-    await world.end()
-    world.program_clock.skew_milliseconds = -3_600_000
-    await world.start(cycles=0)
-    await placed_sell(world, 2)
-    await _fill_order_that_nobody_knows(world, earlier)
-    assert [(event.scope, event.state) for event in world.seen(StateEntered)] == [("cycle:btc", TradingState.HALTED)]
-    assert not world.seen(AccountTrouble)
-    world.stop()
-    await world.end()
+@pytest.mark.parametrize("is_set_while_it_runs", [False, True])
+def test_trade_that_the_journal_has_lost_halts_its_cycle_also_where_the_clock_was_set_back_since(is_set_while_it_runs: bool) -> None:
+    async def body(world: World) -> None:
+        world.program_clock.skew_milliseconds = 600_000
+        await world.start()
+        earlier = _placed_by_a_run_begun_at(world, world.program_clock.milliseconds())
+        sell = await placed_sell(world)
+        if is_set_while_it_runs:
+            world.program_clock.skew_milliseconds = 0
+        world.exchange.fill_order(exchange_id(sell))
+        await world.end()
+        world.program_clock.skew_milliseconds = 0
+        await world.start(cycles=0)
+        await placed_sell(world, 2)
+        await _fill_order_that_nobody_knows(world, earlier)
+        assert [(event.scope, event.state) for event in world.seen(StateEntered)] == [("cycle:btc", TradingState.HALTED)]
+        assert not world.seen(AccountTrouble)
+        world.stop()
+        await world.end()
+
+    run_world(body, seed=7030, simulation=NO_TAKERS)
 
 
 @scenario(seed=2, simulation=REMEMBERING_CLIENT_IDS, both_ways=True)

@@ -28,9 +28,9 @@ BTC_USDT = Symbol("BTC", "USDT")
 STRANGE = "mm-one-zzzzzzzzzz"
 
 
-def quiet_world(name: str) -> Options:
+def quiet_world(name: str, *, seconds: float = 14.4) -> Options:
     """One cycle, no faults, a market in which its sell rests."""
-    drawn = draw_options(1, hours=0.004, kinds=(), exchanges=(name,))
+    drawn = draw_options(1, hours=seconds / 3600, kinds=(), exchanges=(name,))
     simulation = drawn.simulations[name]
     calm = {"taker_rate_per_second": 0.0, "volatility_per_second": 0.0, "gap_rate_per_second": 0.0}
     still = tuple(replace(market, **calm) for market in simulation.markets)
@@ -44,7 +44,7 @@ def quiet_world(name: str) -> Options:
     )
 
 
-def when_placed(break_it: Callable[[World], object], *, name: str = "gateio_spot", count: int = 1) -> Outcome:
+def when_placed(break_it: Callable[[World], object], *, name: str = "gateio_spot", count: int = 1, seconds: float = 14.4) -> Outcome:
     """What comes of a quiet world in which something is broken when the sell has been placed."""
 
     def watch(world: World) -> None:
@@ -63,7 +63,7 @@ def when_placed(break_it: Callable[[World], object], *, name: str = "gateio_spot
 
         world.observers.append(see)
 
-    return run_options(quiet_world(name), watch=watch)
+    return run_options(quiet_world(name, seconds=seconds), watch=watch)
 
 
 def place_strange(world: World, *, client_order_id: str = STRANGE, side: Side = Side.BUY) -> None:
