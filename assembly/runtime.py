@@ -19,6 +19,7 @@ from actors.accounts.timing import AccountTiming
 from actors.journal.errors import JournalBroken
 from actors.journal.store import JournalStore
 from assembly.control.desk import ControlDesk
+from assembly.control.flattening import Flattener
 from assembly.control.listening import ControlSocket
 from assembly.control.picture import RunPicture
 from assembly.control.server import ControlServer
@@ -127,6 +128,7 @@ class Runtime:
             accounts=self.tree.accounts,
             cycles=settings.cycles,
             settings=self.settings_desk,
+            flattener=Flattener(states=self.tree.states, accounts=self.tree.accounts, cycles=self.tree.cycles),
             picture=self._picture,
             recorder=NoRecorder() if self._journal is None else self._journal.recorder,
             settings_path=settings_path,

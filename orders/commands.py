@@ -11,10 +11,14 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from market.events import Side
 from market.symbol import Symbol
-from orders.order import Order
+from orders.order import ZERO, Order
 from orders.request import OrderRequest
 
+FLATTEN = "flatten"
+"""The last part of the tag of every order that flattens."""
+TOO_LITTLE = "less than can be traded"
 T_contra = TypeVar("T_contra", contravariant=True)
 
 
@@ -113,6 +117,53 @@ class ClosePosition(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = "close"
 
 
+class Flattened(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a `FlattenOwner`: what was sold (`side` buy: bought back, of contracts), and what is left.
+
+    `quantity` and `left` are in base units (`left` with its sign), `quote_quantity` is before fees. `why_left` says in words why
+    something is left, or why nothing could be done; empty if all is well.
+    """
+
+    owner: str
+    symbol: Symbol
+    side: Side | None = None
+    quantity: Decimal = ZERO
+    quote_quantity: Decimal = ZERO
+    left: Decimal = ZERO
+    why_left: str = ""
+
+    @property
+    def is_flat(self) -> bool:
+        """Nothing is left that could be traded."""
+        return not self.why_left or self.why_left == TOO_LITTLE
+
+
+class FlattenOwner(msgspec.Struct, frozen=True, kw_only=True):
+    """Cancel every order of an owner, then sell at market what its trades in a symbol have left it with, and answer with what came of it.
+
+    Of contracts a short position is bought back too, by orders that can only reduce. The owner is paused meanwhile. `client_order_ids`
+    are for as many attempts, `tag` marks their orders. `since_start`: what this run (and what it goes on with) has made; otherwise
+    since the journal began. Refused after `expires_at` (monotonic).
+    """
+
+    owner: str
+    symbol: Symbol
+    client_order_ids: tuple[str, ...]
+    since_start: bool
+    expires_at: float
+    answer: Answer[Flattened]
+    tag: str = FLATTEN
+
+
 AccountCommand = (
-    PlaceOrder | CancelOrder | AmendOrder | PlaceOrders | CancelOrders | AmendOrders | CloseOwner | CaptureBalances | ClosePosition
+    PlaceOrder
+    | CancelOrder
+    | AmendOrder
+    | PlaceOrders
+    | CancelOrders
+    | AmendOrders
+    | CloseOwner
+    | CaptureBalances
+    | ClosePosition
+    | FlattenOwner
 )

@@ -34,6 +34,7 @@ from actors.accounts.events import (
     OrderRefused,
     QuotesPulled,
 )
+from actors.accounts.flatten_desk import FlattenDesk
 from actors.accounts.forgotten_trades import forgotten_trade
 from actors.accounts.gate import OrderGate
 from actors.accounts.inquiry import ASKING_ERRORS, InquiryDesk
@@ -66,6 +67,7 @@ from orders.commands import (
     CaptureBalances,
     CloseOwner,
     ClosePosition,
+    FlattenOwner,
     PlaceOrder,
     PlaceOrders,
 )
@@ -200,6 +202,15 @@ class AccountActor:
             is_in_flight=self._desk.is_in_flight,
             is_listening=lambda: self._is_listening,
             cancel=self._desk.cancel,
+        )
+        self._flattening = FlattenDesk(
+            session=session,
+            bookkeeper=self._books,
+            gate=gate,
+            states=states,
+            rules=rules,
+            middle=limits.account.middle,
+            is_in_flight=self._desk.is_in_flight,
         )
         self._comparison = ComparisonDesk(
             session=session,
@@ -362,6 +373,8 @@ class AccountActor:
                     nursery.start_soon(self._comparison.capture, command)
                 case ClosePosition():
                     nursery.start_soon(self._close_position, command)
+                case FlattenOwner():
+                    nursery.start_soon(self._flattening.carry_out, command)
 
     def _live(self, client_order_ids: Iterable[str]) -> list[Order]:
         """Those of these orders that may still trade."""

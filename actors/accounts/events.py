@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from market.symbol import Symbol
+from orders.commands import Flattened
 from orders.life_cycle import OrderState
 from orders.order import Transport
 
@@ -87,6 +88,13 @@ class QuotesPulled(msgspec.Struct, frozen=True):
     client_order_ids: tuple[str, ...]
     transport: Transport
     reason: str
+
+
+class OwnerFlattened(msgspec.Struct, frozen=True):
+    """What a cycle held was sold at market because a person asked for it."""
+
+    account: str
+    flattened: Flattened
 
 
 class ClockOffsetMeasured(msgspec.Struct, frozen=True):

@@ -1,15 +1,17 @@
-"""Flattening: at a stop that asks for it, what a cycle of this run bought and has not sold is sold at market.
+"""Flattening: what a cycle bought and has not sold is sold at market, at a stop that asks for it or when a person does.
 
 Of contracts it is the position that the cycle's fills have made, long or short, and the order may only make it smaller.
 
-Only the run's own fills count: what the account held before is never touched. It comes after closing, when no order of
-ours is live, so that the quantity is certain; and it is the one placement that passes behind a closed gate, because it is
-the stop itself that wants it.
+Only the cycle's own fills count: what the account held before is never touched. It comes after closing, when no order of
+the cycle is live, so that the quantity is certain; and it is the one placement that passes behind a closed gate and a state, because
+it is the stop itself, or the person, that wants it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import partial
 
 import trio
 
@@ -22,9 +24,11 @@ from market.events import Side
 from market.instrument import Instrument
 from market.symbol import Symbol
 from network.errors import NetworkError, RequestNotSent
+from orders.commands import FLATTEN, TOO_LITTLE, Flattened, FlattenOwner
 from orders.errors import ExchangeError
+from orders.ledger import AccountLedger
 from orders.life_cycle import OrderInput
-from orders.order import ZERO
+from orders.order import ZERO, Order
 from orders.request import OrderRequest, OrderType, TimeInForce
 
 PAUSE_SECONDS = 0.25
@@ -45,25 +49,92 @@ async def flatten(
     deadline; cancelled, the ledger says what is not known yet.
     """
     for symbol, held in bookkeeper.ledger.holdings(owner).items():
-        instrument = rules.get(symbol)
-        # Of an asset only what was bought is sold; a position may also be short, and then it is bought back.
-        may_be_short = session.codec.capabilities.positions
-        quantity = instrument.round_quantity_down(abs(held) if may_be_short else held) if instrument is not None else ZERO
-        if instrument is None or quantity <= 0 or quantity < instrument.quantity_min:
-            continue
-        request = OrderRequest(
-            client_order_id=next_id(),
-            owner=owner,
-            symbol=symbol,
-            side=Side.SELL if held > 0 else Side.BUY,
-            type=OrderType.MARKET,
-            time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
-            quantity=quantity,
-            reduce_only=may_be_short,
-            tag="flatten",
+        request = _request(held, symbol, owner=owner, session=session, rules=rules, client_order_id=next_id)
+        if request is not None:
+            await _sell(request, session, bookkeeper)
+            await _wait_for_its_end(request.client_order_id, session, bookkeeper)
+
+
+async def flatten_owner(
+    command: FlattenOwner,
+    *,
+    session: AccountSession,
+    bookkeeper: Bookkeeper,
+    rules: Mapping[Symbol, Instrument],
+    middle: Callable[[Symbol], Decimal | None],
+) -> Flattened:
+    """Sell what a command says, attempt after attempt as long as something of it trades, and wait for the exchange's word about each.
+
+    As `flatten`. `middle` tells prices, by which it is seen what is worth less than the exchange takes.
+    """
+    ledger, symbol = bookkeeper.ledger, command.symbol
+    before = held = _held(command, ledger)
+    quote_quantity, why_left = ZERO, ""
+    for client_order_id in command.client_order_ids:
+        if symbol not in rules:
+            why_left = f"the exchange's rules for {symbol} are not known yet" if held else ""
+            break
+        request = _request(
+            held, symbol, owner=command.owner, session=session, rules=rules, client_order_id=partial(str, client_order_id), tag=command.tag
         )
+        price = middle(symbol)
+        if request is None or (price is not None and (request.quantity or ZERO) * price < rules[symbol].notional_min):
+            why_left = TOO_LITTLE if held and (held > 0 or session.codec.capabilities.positions) else ""
+            break
         await _sell(request, session, bookkeeper)
-        await _wait_for_its_end(request.client_order_id, session, bookkeeper)
+        await _wait_for_its_end(client_order_id, session, bookkeeper)
+        order = ledger.order(client_order_id)
+        held = _held(command, ledger)
+        if order is None or not order.filled_quantity:
+            why_left = (order.reason if order is not None else "") or "nobody took it"
+            break
+        quote_quantity += order.filled_quote
+        why_left = "" if not held else "the market took no more"
+    return Flattened(
+        owner=command.owner,
+        symbol=symbol,
+        side=None if before == held else Side.SELL if before > held else Side.BUY,
+        quantity=abs(before - held),
+        quote_quantity=quote_quantity,
+        left=held,
+        why_left=why_left,
+    )
+
+
+def _held(command: FlattenOwner, ledger: AccountLedger) -> Decimal:
+    if command.since_start:
+        return ledger.holdings(command.owner).get(command.symbol, ZERO)
+    return ledger.tally(command.owner, command.symbol).inventory
+
+
+def _request(
+    held: Decimal,
+    symbol: Symbol,
+    *,
+    owner: str,
+    session: AccountSession,
+    rules: Mapping[Symbol, Instrument],
+    client_order_id: Callable[[], str],
+    tag: str = FLATTEN,
+) -> OrderRequest | None:
+    """What brings a holding to nothing; None if it is less than can be traded, or nobody knows what that is."""
+    instrument = rules.get(symbol)
+    # Of an asset only what was bought is sold; a position may also be short, and then it is bought back.
+    may_be_short = session.codec.capabilities.positions
+    quantity = instrument.round_quantity_down(abs(held) if may_be_short else held) if instrument is not None else ZERO
+    if instrument is None or quantity <= 0 or quantity < instrument.quantity_min:
+        return None
+    return OrderRequest(
+        client_order_id=client_order_id(),
+        owner=owner,
+        symbol=symbol,
+        side=Side.SELL if held > 0 else Side.BUY,
+        type=OrderType.MARKET,
+        time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
+        quantity=quantity,
+        reduce_only=may_be_short,
+        tag=tag,
+    )
 
 
 async def _sell(request: OrderRequest, session: AccountSession, bookkeeper: Bookkeeper) -> None:
@@ -88,13 +159,16 @@ async def _sell(request: OrderRequest, session: AccountSession, bookkeeper: Book
 
 
 async def _wait_for_its_end(client_order_id: str, session: AccountSession, bookkeeper: Bookkeeper) -> None:
-    while True:
-        order = bookkeeper.ledger.order(client_order_id)
-        if order is None or order.is_settled:
-            return
+    while (order := _unsettled(client_order_id, bookkeeper)) is not None:
         try:
             ask = fetch_missing_fills if order.is_terminal else resolve
             bookkeeper.publish(await ask(order, session=session, ledger=bookkeeper.ledger))
         except (NetworkError, ExchangeError, ProtocolError) as error:
             bookkeeper.report(AccountTrouble(bookkeeper.account, f"flattening, order {client_order_id}", str(error)))
-        await trio.sleep(PAUSE_SECONDS)
+        if _unsettled(client_order_id, bookkeeper) is not None:
+            await trio.sleep(PAUSE_SECONDS)
+
+
+def _unsettled(client_order_id: str, bookkeeper: Bookkeeper) -> Order | None:
+    order = bookkeeper.ledger.order(client_order_id)
+    return None if order is None or order.is_settled else order

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from market.events import Side
 from market.symbol import Symbol
+from orders.commands import FLATTEN
 from orders.exposure import quantity_to_fill
 from orders.ledger import AccountLedger
 from orders.order import ZERO, Order
@@ -45,7 +46,7 @@ def orders_to_pull(ledger: AccountLedger, standing_of: Callable[[str, Symbol], S
     kept: dict[tuple[Symbol, Side], Decimal] = {}
     for order in ledger.live_orders():
         request, state = order.request, standing_of(order.request.owner, order.request.symbol).state
-        if state is TradingState.RUN:
+        if state is TradingState.RUN or request.tag.rpartition(":")[2] == FLATTEN:  # what a person, or the stop, wants sold
             continue
         if state is TradingState.REDUCE_ONLY:
             if ledger.positions is None:

@@ -16,7 +16,7 @@ from assembly.control.place import CONTROL_SOCKET, ControlUnavailable, check_len
 from assembly.control.protocol import ANSWER_BYTES_MAX, VERSION, Answer, Command, Request
 from assembly.control.words import answer_lines
 from assembly.presenter.lifting import HowToLift
-from orders.states import GLOBAL
+from orders.states import GLOBAL, cycle_scope
 
 DONE, REFUSED, USAGE, NOT_RUNNING = 0, 1, 2, 3
 WAIT_SECONDS = 15.0  # much more than a run that works takes to say what it could not wait for
@@ -38,6 +38,7 @@ commands:
   resume         back to run
   reload         take over the settings file, as a change of it is within two seconds
   set            give one setting another value, for this run only
+  flatten        sell at market what a cycle holds (CYCLE), or every cycle (all), and leave it in reduce-only
 
 A state is of a scope: everything (global), one account, one cycle. The strictest that concerns an order counts.
 It stays until it is lifted, over restarts too.
@@ -50,6 +51,7 @@ examples:
   mm-ctl config.toml set btc quantity 200
   mm-ctl config.toml set btc parameters.price_offset_ticks 2
   mm-ctl config.toml set limits.max_open_orders 5
+  mm-ctl config.toml flatten btc
 
 exit status:
   0  done
@@ -158,6 +160,8 @@ def _operands(command: Command, operands: Sequence[str]) -> tuple[str, str, str]
         return GLOBAL, ".".join([*(_owner(name) for name in owner), key]), value
     if len(operands) > (0 if command is Command.RELOAD else 1):
         raise _Unusable(f"mm-ctl: unrecognized arguments: {' '.join(operands[1:] or operands)} (see mm-ctl --help)")
+    if command is Command.FLATTEN:
+        return _scope_to_flatten(operands), "", ""
     return (operands[0] if operands else GLOBAL), "", ""
 
 
@@ -165,6 +169,14 @@ def _owner(name: str) -> str:
     """Where the settings of a cycle, or of what is named as a scope is, stand in the file."""
     kind, _, of = name.partition(":")
     return f"{kind}s.{of}" if kind in ("account", "cycle") and of else f"cycles.{name}"
+
+
+def _scope_to_flatten(operands: Sequence[str]) -> str:
+    """Selling is never meant by leaving something out. A cycle may be named by its name alone."""
+    if not operands:
+        raise _Unusable("mm-ctl: flatten needs the name of a cycle, or all")
+    scope = operands[0]
+    return GLOBAL if scope == "all" else scope if scope == GLOBAL or ":" in scope else cycle_scope(scope)
 
 
 def _place(settings_path: Path) -> Path:

@@ -10,7 +10,7 @@ looked at why it was halted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from actors.accounts.permission import orders_to_pull
 from actors.accounts.trading_states import TradingStates
+from assembly.control.flattening import Flattener, flattened_words
 from assembly.control.picture import RunPicture
 from assembly.control.protocol import (
     NAMES_TOLD_MAX,
@@ -63,6 +64,7 @@ class ControlDesk:
         accounts: Mapping[str, AccountParts],
         cycles: Mapping[str, CycleSettings],
         settings: SettingsDesk | None,
+        flattener: Flattener,
         picture: RunPicture,
         recorder: Recorder,
         settings_path: str,
@@ -73,6 +75,7 @@ class ControlDesk:
         self._accounts = accounts
         self._cycles = cycles
         self._settings = settings
+        self._flattener = flattener
         self._picture = picture
         self._recorder = recorder
         self._settings_path = settings_path
@@ -83,6 +86,8 @@ class ControlDesk:
         """Do what is asked, and answer once it is done. Cancelled: a state that was entered stays, and so do other settings."""
         if request.command in (Command.RELOAD, Command.SET):
             return await self._change_settings(request, by)
+        if request.command is Command.FLATTEN:
+            return await self._flatten(request, by)
         decision = self._decide(request, by)
         if isinstance(decision, Answer):
             await trio.lowlevel.checkpoint()
@@ -137,6 +142,35 @@ class ControlDesk:
             f"this is the run of {self._settings_path}, not of {request.settings}: give each settings file a "
             "runtime.control_socket of its own"
         )
+
+    # Flattening
+
+    async def _flatten(self, request: Request, by: str) -> Answer:
+        """A state that is stricter than reduce-only stays as it is: what is sold then is sold in spite of it."""
+        names = [name for name, cycle in self._cycles.items() if request.scope in _scopes_of(name, cycle)]
+        refusal = self._refusal_to_flatten(request, names)
+        if refusal is not None:
+            await trio.lowlevel.checkpoint()
+            return refusal
+        is_new = self._flattener.forbid(names, f"flattened by {by}{': ' if request.reason else ''}{request.reason}")
+        written = await self._written(request) if is_new else ""
+        flattened = await self._flattener.flatten(names)
+        lines = [flattened_words(each) for each in flattened]
+        states = [f"{cycle_scope(name)} is {self._state_of(cycle_scope(name)).value}{self._why(cycle_scope(name))}." for name in names]
+        return Answer(
+            done=all(each.is_flat for each in flattened), message="\n".join(filter(None, (*lines, *states, written))), flattened=flattened
+        )
+
+    def _refusal_to_flatten(self, request: Request, names: Sequence[str]) -> Answer | None:
+        elsewhere = self._is_elsewhere(request)
+        if elsewhere is not None:
+            return elsewhere
+        if not names:
+            known = list(dict.fromkeys(scope for name, cycle in self._cycles.items() for scope in _scopes_of(name, cycle)))
+            return _refusal(f'there is no scope "{request.scope}".{_meant(request.scope, known)} There is: {", ".join(known)}.')
+        if self._is_stopping():
+            return _refusal("the program is stopping: all that is open is being cancelled, and flatten_on_stop says whether all is sold")
+        return None
 
     # Deciding
 
@@ -254,11 +288,12 @@ def _is_in(scope: str, account: str, order: Order) -> bool:
 
 def _concerns(found: StateInForce, scope: str, cycles: Mapping[str, CycleSettings]) -> bool:
     """Whether some cycle is in both scopes."""
-    for name, cycle in cycles.items():
-        scopes = (GLOBAL, account_scope(cycle.account), cycle_scope(name), symbol_scope(cycle.account, cycle.symbol))
-        if found.scope in scopes and scope in scopes:
-            return True
-    return False
+    return any(found.scope in scopes and scope in scopes for scopes in (_scopes_of(name, cycle) for name, cycle in cycles.items()))
+
+
+def _scopes_of(name: str, cycle: CycleSettings) -> tuple[str, ...]:
+    """Those that a cycle is in."""
+    return GLOBAL, account_scope(cycle.account), cycle_scope(name), symbol_scope(cycle.account, cycle.symbol)
 
 
 def _is_live(ledger: AccountLedger, client_order_id: str) -> bool:

@@ -29,6 +29,7 @@ class Command(enum.Enum):
     RESUME = "resume"
     RELOAD = "reload"
     SET = "set"
+    FLATTEN = "flatten"
 
     @property
     def state(self) -> TradingState | None:
@@ -82,6 +83,22 @@ class PulledOrders(msgspec.Struct, frozen=True, kw_only=True):
     filled: int
     still_open: tuple[str, ...]
     waited_seconds: float
+
+
+class FlattenedCycle(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of `flatten` for one cycle: what was sold (`side` buy: bought back), and what is left, with its sign, and why.
+
+    `is_flat`: nothing is left that could be traded. `left` is empty where nobody knows.
+    """
+
+    cycle: str
+    symbol: str
+    side: str | None
+    quantity: str
+    quote_quantity: str
+    left: str
+    why_left: str
+    is_flat: bool
 
 
 class UnknownOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +183,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     halted: StateInForce | None = None
     orders: PulledOrders | None = None
+    flattened: tuple[FlattenedCycle, ...] = ()
     status: Status | None = None
     changes: tuple[ChangedSetting, ...] = ()
 

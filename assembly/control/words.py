@@ -6,7 +6,7 @@ from assembly.control.protocol import AccountStatus, Answer, CycleStatus, Reques
 from assembly.presenter.lifting import HowToLift
 from assembly.presenter.tables import columns
 from assembly.presenter.times import moment
-from orders.states import TradingState
+from orders.states import TradingState, cycle_scope
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
@@ -20,6 +20,9 @@ def answer_lines(answer: Answer, request: Request, lifting: HowToLift) -> list[s
         state = request.command.state
         if answer.done and state is not None and state is not TradingState.RUN:
             lines.append(f"Lift it with: {lifting.command(request.scope, state)}")
+        for flattened in answer.flattened:
+            scope = cycle_scope(flattened.cycle)
+            lines.append(f"Let {scope} run again with: {lifting.command(scope, TradingState.REDUCE_ONLY)}")
         if answer.halted is not None:
             halted = answer.halted
             lines.append(f"It is halted since {moment(halted.since_milliseconds)} UTC. When it is safe to go on:")

@@ -174,6 +174,14 @@ def _quotes_pulled(fields: Fields) -> str:
     return f"{fields['account']} cancels {', '.join(pulled)} via {fields['transport']}, for {fields['reason']}"
 
 
+def _cycle_flattened(fields: Fields) -> str:
+    base, _, quote = str(fields["symbol"]).partition("/")
+    verb = {"sell": "sold", "buy": "bought back"}.get(str(fields.get("side")))
+    done = f"{verb} {fields['quantity']} {base} for {fields['quote_quantity']} {quote} at market" if verb else "held nothing to sell"
+    left = f"; {fields['left']} {base} is left: {fields['why_left']}" if fields["why_left"] else ""
+    return f"cycle={fields['cycle']} {done}{left}"
+
+
 def _hold(fields: Fields) -> str:
     earlier = "; asked for before this run began" if "correction" in fields else ""
     correction = f"; {fields['correction']}" if fields.get("correction") else ""
@@ -239,6 +247,7 @@ _PHRASES: dict[str, Callable[[Fields], str]] = {
     "restraint_placed": _state,
     "restraint_lifted": _restraint_lifted,
     "quotes_pulled": _quotes_pulled,
+    "cycle_flattened": _cycle_flattened,
     "hold_placed": _hold,
     "hold_taken_over": _hold,
     "setting_changed": _setting_changed,

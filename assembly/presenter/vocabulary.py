@@ -242,6 +242,13 @@ def _cycle_reconciled(event: reconciliation.CycleReconciled) -> Told:
     return Told("cycle_reconciled", {**fields_of(event), "differences": amounts(event.differences()), "agrees": event.agrees})
 
 
+def _flattened(event: account_events.OwnerFlattened) -> Told:
+    flattened = event.flattened
+    fields = {name: value for name, value in fields_of(flattened).items() if value is not None}
+    fields["cycle"] = fields.pop("owner")
+    return Told("cycle_flattened", {"account": event.account, **fields, "is_flat": flattened.is_flat})
+
+
 def _child(name: str, event: supervision_events.ChildEvent) -> Told:
     fields = _without(event, "time")
     return Told(name, {"actor": fields.pop("child"), **fields}, quiet=name in _QUIET_CHILD_EVENTS)
@@ -326,6 +333,7 @@ _TELLERS: dict[type, _Teller] = {
     account_events.OrderStillUnknown: _named("order_still_unknown"),
     account_events.OrderFateLearned: _named("order_fate_learned"),
     account_events.OrderRefused: _named("order_refused"),
+    account_events.OwnerFlattened: _flattened,
     account_events.ClockOffsetMeasured: _named("clock_offset_measured", quiet=True),
     account_events.LeverageSet: _named("leverage_set"),
     account_events.ClosingProgressed: _named("closing_progressed"),

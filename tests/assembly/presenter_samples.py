@@ -18,6 +18,7 @@ from market.instrument import Instrument
 from market.symbol import Symbol
 from orders import events as order_events
 from orders import reconciliation, states
+from orders.commands import TOO_LITTLE, Flattened
 from orders.life_cycle import OrderInput, OrderState
 from orders.order import Order, Transport
 from orders.reports import FillReport, FundingReport, MarginMode, OrderReport, PositionReport, ReportedStatus
@@ -222,6 +223,19 @@ EVENTS: tuple[object, ...] = (
     account_events.QuotesPulled(
         "main", ("mm-btc-abc1", "mm-btc-abc2"), Transport.WEBSOCKET, "account:main is paused: gateio_spot 5 failures in a row"
     ),
+    account_events.OwnerFlattened(
+        "main",
+        Flattened(
+            owner="btc",
+            symbol=BTC,
+            side=Side.SELL,
+            quantity=Decimal("0.0016"),
+            quote_quantity=Decimal("98.1"),
+            left=Decimal("0.0000007"),
+            why_left=TOO_LITTLE,
+        ),
+    ),
+    account_events.OwnerFlattened("main", Flattened(owner="btc", symbol=BTC)),
     states.StateEntered("account:main", states.TradingState.REDUCE_ONLY, "lost 51 USDT today, max_daily_loss is 50"),
     states.StateEntered("account:main", states.TradingState.RUN, ""),
     states.StateRecovered("global", states.TradingState.HALTED, "by mm-ctl: something smells", TIME - 3_600_000),
