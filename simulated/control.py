@@ -79,7 +79,7 @@ class VenueControl:
         self._clock = clock
         self._flow_gate = flow_gate
         self._snapshots = snapshots
-        self._main_account = main_account
+        self.main_account = main_account
         self._disconnect = disconnect
         self._restart = restart
         self._inject_crossed_update = inject_crossed_update
@@ -89,11 +89,11 @@ class VenueControl:
 
     def open_orders(self, account: str | None = None) -> tuple[Order, ...]:
         """The account's open orders, oldest first."""
-        return tuple(self.engine.accounts[account or self._main_account].open_orders.values())
+        return tuple(self.engine.accounts[account or self.main_account].open_orders.values())
 
     def orders(self, account: str | None = None) -> tuple[Order, ...]:
         """Every order of the account that is still remembered, by id."""
-        name = account or self._main_account
+        name = account or self.main_account
         return tuple(order for order in self.engine.orders.values() if order.account == name)
 
     def order_by_client_id(self, client_id: str, account: str | None = None) -> Order | None:
@@ -105,16 +105,16 @@ class VenueControl:
 
     def balances(self, account: str | None = None) -> dict[str, tuple[Decimal, Decimal]]:
         """Available and locked units per asset."""
-        balances = self.engine.accounts[account or self._main_account].balances
+        balances = self.engine.accounts[account or self.main_account].balances
         return {asset: (balance.available, balance.locked) for asset, balance in balances.items()}
 
     def trades(self, account: str | None = None) -> tuple[Trade, ...]:
         """The account's trades, oldest first."""
-        return tuple(self.engine.accounts[account or self._main_account].trades)
+        return tuple(self.engine.accounts[account or self.main_account].trades)
 
     def positions(self, account: str | None = None) -> dict[Symbol, Position]:
         """The account's open positions. Of contracts only."""
-        return {position.symbol: position for position in self.engine.open_positions(account or self._main_account)}
+        return {position.symbol: position for position in self.engine.open_positions(account or self.main_account)}
 
     def best_bid(self, symbol: Symbol) -> Decimal | None:
         return self.engine.books[symbol].bids.best
@@ -313,8 +313,8 @@ class VenueControl:
         return self.engine.cancel(order_id, self._clock.milliseconds())
 
     def deposit(self, asset: str, amount: Decimal, account: str | None = None) -> None:
-        self.engine.deposit(account or self._main_account, asset, amount, self._clock.milliseconds())
+        self.engine.deposit(account or self.main_account, asset, amount, self._clock.milliseconds())
 
     def withdraw(self, asset: str, amount: Decimal, account: str | None = None) -> None:
         """Raises: OrderRefused: less than `amount` is available."""
-        self.engine.withdraw(account or self._main_account, asset, amount, self._clock.milliseconds())
+        self.engine.withdraw(account or self.main_account, asset, amount, self._clock.milliseconds())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import trio
 
 from market.events import BookChanged, BookLost
@@ -10,6 +12,8 @@ from orders.events import AccountLost, AccountReady, OrderEnded, OrderFilled, Or
 from orders.life_cycle import OrderState
 from orders.reconciliation import CycleFinished
 from orders.states import TradingState
+from soak.ending import Explanations
+from soak.money import Money
 from soak.options import Options
 from soak.world import World
 
@@ -19,9 +23,11 @@ LOOK_SECONDS = 0.25
 class Convergence:
     """Follows one world, whose program has not started yet."""
 
-    def __init__(self, world: World, options: Options) -> None:
+    def __init__(self, world: World, options: Options, explanations: Explanations, money: Mapping[str, Money]) -> None:
         self._world = world
         self._options = options
+        self._explanations = explanations
+        self._money = money
         self._ready: set[str] = set()
         self._finished: set[str] = set()
         self._book_at: dict[tuple[str, Symbol], float] = {}
@@ -84,6 +90,9 @@ class Convergence:
             live_here = {order.client_order_id for order in ledger.live_orders()}
             if open_there != live_here:
                 return f"other orders are open at {venue.name} than are live here: {sorted(open_there ^ live_here)}"
+            wrong = self._money[venue.name].wrong_here(runtime.tree.accounts[venue.account])
+            if wrong and self._explanations.explains_disagreement() is None:
+                return wrong
         for cycle in self._options.cycles:
             place = cycle.place
             if place.cycle in self._finished:

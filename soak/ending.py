@@ -9,6 +9,7 @@ import trio
 from assembly.presenter.report import ExitStatus, RunReport
 from orders.life_cycle import OrderState
 from orders.order import ZERO
+from soak.money import Money
 from soak.venue import Venue
 from soak.world import World
 
@@ -79,8 +80,8 @@ def check_run_ended(world: World, venue: Venue, *, had_faults: bool) -> None:
         world.fail(f"nothing was wrong, and {sorted(live)} may be live at {venue.name}")
 
 
-def check_end(world: World, venue: Venue, explanations: Explanations) -> None:
-    """At the world's end: nothing is open, and ledger and journal have every order and fill that the exchange has.
+def check_end(world: World, venue: Venue, money: Money, explanations: Explanations) -> None:
+    """At the world's end: nothing is open, ledger and journal have every order and fill that the exchange has, and no money is missing.
 
     Raises:
         Violation: they do not.
@@ -88,9 +89,15 @@ def check_end(world: World, venue: Venue, explanations: Explanations) -> None:
     venue.control.check_invariants()
     if left := [venue.client_order_id(order.client_id) for order in venue.open_orders()]:
         world.fail(f"open at {venue.name} at the end: {left}")
+    if wrong := money.wrong_there():
+        world.fail(wrong)
     _check_ledger(world, venue)
     if explanations.explains_disagreement() is None:
         _check_journal(world, venue)
+        assert world.runtime is not None
+        wrong = money.wrong_in_journal(world) or money.wrong_here(world.runtime.tree.accounts[venue.account])
+        if wrong:
+            world.fail(wrong)
 
 
 def _check_ledger(world: World, venue: Venue) -> None:

@@ -50,9 +50,9 @@ class WorldJournal(JournalStore):
         self._has_room.set()
         self._connection.execute(f"PRAGMA max_page_count = {_PAGES_MAX}")
 
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, **parameters: str) -> list[tuple[Any, ...]]:
         """What it holds."""
-        return [tuple(row) for row in self._connection.execute(sql).fetchall()]
+        return [tuple(row) for row in self._connection.execute(sql, parameters).fetchall()]
 
     def left_by_kill(self, *, torn_bytes: int = 0) -> WorldJournal:
         """What the next process finds when this one is killed now. This one is closed: a dead process writes nothing.

@@ -21,6 +21,7 @@ from soak.faults.kinds import KINDS
 from soak.faults.strike import Place, Strike
 from soak.hand import Hand
 from soak.moments import When, draw_when
+from soak.money import Money
 from soak.options import STOP_DEADLINE_SECONDS, Options
 from soak.outcome import Outcome, count
 from soak.private_line import open_private_line
@@ -47,7 +48,8 @@ class Life:
         self._outcome = outcome
         self._explanations = Explanations()
         self._watcher = Watcher(world, options, self._explanations)
-        self._convergence = Convergence(world, options)
+        self._money = {name: Money(venue) for name, venue in world.venues.items()}
+        self._convergence = Convergence(world, options, self._explanations, self._money)
         self._is_closing = False
         self._has_faults = False
         self._restart_rng = random.Random(f"{world.seed}:restarts")
@@ -70,7 +72,7 @@ class Life:
             nursery.cancel_scope.cancel()
         self._watcher.check()
         for venue in world.venues.values():
-            check_end(world, venue, self._explanations)
+            check_end(world, venue, self._money[venue.name], self._explanations)
 
     def count_facts(self) -> None:
         """What can be counted at any moment, and is so at the end, whatever it was."""

@@ -15,6 +15,8 @@ from network.rate_limit import GroupStatistics
 from orders.commands import PlaceOrder
 from orders.events import OrderPlaced
 from orders.life_cycle import OrderInput
+from orders.order import add_fill
+from orders.reports import FillReport
 from orders.request import OrderRequest, OrderType, TimeInForce
 from orders.states import TradingState
 from simulated.engine.order import NewOrder, OrderKind
@@ -26,6 +28,18 @@ from soak.world import World
 
 BTC_USDT = Symbol("BTC", "USDT")
 STRANGE = "mm-one-zzzzzzzzzz"
+FILL_OF_NOBODY = FillReport(
+    exchange_order_id="1",
+    client_order_id=None,
+    trade_id="1",
+    symbol=BTC_USDT,
+    side=Side.BUY,
+    quantity=Decimal("0.001"),
+    price=Decimal(60_000),
+    fee=Decimal(0),
+    fee_asset="BTC",
+    maker=False,
+)
 
 
 def quiet_world(name: str, *, seconds: float = 14.4) -> Options:
@@ -211,6 +225,27 @@ def test_trade_that_the_journal_does_not_have_is_found_at_the_end() -> None:
     outcome = when_placed(trade_unseen)
     assert outcome.verdict is Verdict.VIOLATION
     assert "trades at gateio_spot are not in the journal" in outcome.first_line
+
+
+@pytest.mark.parametrize("name", ["gateio_spot", "okx_swap"])
+def test_payment_that_the_journal_has_and_the_exchange_never_made_is_found_at_the_end(name: str) -> None:
+    def pay(world: World) -> None:
+        world.journal.rows(
+            "INSERT INTO funding (exchange, account, symbol, payment_id, amount, asset, at) "
+            "VALUES ('x', 'main', 'BTC/USDT', '1', '0.25', 'USDT', 1)"
+        )
+
+    outcome = when_placed(pay, name=name)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert f"USDT at {name} has changed by " in outcome.first_line
+    assert "by all fills, fees and payments of the journal" in outcome.first_line
+
+
+def test_ledger_that_adds_fills_up_to_another_sum_does_not_converge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("soak.life.CONVERGENCE_SECONDS_MAX", 20.0)
+    outcome = when_placed(lambda world: add_fill(world.account.ledger._fill_changes, FILL_OF_NOBODY))
+    assert outcome.verdict is Verdict.NOT_CONVERGED
+    assert "by all fills, fees and payments of the ledger of main" in outcome.first_line
 
 
 def test_program_that_does_not_quote_again_has_not_converged(monkeypatch: pytest.MonkeyPatch) -> None:
