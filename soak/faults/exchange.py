@@ -15,7 +15,7 @@ from simulated.faults import BookError, Operation, WrongLevel
 from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing, once
 from soak.world import World
 
-ORDER_OPERATIONS = (Operation.PLACE, Operation.CANCEL, Operation.QUERY)
+ORDER_OPERATIONS = (Operation.PLACE, Operation.CANCEL, Operation.AMEND, Operation.QUERY)
 CARRIED_OUT_TWICE = (Operation.PLACE, Operation.PLACE, Operation.CANCEL, Operation.AMEND)
 ANSWERED_OPERATIONS = (*ORDER_OPERATIONS, Operation.MARKET_DATA)
 BAN_SECONDS = (5.0, 20.0, 60.0)
