@@ -41,6 +41,7 @@ from assembly.decoding import decode
 from market.events import BookChanged, Side, TradeHappened
 from market.instrument import TradingStatus
 from orders.life_cycle import OrderState
+from orders.order import UnseenAmendment
 from orders.tally import Tally
 
 D = Decimal
@@ -350,6 +351,22 @@ def test_young_order_that_came_too_near_to_the_price_is_moved_at_once() -> None:
     near, in_the_way = live_order(Side.BUY, "59986.0", "0.0016"), live_order(Side.BUY, "60012.0", "0.0016")
     for order in (near, in_the_way):
         assert prices(bids(plain(view_of(orders=(order,))))) == [D("59940.0")]
+
+
+def test_order_that_is_being_amended_stays_where_it_is_asked_to_be() -> None:
+    asked = UnseenAmendment(price=D("59920.0"), quantity=D("0.0015"))
+    bid = live_order(
+        Side.BUY,
+        "59930.0",
+        "0.0016",
+        state=OrderState.PENDING_AMEND,
+        created_at=NOW - 9,
+        changed_at=NOW,
+        amended=True,
+        unseen_amendments=(asked,),
+    )
+    wanted = plain(view_of(orders=(bid,)))
+    assert (prices(bids(wanted)), quantities(bids(wanted))) == ([D("59920.0")], [D("0.0015")])
 
 
 def test_order_on_its_way_out_keeps_no_place() -> None:

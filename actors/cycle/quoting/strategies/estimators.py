@@ -38,7 +38,7 @@ from market.events import Side, TradeHappened
 RETURNS_MIN = 30
 ARRIVALS_MIN = 30
 # More would make no estimate better, and each is looked at in every decision.
-TRADES_MAX = 2_000
+TRADES_MAX = 1_000
 # Of the window: without a sample for longer than that, the market was not seen.
 PAUSE_FRACTION = 0.1
 # Beyond that the rate at the mid is an extrapolation of no meaning, and only has to stay a number.
@@ -89,13 +89,17 @@ def _depths(trades: Sequence[TradeHappened], first: int, mids: Sequence[MidSampl
     """How far from the mid each order that took has reached, as fractions; those while the market was not seen are left out."""
     order: tuple[Side, int] | None = None
     deepest: float | None = None
+    # The first sample later than the trade: both are in order, so that one walk finds all.
+    after = bisect_right(mids, trades[first].received_at, key=_at) if first < len(trades) else 0
     for number in range(first, len(trades)):
         trade = trades[number]
         if order != (trade.side, trade.exchange_time_milliseconds):
             if deepest is not None:
                 yield deepest
             order, deepest = (trade.side, trade.exchange_time_milliseconds), None
-        mid = _mid_at(mids, trade.received_at, pause_seconds)
+        while after < len(mids) and mids[after].at <= trade.received_at:
+            after += 1
+        mid = _mid_between(mids, after, trade.received_at, pause_seconds)
         if mid is not None:
             depth = (trade.price / mid - 1) * (1 if trade.side is Side.BUY else -1)
             deepest = max(depth, deepest or 0.0)
@@ -103,9 +107,8 @@ def _depths(trades: Sequence[TradeHappened], first: int, mids: Sequence[MidSampl
         yield deepest
 
 
-def _mid_at(mids: Sequence[MidSample], at: float, pause_seconds: float) -> float | None:
-    """The mid at a moment: on the line between the samples around it; the newest one after the last."""
-    after = bisect_right(mids, at, key=_at)
+def _mid_between(mids: Sequence[MidSample], after: int, at: float, pause_seconds: float) -> float | None:
+    """The mid at a moment, `after` being the next sample: on the line between it and the one before; after the last, that one's."""
     if not after or at - mids[after - 1].at > pause_seconds:
         return None
     left = mids[after - 1]

@@ -59,7 +59,7 @@ class TwoSidedParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     refresh_seconds: float = 5.0
     refresh_tolerance_fraction: Decimal = Decimal("0.0002")
     quantity_tolerance_fraction: Decimal = Decimal("0.1")
-    filled_order_delay_seconds: float = 5.0
+    filled_order_delay_seconds: float = 2.0
     ping_pong: bool = False
     hanging_orders_max: int = 0
     hanging_distance_max_fraction: Decimal = Decimal("0.05")

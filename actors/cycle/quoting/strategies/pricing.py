@@ -97,7 +97,10 @@ def spaced_samples(mids: Sequence[MidSample], since: float, spacing_seconds: flo
     index = bisect_left(mids, since, key=_at)
     while index < len(mids):
         yield mids[index]
-        index = max(index + 1, bisect_left(mids, mids[index].at + spacing_seconds, index, key=_at))
+        next_at = mids[index].at + spacing_seconds
+        index += 1
+        if index < len(mids) and mids[index].at < next_at:  # mostly it is not: samples are as far apart as ticks
+            index = bisect_left(mids, next_at, index, key=_at)
 
 
 def moving_average(mids: Sequence[MidSample], now: float, window_seconds: float) -> Decimal | None:

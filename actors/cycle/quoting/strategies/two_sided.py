@@ -19,12 +19,12 @@ from decimal import Decimal
 import msgspec
 
 from actors.cycle.quoting.contract import Quote, QuotingView, Wanted
+from actors.cycle.quoting.matching import boldest_price, is_leaving, price_of, remaining_of
 from actors.cycle.quoting.strategies.inventory import Inventory
 from actors.cycle.quoting.strategies.parameters import TwoSidedParameters
 from actors.cycle.quoting.strategies.pricing import OthersBook, moving_average, others_book, reference_price
 from actors.cycle.quoting.strategies.sides import away, best_first, further, is_beyond, is_open_for, nearer, round_away
 from market.events import Side
-from orders.life_cycle import OrderState
 from orders.order import ZERO, Order
 
 ONE = Decimal(1)
@@ -141,11 +141,11 @@ class _SideBuilder:
         levels = self._levels()
         why_none = "" if levels else self._why_no_levels()
         if self._is_delayed():
-            others.sort(key=lambda order: best_first(self._side, _price(order)))
+            others.sort(key=lambda order: best_first(self._side, price_of(order)))
             levels = [_staying(order) for order in others[: self._level_count()]]
             why_none = "" if levels else "pausing after a fill"
         else:
-            self._seat(levels, [order for order in others if self._is_fresh(order)], {_price(order) for order in hanging})
+            self._seat(levels, [order for order in others if self._is_fresh(order)], {price_of(order) for order in hanging})
         levels += [_staying(order) for order in hanging]
         quotes = self._within_room(levels)
         return quotes, "" if quotes else why_none or "inventory at its maximum"
@@ -251,13 +251,11 @@ class _SideBuilder:
 
     def _may_stay(self, order: Order) -> bool:
         """Whether an order of this side could be left where it is: near enough is wrong, too near is dangerous."""
-        if order.request.side is not self._side or order.request.price is None or not order.remaining_quantity:
+        if order.request.side is not self._side or is_leaving(order):
             return False
-        if order.cancel_wanted or order.state is OrderState.PENDING_CANCEL:
-            return False
-        centre = self._aim.centre_price
+        centre, boldest = self._aim.centre_price, boldest_price(order)
         nearest = away(self._side, centre, centre * self._least_fraction)
-        return is_beyond(self._side, order.request.price, nearest) and not self._is_out_of_band(order.request.price)
+        return boldest > 0 and is_beyond(self._side, boldest, nearest) and not self._is_out_of_band(boldest)
 
     def _is_fresh(self, order: Order) -> bool:
         """Whether it is too young to be moved. An amended order began anew with its last change."""
@@ -275,14 +273,14 @@ class _SideBuilder:
             return []
         reference = self._situation.reference_price
         furthest = away(self._side, reference, reference * self._parameters.hanging_distance_max_fraction)
-        alone = [o for o in staying if o.created_at < fill.at and is_beyond(self._side.opposite, _price(o), furthest)]
-        alone.sort(key=lambda order: best_first(self._side, _price(order)))
+        alone = [o for o in staying if o.created_at < fill.at and is_beyond(self._side.opposite, price_of(o), furthest)]
+        alone.sort(key=lambda order: best_first(self._side, price_of(order)))
         return alone[: self._parameters.hanging_orders_max]
 
     def _seat(self, levels: list[_Level], fresh: list[Order], taken: set[Decimal]) -> None:
         """Give each order that may not be moved the place of the level nearest to it; the levels left keep off prices that are taken."""
         pairs = sorted(
-            ((abs(level.price - _price(order)), number, order.client_order_id) for number, level in enumerate(levels) for order in fresh),
+            ((abs(level.price - price_of(order)), number, order.client_order_id) for number, level in enumerate(levels) for order in fresh),
         )
         free = {order.client_order_id: order for order in fresh}
         for _, number, client_order_id in pairs:
@@ -296,9 +294,5 @@ class _SideBuilder:
                 taken.add(level.price)
 
 
-def _price(order: Order) -> Decimal:
-    return order.request.price or ZERO
-
-
 def _staying(order: Order) -> _Level:
-    return _Level(_price(order), order.remaining_quantity or ZERO, stays=True)
+    return _Level(price_of(order), remaining_of(order), stays=True)
