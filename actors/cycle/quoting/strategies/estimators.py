@@ -17,9 +17,10 @@ with rate k, and arrivals are as frequent as lambda(d(0)) says:
 
     k = (n - 2) / sum of (d(i) - d(0))          A = arrivals a second and side x exp(k d(0))
 
-k is unbiased, with a relative error of 1 / sqrt(n); that of A is about 1 / sqrt(n) too while k d(0) is small. Two things make real
-depths larger than they are, hence k smaller and spreads wider: the mid is taken between the ticks around the trade, and may have
-been elsewhere; and prices have a tick. A mean depth is taken to be half a tick at least.
+k is unbiased, with a relative error of 1 / sqrt(n); that of A is about 1 / sqrt(n) too while k d(0) is small. Distances are measured
+from the mid of the tick before the trade, as those of our quotes are; so what the price moves between two ticks makes them larger,
+hence k smaller and spreads wider, where that is not small beside 1 / k. Prices have a tick themselves: the mean of the depths beyond
+d(0) is taken to be half of one at least.
 """
 
 from __future__ import annotations
@@ -99,23 +100,11 @@ def _depths(trades: Sequence[TradeHappened], first: int, mids: Sequence[MidSampl
             order, deepest = (trade.side, trade.exchange_time_milliseconds), None
         while after < len(mids) and mids[after].at <= trade.received_at:
             after += 1
-        mid = _mid_between(mids, after, trade.received_at, pause_seconds)
-        if mid is not None:
-            depth = (trade.price / mid - 1) * (1 if trade.side is Side.BUY else -1)
+        if after and trade.received_at - mids[after - 1].at <= pause_seconds:
+            depth = (trade.price / mids[after - 1].mid - 1) * (1 if trade.side is Side.BUY else -1)
             deepest = max(depth, deepest or 0.0)
     if deepest is not None:
         yield deepest
-
-
-def _mid_between(mids: Sequence[MidSample], after: int, at: float, pause_seconds: float) -> float | None:
-    """The mid at a moment, `after` being the next sample: on the line between it and the one before; after the last, that one's."""
-    if not after or at - mids[after - 1].at > pause_seconds:
-        return None
-    left = mids[after - 1]
-    if after == len(mids) or mids[after].at - left.at > pause_seconds:
-        return left.mid
-    right = mids[after]
-    return left.mid + (right.mid - left.mid) * (at - left.at) / (right.at - left.at)
 
 
 def _seconds_seen(mids: Sequence[MidSample], since: float, now: float, pause_seconds: float) -> float:
