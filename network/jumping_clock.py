@@ -9,6 +9,7 @@ from typing import Any
 
 import trio
 import trio._core._run as trio_scheduler
+from trio._core._instrumentation import Instruments
 from trio.testing import MockClock
 
 Wake = Callable[[], object]
@@ -55,6 +56,8 @@ class JumpingClock(trio.abc.Clock):
         scheduler: Any = trio_scheduler
         self._runner = scheduler.GLOBAL_RUN_CONTEXT.runner
         self._runner.clock_autojump_threshold = 0.0
+        if not self._runner.instruments.data:
+            self._runner.instruments.__class__ = _Unwatched
 
     def current_time(self) -> float:
         return self._now
@@ -76,6 +79,17 @@ class JumpingClock(trio.abc.Clock):
             self._now = following
         while alarms and alarms[0][0] <= self._now:
             heapq.heappop(alarms)[2]()
+
+
+def _begin_to_watch(instruments: Any, instrument: trio.abc.Instrument) -> None:
+    instruments.__class__ = Instruments
+    instruments.add_instrument(instrument)
+
+
+_Unwatched = type(
+    "_Unwatched", (Instruments,), {"__contains__": staticmethod(frozenset[object]().__contains__), "add_instrument": _begin_to_watch}
+)
+"""Nobody's instruments. Seven times in each step of a task Trio asks for them, in Python; this answers in C, until somebody comes."""
 
 
 class _Sleeper:

@@ -60,7 +60,7 @@ class Venue(ABC):
         self.tapes: dict[Symbol, Tape] = {symbol: Tape() for symbol in self.engine.instruments}
         self.symbols: dict[str, Symbol] = {self.wire(symbol): symbol for symbol in self.engine.instruments}
         self.account_settings: dict[str, AccountSettings] = {account.name: account for account in settings.accounts}
-        self.engine.subscribe(self._record)
+        self.engine.subscribe(self._record, [TradeMade])
         open_house(self.engine, 0)
         for account in settings.accounts:
             self.engine.open_account(

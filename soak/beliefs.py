@@ -38,7 +38,8 @@ class Beliefs:
     def __init__(self, world: World, options: Options, say: Callable[[str], None]) -> None:
         self._world = world
         self._say = say
-        self._touches: dict[tuple[str, Symbol], dict[Touch, float]] = {}
+        self._touches: dict[tuple[str, Symbol], dict[Touch, float]] = {}  # and when each was true last, but for the one of now
+        self._touch_now: dict[tuple[str, Symbol], tuple[object, Touch | None]] = {}
         # A change that never was may fit a book that is behind, and is then in it until the next whole one.
         self._has_wrong_updates = not TELLING_WRONG.isdisjoint(options.kinds)
         self._loses_records = not LOSING_RECORDS.isdisjoint(options.kinds)
@@ -118,9 +119,16 @@ class Beliefs:
         return None if bid is None or ask is None else Touch(bid, ask)
 
     def _note_touch(self, venue: Venue, symbol: Symbol) -> None:
-        now, touch = trio.current_time(), self._touch(venue, symbol)
-        touches = self._touches.setdefault((venue.name, symbol), {})
-        if touch is not None:
-            touches[touch] = now
+        book, key = venue.control.engine.books[symbol], (venue.name, symbol)
+        top = (book.bids.best, book.asks.best)
+        ended = self._touch_now.get(key)
+        if ended is not None and ended[0] == top:
+            return  # most changes are deeper in the book
+        touch = self._touch(venue, symbol)
+        self._touch_now[key] = (top, touch)
+        now, touches = trio.current_time(), self._touches.setdefault(key, {})
+        for true_now in (None if ended is None else ended[1], touch):
+            if true_now is not None:
+                touches[true_now] = now
         if len(touches) % TOUCHES_LOOKED_OVER_EVERY == TOUCHES_LOOKED_OVER_EVERY - 1:
-            self._touches[venue.name, symbol] = {known: at for known, at in touches.items() if at > now - TOUCH_SECONDS_KEPT}
+            self._touches[key] = {known: at for known, at in touches.items() if at > now - TOUCH_SECONDS_KEPT}

@@ -16,7 +16,7 @@ from actors.cycle.actor import COMMAND_LIFETIME_SECONDS
 from actors.cycle.executor import slot_of
 from assembly.parts import COMMANDS_CAPACITY, INBOX_KEYS_MAX, AccountParts
 from assembly.presenter.report import RuntimeStopping
-from market.events import BookChanged, BookLost, Side
+from market.events import BookChanged, BookLost, MarkPriceChanged, Side, TickerChanged, TradeHappened
 from market.symbol import Symbol
 from orders.events import AccountReady, OrderSubmitted
 from orders.ledger import ENDED_ORDERS_KEPT_MAX
@@ -37,6 +37,7 @@ from soak.world import World
 from supervision.events import CleanupFinished
 
 LOOK_SECONDS = 0.1
+LOOKS_WITHOUT_NEWS_MAX = 10
 FLATTENING = "flatten"  # marks the one placement that passes behind a closed gate
 BOUNDS_LOOK_SECONDS = 5.0
 LATENCY_SECONDS_BUNCHING = 0.06
@@ -63,6 +64,7 @@ class Watcher:
         self._options = options
         self._explanations = explanations
         self._over_limits: dict[str, int] = {}
+        self._news = True  # something was told since the last look at all orders
         self._run_began_at = 0.0
         self._runs = 0
         self._hands = {place.cycle for place in options.hands}
@@ -84,7 +86,7 @@ class Watcher:
         self._budgets = Budgets(world, options, self._say)
         world.observers.append(self._see)
         for venue in world.venues.values():
-            venue.control.engine.subscribe(_EngineListener(self, venue).hear)
+            venue.control.engine.subscribe(_EngineListener(self, venue).hear, [LevelChanged, TradeMade, OrderChanged])
 
     def run_begins(self) -> None:
         """Another run of the program begins."""
@@ -104,13 +106,16 @@ class Watcher:
 
     async def watch(self) -> None:
         """Look again and again until cancelled; raises `Violation`."""
+        looks = 0
         while True:
             await trio.sleep(LOOK_SECONDS)
-            self.check()
+            looks += 1
+            # Whatever moves an order is told, by the program or by the exchange. If something was not, it is seen a second later.
+            self.check(of_orders_too=self._news or looks % LOOKS_WITHOUT_NEWS_MAX == 0)
 
-    def check(self) -> None:
+    def check(self, *, of_orders_too: bool = True) -> None:
         """Raises `Violation` for the first thing that is or was wrong."""
-        self._look()
+        self._look(of_orders_too=of_orders_too)
         if trio.current_time() - self._bounds_looked_at > BOUNDS_LOOK_SECONDS:
             self._bounds_looked_at = trio.current_time()
             for venue in self._world.venues.values():
@@ -133,6 +138,8 @@ class Watcher:
                 self._book_at[event.exchange, event.symbol] = now
                 self._book_lost_at.pop((event.exchange, event.symbol), None)
                 return
+            case TickerChanged() | TradeHappened() | MarkPriceChanged():
+                return
             case BookLost():
                 self._book_lost_at[event.exchange, event.symbol] = now
             case CycleFinished() if event.reason and not self._world.runtime_is_stopping():
@@ -153,17 +160,19 @@ class Watcher:
             case _:
                 pass
         self._look()
+        self._news = True  # what it says may come before what it does
 
     # Every look
 
-    def _look(self) -> None:
+    def _look(self, *, of_orders_too: bool = True) -> None:
         if not self._world.is_running:
             return
+        self._news = self._news and not of_orders_too
         for venue in self._world.venues.values():
             account = self._account(venue)
             if account is None:
                 continue
-            if venue.account in self._ready:
+            if of_orders_too and venue.account in self._ready:
                 self._look_at_live_orders(venue, account)
                 self._beliefs.look_at_exposure(venue, account)
             self._look_at_departures(venue, account)
@@ -286,6 +295,10 @@ class Watcher:
 
     # What the exchange says
 
+    def hear_news(self, event: EngineEvent) -> None:
+        """Any event: of orders or trades, it calls for a look."""
+        self._news = self._news or not isinstance(event, LevelChanged)
+
     def level_changed(self, venue: Venue, event: LevelChanged) -> None:
         self._beliefs.level_changed(venue, event)
 
@@ -359,6 +372,7 @@ class _EngineListener:
         self._venue = venue
 
     def hear(self, event: EngineEvent) -> None:
+        self._watcher.hear_news(event)
         if isinstance(event, LevelChanged):
             self._watcher.level_changed(self._venue, event)
         elif isinstance(event, TradeMade):

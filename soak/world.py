@@ -50,7 +50,7 @@ from assembly.settings import (
     Settings,
 )
 from market.clock import VirtualWallClock
-from market.events import BookChanged
+from market.events import BookChanged, MarkPriceChanged, TickerChanged, TradeHappened
 from market.symbol import Symbol
 from network.deterministic import run_deterministically
 from network.simulated_network import SimulatedNetwork
@@ -75,6 +75,7 @@ ADDRESS = "10.0.0.2"
 ACCOUNT = "main"
 PATIENCE_SECONDS = 120.0
 LAST_EVENTS = 40
+OF_MARKETS = (TradeHappened, TickerChanged, MarkPriceChanged)
 
 Event = TypeVar("Event")
 
@@ -373,6 +374,9 @@ class World:
         now = round(trio.current_time(), 9)
         if isinstance(event, BookChanged):  # most of all events, and words are dear
             self.trace.update(f"{now} {event.exchange} {event.symbol} {event.sequence} {event.bids[0]} {event.asks[0]}".encode())
+            return
+        if isinstance(event, OF_MARKETS):
+            self.trace.update(f"{now} {event!r}".encode())
             return
         told = tell(event)
         if told is not None:

@@ -124,3 +124,10 @@ EngineEvent = (
     LevelChanged | TradeMade | OrderChanged | BalanceChanged | PositionChanged | FundingPaid | Liquidated | MarkPriceMoved
 )  # fmt: skip
 EngineListener = Callable[[EngineEvent], None]
+EVERY_KIND: tuple[type[EngineEvent], ...] = (
+    LevelChanged, TradeMade, OrderChanged, BalanceChanged, PositionChanged, FundingPaid, Liquidated, MarkPriceMoved,
+)  # fmt: skip
+OF_ACCOUNTS: tuple[type[EngineEvent], ...] = (TradeMade, OrderChanged, BalanceChanged, PositionChanged, FundingPaid, Liquidated)
+"""What is told of somebody."""
+OF_MARKETS: tuple[type[EngineEvent], ...] = (LevelChanged, TradeMade, Liquidated, MarkPriceMoved)
+"""What everybody may see: most of all that happens."""

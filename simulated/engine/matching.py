@@ -16,7 +16,7 @@ from simulated.engine.admission import check_amounts, check_market
 from simulated.engine.book import Book
 from simulated.engine.contract_desk import ContractDesk
 from simulated.engine.contract_settlement import ContractSettlement
-from simulated.engine.events import EngineListener, OrderChange
+from simulated.engine.events import EVERY_KIND, EngineEvent, EngineListener, OrderChange
 from simulated.engine.ledger import Ledger
 from simulated.engine.liquidation import Liquidator
 from simulated.engine.margin import Margin, MarginSettings
@@ -71,9 +71,9 @@ class MatchingEngine:
     def trade_count(self) -> int:
         return self._matcher.trade_count
 
-    def subscribe(self, listener: EngineListener) -> None:
-        """Call `listener` with every event from now on. It must neither raise nor command the engine."""
-        self._records.subscribe(listener)
+    def subscribe(self, listener: EngineListener, kinds: Iterable[type[EngineEvent]] = EVERY_KIND) -> None:
+        """Call `listener` with every event of these kinds from now on. It must neither raise nor command the engine."""
+        self._records.subscribe(listener, kinds)
 
     def open_account(self, account: Account) -> Account:
         self.accounts[account.name] = account

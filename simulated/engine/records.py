@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import heapq
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from market.symbol import Symbol
 from simulated.engine.account import Account
 from simulated.engine.book import Book
-from simulated.engine.events import EngineEvent, EngineListener, LevelChanged, OrderChange, OrderChanged
+from simulated.engine.events import EVERY_KIND, EngineEvent, EngineListener, LevelChanged, OrderChange, OrderChanged
 from simulated.engine.order import FinishReason, NewOrder, Order, OrderRefused, Refusal
 
 
@@ -21,13 +21,14 @@ class OrderRecords:
         self.orders: dict[int, Order] = {}
         self._next_order_id = first_order_id
         self._expiries: list[tuple[int, int]] = []
-        self._listeners: list[EngineListener] = []
+        self._listeners: dict[type[EngineEvent], list[EngineListener]] = {kind: [] for kind in EVERY_KIND}
 
-    def subscribe(self, listener: EngineListener) -> None:
-        self._listeners.append(listener)
+    def subscribe(self, listener: EngineListener, kinds: Iterable[type[EngineEvent]]) -> None:
+        for kind in kinds:
+            self._listeners[kind].append(listener)
 
     def publish(self, event: EngineEvent) -> None:
-        for listener in self._listeners:
+        for listener in self._listeners[type(event)]:
             listener(event)
 
     def open(self, new: NewOrder, account: Account, assets: tuple[str, str], now: int, *, is_liquidation: bool = False) -> Order:
@@ -110,7 +111,7 @@ class OrderRecords:
         book = self.books[order.symbol]
         book.update_id += 1
         book.updated_at_milliseconds = now
-        if self._listeners:
+        if self._listeners[LevelChanged]:
             quantity = book.side(order.side).quantity_at(order.price)
             self.publish(LevelChanged(order.symbol, order.side, order.price, quantity, book.update_id, now))
 

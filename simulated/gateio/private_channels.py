@@ -6,7 +6,7 @@ import random
 from abc import ABC, abstractmethod
 
 from market.symbol import Symbol
-from simulated.engine.events import EngineEvent
+from simulated.engine.events import OF_ACCOUNTS, EngineEvent
 from simulated.faults import Faults
 from simulated.gateio import messages
 from simulated.gateio.product import Product
@@ -27,7 +27,7 @@ class PrivateChannels(ABC):
         self._sessions: dict[GateSession, None] = {}
         self._delivery = PrivateDelivery(faults, rng)
         self.run = self._delivery.run
-        venue.engine.subscribe(self.heard)
+        venue.engine.subscribe(self.heard, OF_ACCOUNTS)
 
     @abstractmethod
     def symbols_of(self, channel: str, payload: list[str], account: AccountSettings) -> set[Symbol] | None:

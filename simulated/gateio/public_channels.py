@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 
 from market.symbol import Symbol
 from simulated.book_updates import BookUpdates
+from simulated.engine.events import OF_MARKETS
 from simulated.faults import Faults
 from simulated.gateio.errors import GateError
 from simulated.gateio.session import GateSession
@@ -27,7 +28,7 @@ class PublicChannels(ABC):
         self._board = TopicBoard(self.make)
         self.run = self._board.run
         self.unsubscribe = self._board.unsubscribe
-        venue.engine.subscribe(self._board.notice)
+        venue.engine.subscribe(self._board.notice, OF_MARKETS)
 
     @abstractmethod
     def keys_of(self, session: GateSession, channel: str, payload: list[str]) -> list[TopicKey]:

@@ -11,7 +11,7 @@ from market.instrument import Instrument
 from market.symbol import Symbol
 from simulated.contracts import ContractVenue
 from simulated.control import VenueClock
-from simulated.engine.events import BalanceChanged, EngineEvent, FundingPaid, OrderChange, OrderChanged
+from simulated.engine.events import OF_ACCOUNTS, BalanceChanged, EngineEvent, FundingPaid, OrderChange, OrderChanged
 from simulated.engine.order import ZERO, Order
 from simulated.gateio.errors import GateError
 from simulated.gateio.order_fields import Json
@@ -55,7 +55,7 @@ class GateFuturesVenue(ContractVenue):
         super().__init__(settings, clock, exchange="gateio_futures", first_order_id=_FIRST_ORDER_ID)
         # REST documentation: a custom id is found for 60 seconds after the end, an order cancelled without a fill for 10 minutes.
         self.memory = OrderMemory(self.engine, settings, text_seconds=60.0, unfilled_seconds=600.0)
-        self.engine.subscribe(self._note)
+        self.engine.subscribe(self._note, OF_ACCOUNTS)
 
     def wire(self, symbol: Symbol) -> str:
         return encoding.wire(symbol)

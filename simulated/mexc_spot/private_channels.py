@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from decimal import Decimal
 
-from simulated.engine.events import BalanceChanged, EngineEvent, OrderChange, OrderChanged, TradeMade
+from simulated.engine.events import OF_ACCOUNTS, BalanceChanged, EngineEvent, OrderChange, OrderChanged, TradeMade
 from simulated.faults import Faults
 from simulated.mexc_spot import pushes
 from simulated.mexc_spot.venue import MexcVenue
@@ -24,7 +24,7 @@ class PrivateChannels:
         self._last_deals: dict[int, Decimal] = {}  # by the engine's order id, while the order is open
         self._delivery = PrivateDelivery(faults, rng)
         self.run = self._delivery.run
-        venue.engine.subscribe(self._notice)
+        venue.engine.subscribe(self._notice, OF_ACCOUNTS)
 
     def add(self, session: Session) -> None:
         self._sessions[session] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from market.symbol import Symbol
+from simulated.engine.events import OF_MARKETS
 from simulated.faults import Faults
 from simulated.mexc_spot.topics import BookTicker, BookUpdates, Candles, Trades
 from simulated.mexc_spot.venue import MexcVenue
@@ -33,7 +34,7 @@ class PublicChannels:
         self._faults = faults
         self._board = TopicBoard(self._make)
         self.run = self._board.run
-        venue.engine.subscribe(self._board.notice)
+        venue.engine.subscribe(self._board.notice, OF_MARKETS)
 
     def has(self, topic: str) -> bool:
         """Is this the name of a topic?"""

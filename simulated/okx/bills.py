@@ -10,7 +10,7 @@ import msgspec
 
 from market.events import Side
 from market.symbol import Symbol
-from simulated.engine.events import BalanceChanged, BalanceReason, EngineEvent, FundingPaid, TradeMade
+from simulated.engine.events import OF_ACCOUNTS, BalanceChanged, BalanceReason, EngineEvent, FundingPaid, TradeMade
 from simulated.engine.order import ZERO, Trade, TradeParty
 from simulated.numbers import plain
 from simulated.okx.encoding import Json
@@ -59,7 +59,7 @@ class Bills:
         self._venue = venue
         self._bills: dict[str, deque[_Bill]] = {name: deque(maxlen=_BILLS_MAX) for name in venue.account_settings}
         self._last_id = _FIRST_ID
-        venue.engine.subscribe(self._notice)
+        venue.engine.subscribe(self._notice, OF_ACCOUNTS)
 
     def id_of(self, trade: Trade, party: TradeParty) -> int:
         """The bill of one party's side of a trade. Ids grow from trade to trade, and so does what lies between."""

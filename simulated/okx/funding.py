@@ -22,7 +22,7 @@ class Funding:
         engine = venue.engine
         self._due = {symbol: (engine.next_funding_milliseconds(symbol), engine.funding_rate(symbol)) for symbol in venue.listings}
         self._past: dict[Symbol, deque[tuple[int, Decimal]]] = {symbol: deque(maxlen=_PAST_MAX) for symbol in venue.listings}
-        engine.subscribe(self._notice)
+        engine.subscribe(self._notice, [MarkPriceMoved, FundingPaid])
 
     def rate(self, symbol: Symbol) -> Json:
         """The rate that is due next."""

@@ -12,6 +12,7 @@ import trio
 
 from market.symbol import Symbol
 from simulated.engine.events import (
+    OF_ACCOUNTS,
     BalanceChanged,
     EngineEvent,
     OrderChange,
@@ -67,7 +68,7 @@ class PrivateChannels:
         self._fills: dict[int, list[Json]] = {}  # by order: the fills that its next change tells of
         self._changed_positions: dict[str, dict[Symbol, None]] = {}
         self._position_changed = trio.Event()
-        venue.engine.subscribe(self._notice)
+        venue.engine.subscribe(self._notice, OF_ACCOUNTS)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Be home to what is delayed or gathered, and push regularly to those who did not decline, until cancelled."""

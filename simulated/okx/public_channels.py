@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from market.symbol import Symbol
+from simulated.engine.events import OF_MARKETS
 from simulated.faults import Faults
 from simulated.okx import encoding
 from simulated.okx.errors import OkxError
@@ -34,7 +35,7 @@ class PublicChannels:
         self._board = TopicBoard(lambda key: self._channels[key[0]].make(*key))
         self.run = self._board.run
         self.unsubscribe = self._board.unsubscribe
-        venue.engine.subscribe(self._board.notice)
+        venue.engine.subscribe(self._board.notice, OF_MARKETS)
 
     def key_of(self, arg: dict[str, Any], path: str) -> TopicKey:
         """The topic that an argument means. Raises: OkxError: there is none such on this path."""

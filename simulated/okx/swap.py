@@ -66,7 +66,7 @@ class OkxSwapVenue(OkxVenue, ContractVenue):
         self._leverages: dict[tuple[str, Symbol, bool], Decimal] = {}
         self._position_ids: dict[tuple[str, Symbol], int] = {}
         self._margins_of_orders: dict[int, tuple[bool, Decimal]] = {}
-        self.engine.subscribe(self._notice)
+        self.engine.subscribe(self._notice, [OrderChanged])
 
     def contract(self, market: MarketSettings) -> ContractSettings:
         """As on the real exchange, unless the settings say otherwise."""

@@ -441,6 +441,17 @@ async def test_messages_that_are_sent_together_leave_in_one_piece(autojump_clock
         assert served.sent[-1].count(b"two") == served.sent[-1].count(b"one") == 1
 
 
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, 200_000])
+async def test_message_of_any_size_arrives_whole(autojump_clock: MockClock, size: int) -> None:
+    async with serving(parrot), opened() as peer:
+        for data in (TextMessage(data="é" + "x" * size), BytesMessage(data=b"\xff" * (size + 1))):
+            await peer.send(data)
+            parts: list[Any] = []
+            while not (parts and parts[-1].message_finished):
+                parts += [event for event in await peer.events() if isinstance(event, TextMessage | BytesMessage)]
+            assert type(data.data)().join(part.data for part in parts) == data.data
+
+
 async def test_client_that_does_not_read_holds_up_whoever_sends_but_not_the_end_of_the_server(autojump_clock: MockClock) -> None:
     async def flood(served: Served, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await receive()
