@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import cast
 
 import trio
 
+from actors.cycle.quoting.risk import RiskMeasured
 from actors.journal.entries import EventTold
 from actors.journal.errors import JournalBroken
 from actors.journal.port import JournalPort
@@ -27,6 +29,9 @@ _NOT_TOLD = (
 )
 
 
+RISK_INTERVAL_SECONDS = 10.0
+
+
 class JournalRecorder:
     """Implements `orders.recording.Recorder` on a journal's port.
 
@@ -39,6 +44,7 @@ class JournalRecorder:
         self._redact = redact
         self._on_lost = on_lost
         self.has_lost = False
+        self._risk_written_at: dict[str, float] = {}
 
     def keep(self, *events: object) -> None:
         try:
@@ -60,9 +66,19 @@ class JournalRecorder:
         """Tell of an event that no restart needs, in words. It may be dropped when much happens, and is counted then."""
         if has_table(type(event)) or isinstance(event, _NOT_TOLD):
             return  # written where it happens
+        if isinstance(event, RiskMeasured) and not self._risk_is_due(event.cycle):
+            return
         told = tell(event)
         if told is not None:
             self._port.note(EventTold(told.name, cast("dict[str, object]", self._clean(told.fields)), str(told.fields.get("actor", ""))))
+
+    def _risk_is_due(self, cycle: str) -> bool:
+        """What is measured all the time is written from time to time."""
+        now = trio.current_time()
+        if now - self._risk_written_at.get(cycle, -inf) < RISK_INTERVAL_SECONDS:
+            return False
+        self._risk_written_at[cycle] = now
+        return True
 
     def _clean(self, value: object) -> object:
         match value:

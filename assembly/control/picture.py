@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import trio
 
 from actors.accounts.events import AccountConnected, AccountDisconnected
+from actors.cycle.quoting.risk import RiskMeasured
 from assembly.control.protocol import NAMES_TOLD_MAX, AccountStatus, CycleStatus, StateInForce, Status, UnknownOrder
 from assembly.parts import AccountParts, CycleParts
 from assembly.presenter.report import RuntimeStopping
+from assembly.presenter.vocabulary import risk_fields
 from assembly.tree import Tree
 from assembly.version import version
 from market.clock import WallClock
@@ -39,6 +41,7 @@ class RunPicture:
         self._streams: dict[str, str] = {}
         self._views: dict[str, str] = {}
         self._phases: dict[str, str] = {}
+        self._risks: dict[str, RiskMeasured] = {}
         self._unknown_since: dict[str, float] = {}
         self._stopping = ""
         self.order_ended = trio.Event()
@@ -71,6 +74,8 @@ class RunPicture:
                 ended.set()
             case CyclePhaseChanged():
                 self._phases[event.cycle] = event.phase
+            case RiskMeasured():
+                self._risks[event.cycle] = event
             case CycleFinished():
                 self._phases[event.cycle] = f"finished{': ' + event.reason if event.reason else ''}"
             case RuntimeStopping():
@@ -145,6 +150,7 @@ class RunPicture:
             rounds_wanted=settings.cycles,
             phase=self._phases.get(parts.name, NOT_YET),
             state=standing.state,
+            risk=risk_fields(self._risks[parts.name]) if parts.name in self._risks else None,
         )
 
 

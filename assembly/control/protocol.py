@@ -124,7 +124,10 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CycleStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A cycle. `rounds_wanted` 0: until stopped. `state` is the strictest that concerns it."""
+    """A cycle. `rounds_wanted` 0: until stopped. `state` is the strictest that concerns it.
+
+    `risk` is how a quoting one stands: the fields of `risk_measured`.
+    """
 
     name: str
     account: str
@@ -135,6 +138,7 @@ class CycleStatus(msgspec.Struct, frozen=True, kw_only=True):
     rounds_wanted: int
     phase: str
     state: TradingState
+    risk: dict[str, object] | None = None
 
 
 class ChangedSetting(msgspec.Struct, frozen=True, kw_only=True):

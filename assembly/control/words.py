@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assembly.control.protocol import AccountStatus, Answer, CycleStatus, Request, StateInForce, Status
 from assembly.presenter.lifting import HowToLift
+from assembly.presenter.risk_words import risk_lines
 from assembly.presenter.tables import columns
 from assembly.presenter.times import moment
 from orders.states import TradingState, cycle_scope
@@ -52,6 +53,10 @@ def status_lines(status: Status, lifting: HowToLift) -> list[str]:
             what = f"{order.client_order_id} ({order.cycle}, {order.symbol})"
             lines.append(f"  UNKNOWN for {duration(order.seconds)}: {what}; the exchange is being asked")
     lines += ["", *columns([_CYCLE_HEADINGS, *map(_cycle_cells, status.cycles)], "<<<<<<<")]
+    for cycle in status.cycles:
+        if cycle.risk is not None:
+            holds, earned = risk_lines(cycle.risk)
+            lines += ["", f"{cycle.name} {holds}", f"  {earned}"]
     if status.set_by_hand:
         lines.append("")
         lines += [f"SET: {found.key} is {found.value}, and {found.in_file} in the settings file" for found in status.set_by_hand]

@@ -1,9 +1,10 @@
-"""The reconciled cycles of a run, remembered for its end even where the output dropped them."""
+"""The reconciled cycles of a run, and how its quoting cycles stood last, remembered for its end even where the output dropped them."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
+from actors.cycle.quoting.risk import RiskMeasured
 from orders.reconciliation import ZERO, CycleReconciled
 
 RECONCILIATIONS_KEPT_MAX = 1000
@@ -18,6 +19,8 @@ class CycleMemory:
         self.count = 0
         self.profit_by_cycle: dict[str, tuple[Decimal, str]] = {}
         """What all rounds of a cycle earned, and in what asset."""
+        self.risks: dict[str, RiskMeasured] = {}
+        """How each quoting cycle stood last."""
         self._kept: dict[tuple[str, int], CycleReconciled] = {}
         self._untold: dict[tuple[str, int], Event] = {}
 

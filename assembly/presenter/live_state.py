@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from actors.cycle.quoting.risk import RiskMeasured
 from assembly.presenter.cycle_memory import CycleMemory
 from assembly.presenter.phrases import phrase, printable
 from assembly.presenter.report import LogLine, Notice, RuntimeStopping, StopAwaited
@@ -171,6 +172,10 @@ def _cycle_finished(state: LiveState, _: int, event: CycleFinished) -> None:
     progress.phase = f"finished{': ' + event.reason if event.reason else ''}"
 
 
+def _risk_measured(state: LiveState, _: int, event: RiskMeasured) -> None:
+    state.memory.risks[event.cycle] = event
+
+
 def _state_entered(state: LiveState, time: int, event: StateEntered) -> None:
     if event.state is TradingState.RUN:
         state.states.pop((event.scope, ""), None)
@@ -226,6 +231,7 @@ _CHANGES: dict[type, Callable[[LiveState, int, Any], None]] = {
     CyclePhaseChanged: _cycle_phase_changed,
     CycleReconciled: _cycle_reconciled,
     CycleFinished: _cycle_finished,
+    RiskMeasured: _risk_measured,
     StateEntered: _state_entered,
     StateRecovered: _state_recovered,
     RestraintPlaced: _restraint_placed,
@@ -248,6 +254,7 @@ _NO_NEWS = frozenset(
         MarkPriceChanged,
         FundingRateChanged,
         CyclePhaseChanged,
+        RiskMeasured,
         LogLine,
         Notice,
     }

@@ -11,8 +11,10 @@ import msgspec
 from assembly.presenter.lifting import DEFAULT, HowToLift
 from assembly.presenter.live_state import LiveState
 from assembly.presenter.phrases import time_of_day
+from assembly.presenter.risk_words import risk_lines
 from assembly.presenter.tables import columns, shorten
 from assembly.presenter.times import moment
+from assembly.presenter.vocabulary import risk_fields
 from market.instrument import decimal_from_book, format_decimal
 from orders.life_cycle import OrderState
 from orders.order import ZERO, Order
@@ -46,9 +48,10 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 def draw(state: LiveState, around: Surroundings, *, width: int, height: int) -> list[Line]:
     """At most `height` lines of at most `width` characters. What matters most comes first and is kept longest."""
     head = _header(state, around, width)
-    # Without contracts there is no such section: every line counts on a small terminal.
+    # Without contracts, or quoting cycles, there is no such section: every line counts on a small terminal.
     positions = [_positions(state)] if any(state.positions.values()) else []
-    left = [_books(state, around), _cycles(state, around), *positions, _orders(state)]
+    risks = [_risks(state)] if state.memory.risks else []
+    left = [_books(state, around), _cycles(state, around), *risks, *positions, _orders(state)]
     right = [_balances(state), _actors(state, around)]
     if width >= TWO_COLUMNS_WIDTH:
         left_width = width * 2 // 3
@@ -148,6 +151,14 @@ def _cycles(state: LiveState, around: Surroundings) -> list[Line]:
         )
         styles.append(BAD if progress.disagreed else PLAIN)
     return _table(("Cycle", "market", "round", "done", "PnL", "phase"), rows, styles, "<<<<><", empty="none")
+
+
+def _risks(state: LiveState) -> list[Line]:
+    lines: list[Line] = [[("Risk", TITLE)]]
+    for name, measured in state.memory.risks.items():
+        holds, earned = risk_lines(risk_fields(measured))
+        lines += [[(f"{name} {holds}", PLAIN)], [(f"  {earned}", PLAIN)]]
+    return lines
 
 
 def _orders(state: LiveState) -> list[Line]:

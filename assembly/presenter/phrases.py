@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from assembly.presenter.risk_words import risk_lines
 from assembly.presenter.times import iso_time
 from assembly.presenter.vocabulary import Fields, Told
 
@@ -182,6 +183,10 @@ def _cycle_flattened(fields: Fields) -> str:
     return f"cycle={fields['cycle']} {done}{left}"
 
 
+def _risk_measured(fields: Fields) -> str:
+    return f"cycle={fields['cycle']} {'; '.join(risk_lines(fields))}"
+
+
 def _hold(fields: Fields) -> str:
     earlier = "; asked for before this run began" if "correction" in fields else ""
     correction = f"; {fields['correction']}" if fields.get("correction") else ""
@@ -247,6 +252,7 @@ _PHRASES: dict[str, Callable[[Fields], str]] = {
     "restraint_placed": _state,
     "restraint_lifted": _restraint_lifted,
     "quotes_pulled": _quotes_pulled,
+    "risk_measured": _risk_measured,
     "cycle_flattened": _cycle_flattened,
     "hold_placed": _hold,
     "hold_taken_over": _hold,

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from assembly.presenter.cycle_memory import CycleMemory
 from assembly.presenter.phrases import printable
 from assembly.presenter.report import ExitStatus, RunReport
+from assembly.presenter.risk_words import risk_lines
 from assembly.presenter.tables import columns
-from assembly.presenter.vocabulary import order_fees, statement_fields
+from assembly.presenter.vocabulary import order_fees, risk_fields, statement_fields
 from market.instrument import format_decimal
 from orders.ledger import ENDED_ORDERS_KEPT_MAX
 from orders.life_cycle import OrderState
@@ -36,6 +37,10 @@ def closing_text(report: RunReport, cycles: CycleMemory, *, width: int | None, c
     if cycles.profit_by_cycle:
         profits = ", ".join(f"{cycle} {_signed(profit)} {quote}" for cycle, (profit, quote) in cycles.profit_by_cycle.items())
         lines += ["", f"profit: {profits}"]
+    for measured in cycles.risks.values():
+        holds, earned = risk_lines(risk_fields(measured))
+        lines += ["", *_wrapped(f"cycle {measured.cycle} {measured.symbol} {holds}", width, indent="  ")]
+        lines += _wrapped(f"  {earned}", width, indent="    ")
     if report.states:
         lines += ["", *_states_left(report, width=width, color=color)]
     lines += ["", *_verdict(report, width=width, color=color)]

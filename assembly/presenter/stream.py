@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 import trio
 
+from actors.cycle.quoting.risk import RiskMeasured
 from assembly.output import Pump, Sink
 from assembly.presenter.cycle_memory import CycleMemory, Event
 from assembly.presenter.lifting import DEFAULT, HowToLift
@@ -22,6 +23,7 @@ from orders.reconciliation import CycleReconciled
 from orders.states import StateEntered, StateRecovered, TradingState
 
 BOOK_TOP_INTERVAL_MILLISECONDS = 1000
+RISK_INTERVAL_MILLISECONDS = 10_000
 LEVELS_OF_QUIET = ("DEBUG", "TRACE")  # that tell quiet events too
 
 
@@ -85,7 +87,8 @@ json_renderer = JsonRenderer()
 
 
 class StreamPresenter:
-    """See `presenter.Presenter`. Book tops are told at most once a second for each market, unless quiet events are told."""
+    """See `presenter.Presenter`. Book tops are told at most once a second for each market, and how a quoting cycle stands once in ten
+    seconds, unless quiet events are told."""
 
     def __init__(
         self,
@@ -106,6 +109,7 @@ class StreamPresenter:
         self._finish_deadline_seconds = finish_deadline_seconds
         self._pump: Pump[Event] = Pump(sink, render=self._render, on_lost=on_output_lost, capacity=capacity)
         self._book_told_at: dict[tuple[str, Symbol], int] = {}
+        self._risk_told_at: dict[str, int] = {}
         self._cycles = CycleMemory()
 
     @property
@@ -124,6 +128,12 @@ class StreamPresenter:
             if told_at is not None and 0 <= time_milliseconds - told_at < BOOK_TOP_INTERVAL_MILLISECONDS:
                 return
             self._book_told_at[market] = time_milliseconds
+        elif type(event) is RiskMeasured:
+            self._cycles.risks[event.cycle] = event
+            told_at = self._risk_told_at.get(event.cycle)
+            if told_at is not None and 0 <= time_milliseconds - told_at < RISK_INTERVAL_MILLISECONDS and not self._tells_quiet:
+                return
+            self._risk_told_at[event.cycle] = time_milliseconds
         elif type(event) is CycleReconciled:
             self._cycles.remember(time_milliseconds, event)
         self._pump.put((time_milliseconds, event))

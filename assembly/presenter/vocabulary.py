@@ -16,6 +16,7 @@ from typing import Any, cast
 import msgspec
 
 from actors.accounts import events as account_events
+from actors.cycle.quoting.risk import RiskMeasured
 from actors.feeds import reports as feed_reports
 from actors.journal import entries as journal_entries
 from actors.journal import events as journal_events
@@ -101,6 +102,25 @@ def order_fees(order: Order) -> dict[str, Decimal]:
 def statement_fields(account: str, order: Order) -> Fields:
     """An order at the end of a run. `may_be_live`: nobody has confirmed its end."""
     return {**order_fields(account, order), "fees": _plain(order_fees(order)), "may_be_live": not order.is_terminal}
+
+
+def risk_fields(event: RiskMeasured) -> Fields:
+    """How a quoting cycle stands, to 12 significant digits; what is not known is left out."""
+    found = {name: _readable(getattr(event.risk, name)) for name in event.risk.__struct_fields__ if name != "at"}
+    where = {"account": event.account, "cycle": event.cycle, "symbol": str(event.symbol)}
+    return {**where, **{name: value for name, value in found.items() if value is not None}}
+
+
+def _readable(value: object) -> object:
+    match value:
+        case Decimal():
+            return _number(_rounded(value))
+        case dict():
+            return {key: _readable(item) for key, item in cast("dict[str, object]", value).items()}
+        case float():
+            return round(value, 4)
+        case _:
+            return value
 
 
 def amounts(value: dict[str, Decimal]) -> dict[str, str]:
@@ -249,6 +269,10 @@ def _flattened(event: account_events.OwnerFlattened) -> Told:
     return Told("cycle_flattened", {"account": event.account, **fields, "is_flat": flattened.is_flat})
 
 
+def _risk(event: RiskMeasured) -> Told:
+    return Told("risk_measured", risk_fields(event))
+
+
 def _child(name: str, event: supervision_events.ChildEvent) -> Told:
     fields = _without(event, "time")
     return Told(name, {"actor": fields.pop("child"), **fields}, quiet=name in _QUIET_CHILD_EVENTS)
@@ -343,6 +367,7 @@ _TELLERS: dict[type, _Teller] = {
     reconciliation.CyclePhaseChanged: _named("cycle_phase_changed"),
     reconciliation.CycleReconciled: _cycle_reconciled,
     reconciliation.CycleFinished: _named("cycle_finished"),
+    RiskMeasured: _risk,
     supervision_events.SupervisorReady: functools.partial(_supervisor, "supervisor_ready"),
     supervision_events.SupervisorStopping: functools.partial(_supervisor, "supervisor_stopping"),
     supervision_events.SupervisorStopped: functools.partial(_supervisor, "supervisor_stopped"),

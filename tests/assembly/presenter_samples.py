@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from actors.accounts import events as account_events
+from actors.cycle.quoting.risk import RiskMeasured, RiskSnapshot
 from actors.feeds import reports as feed_reports
 from actors.feeds.book_sync import LossKind
 from actors.journal import events as journal_events
@@ -121,6 +122,34 @@ def _child(kind: type, *more: object, incarnation: int = 1) -> object:
 
 
 CRASH = ExceptionGroup("group", [ConnectionResetError("the exchange hung up")])
+
+RISK = RiskMeasured(
+    "main",
+    "btc",
+    BTC,
+    RiskSnapshot(
+        at=12.5,
+        mid=Decimal("61234.45"),
+        cash={"BTC": Decimal("0.1"), "USDT": Decimal(9_000)},
+        values={"BTC": Decimal("6123.445"), "USDT": Decimal(9_000)},
+        net_quantity=Decimal("0.002"),
+        inventory=Decimal("0.001998"),
+        delta=Decimal("0.001998"),
+        delta_usd=Decimal("122.3464311"),
+        bids=Decimal("298.5"),
+        asks=Decimal(300),
+        realised=Decimal("0.123456789123456789"),
+        unrealised=Decimal("-0.05"),
+        fees=Decimal("0.2"),
+        other_fees={"GT": Decimal("0.01")},
+        profit=Decimal("-0.126543210876543211"),
+        volume=Decimal("1234.5"),
+        trades=17,
+        uptime=0.98765,
+        spread_captured=Decimal("0.4"),
+    ),
+)
+
 
 EVENTS: tuple[object, ...] = (
     BOOK,
@@ -245,6 +274,8 @@ EVENTS: tuple[object, ...] = (
     reconciliation.CyclePhaseChanged(account="main", cycle="btc", number=1, phase="selling"),
     reconciled(),
     reconciliation.CycleFinished(account="main", cycle="btc", cycles_completed=3),
+    RISK,
+    RiskMeasured("main", "btc", BTC, RiskSnapshot(at=12.5, inventory=Decimal("0.002"))),
     supervision_events.SupervisorReady("root", 12.5),
     supervision_events.SupervisorStopping("root", 12.5, "asked to", None),
     supervision_events.SupervisorStopped("root", 12.5),
