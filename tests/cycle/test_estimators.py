@@ -148,3 +148,11 @@ def test_intensity_counts_from_the_first_trade_that_is_kept_and_waits_for_enough
     assert found.arrivals_per_second == pytest.approx(1, rel=0.25)
     assert intensity_of(lately[:29], mids) is None
     assert intensity_of([], mids) is None
+
+
+def test_only_the_newest_trades_count_where_there_are_very_many() -> None:
+    mids = steady()
+    shallow, deep = flow(4.0, 10_000.0, mids, random.Random(3)), flow(4.0, 500.0, mids, random.Random(4))
+    found = intensity_of([*(each for each in deep if each.received_at < 300), *(each for each in shallow if each.received_at >= 300)], mids)
+    assert found is not None
+    assert found.decay == pytest.approx(10_000, rel=3 / math.sqrt(1_000))
