@@ -35,6 +35,7 @@ class Grid:
     newest fill; before the first one it is the middle line.
     """
 
+    Parameters = GridParameters
     history_seconds = 0.0
 
     def __init__(self, parameters: GridParameters) -> None:

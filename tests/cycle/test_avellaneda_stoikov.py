@@ -240,7 +240,7 @@ def test_volatility_and_intensity_are_estimated_from_the_history() -> None:
     assert fact(wanted, "volatility_per_sqrt_second") == pytest.approx(SIGMA / 2, rel=0.1)
     assert fact(wanted, "intensity_decay") == pytest.approx(DECAY, rel=0.15)
     assert fact(wanted, "intensity_arrivals_per_second") == pytest.approx(ARRIVALS, rel=0.15)
-    assert AvellanedaStoikov(ESTIMATING).history_seconds == 600
+    assert AvellanedaStoikov(ESTIMATING).history_seconds == 660
     assert AvellanedaStoikov(replace(ESTIMATING, moving_band_fraction=D("0.1"), moving_band_seconds=900.0)).history_seconds == 900
 
 

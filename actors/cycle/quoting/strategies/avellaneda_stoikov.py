@@ -78,7 +78,8 @@ class AvellanedaStoikov:
 
     @property
     def history_seconds(self) -> float:
-        return max(self._parameters.estimate_seconds, self._parameters.band_history_seconds)
+        # Beyond what is estimated from, so that the warm-up is seen to be over when it is as long as that.
+        return max(self._parameters.estimate_seconds + self._parameters.warm_up_seconds, self._parameters.band_history_seconds)
 
     def decide(self, view: QuotingView) -> Wanted:
         situation = survey(view, self._parameters)
