@@ -77,6 +77,15 @@ class RunLimits:
             for name, account in accounts.items()
         }
 
+    def own(self, account: str) -> Limits:
+        """An account's own, as they hold now."""
+        return self._own[account].limits
+
+    @property
+    def program(self) -> Limits:
+        """The whole program's, as they hold now."""
+        return self._program.limits
+
     def change(self, settings: Settings) -> None:
         """Hold those of these settings instead, from the next order on."""
         self._program.change(limits_as_written(settings.limits))

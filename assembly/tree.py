@@ -101,7 +101,7 @@ class Tree:
         controls: Mapping[str, Callable[[ChildContext], Awaitable[None]]] | None = None,
     ) -> None:
         self._control_actors = controls or {}
-        self._settings = settings
+        self.settings = settings
         self._wall_clock = wall_clock
         self._seed = seed
         self._timing = timing
@@ -133,7 +133,7 @@ class Tree:
             for name, cycle in settings.cycles.items()
         }
         self.accounts = {name: self._account_parts(name) for name in used_accounts}
-        self._limits = RunLimits(
+        self.limits = RunLimits(
             settings,
             {name: parts.limited for name, parts in self.accounts.items()},
             states=self.states,
@@ -151,31 +151,31 @@ class Tree:
 
     def change(self, settings: Settings, terms: Mapping[str, CycleTerms[Any]]) -> None:
         """Go by other settings of the same exchanges, accounts, cycles and symbols, all of them in this one step; `terms` are theirs."""
-        self._settings = settings
+        self.settings = settings
         for name, exchange in self.exchanges.items():
             exchange.change(settings.exchanges[name])
         for name, account in self.accounts.items():
             account.change(settings.accounts[name])
-        self._limits.change(settings)
+        self.limits.change(settings)
         for name, cycle in self.cycles.items():
             if cycle.settings != settings.cycles[name] or cycle.terms.book_age_seconds_max != terms[name].book_age_seconds_max:
                 cycle.change(settings.cycles[name], terms[name])
 
     def _account_parts(self, name: str) -> AccountParts:
-        account = self._settings.accounts[name]
+        account = self.settings.accounts[name]
         return AccountParts(
             name,
             account,
             exchange=self.exchanges[account.exchange],
-            credential=self._settings.credentials[name],
-            installation=self._settings.runtime.installation,
+            credential=self.settings.credentials[name],
+            installation=self.settings.runtime.installation,
             inboxes={cycle.name: cycle.inbox_sender for cycle in self.cycles.values() if cycle.settings.account == name},
             symbols=tuple(dict.fromkeys(cycle.settings.symbol for cycle in self.cycles.values() if cycle.settings.account == name)),
             wall_clock=self._wall_clock,
             rng=self._rng(f"session:{name}"),
             recorder=self._recorder,
             recovered=None if self._journal is None else self._journal.of_account(name),
-            adopted_installations=self._settings.runtime.adopted_installations,
+            adopted_installations=self.settings.runtime.adopted_installations,
             # A clock may have been set back, or have lost its time in the power loss that ended the last run.
             began_at_milliseconds=max(
                 self._wall_clock.milliseconds(), 0 if self._journal is None else self._journal.ids_given_until_milliseconds
@@ -197,7 +197,7 @@ class Tree:
         self._report(event)
         if not isinstance(event, BreakerChanged):
             return
-        for name, account in self._settings.accounts.items():
+        for name, account in self.settings.accounts.items():
             if account.exchange != event.exchange:
                 continue
             if event.after is BreakerState.OPEN:
@@ -206,7 +206,7 @@ class Tree:
                 self.states.lift(account_scope(name), EXCHANGE_SILENT)
 
     def _stop_deadline_seconds(self) -> float:
-        return self._settings.runtime.stop_deadline_seconds
+        return self.settings.runtime.stop_deadline_seconds
 
     def _rng(self, name: str) -> random.Random:
         return random_source(self._seed, name)
@@ -350,7 +350,7 @@ class Tree:
                     recorder=parts.recorder,
                     memory=parts.memory,
                     policies=parts.policies,
-                    limits=self._limits.of_account[parts.name],
+                    limits=self.limits.of_account[parts.name],
                     timing=self._timing,
                     backoff=NetworkBackoff(0.25, 2.0, 20.0, 0.5, self._rng(f"account:{parts.name}:{context.incarnation}")),
                     report=self._report,
@@ -411,7 +411,7 @@ class Tree:
             while True:
                 reply = Reply[tuple[Order, ...]]()
                 await account.commands_sender.send(CloseOwner(parts.name, reply))
-                with trio.move_on_after(self._settings.runtime.stop_deadline_seconds / 2):
+                with trio.move_on_after(self.settings.runtime.stop_deadline_seconds / 2):
                     return await reply.wait()
 
         async def cancel_when_account_closes(nursery: trio.Nursery) -> None:

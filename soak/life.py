@@ -12,12 +12,15 @@ from collections.abc import Collection
 
 import trio
 
+from assembly.decoding import SettingsError
 from assembly.presenter.report import ExitStatus, RunReport
+from assembly.settings import Settings
 from orders.events import ImpossibleTransition, OrderFateUnknown
 from orders.reconciliation import CycleReconciled
 from soak.convergence import Convergence
 from soak.ending import Explanations, check_end, check_run_ended
 from soak.faults.kinds import KINDS
+from soak.faults.settings import RELOAD
 from soak.faults.strike import Place, Strike
 from soak.hand import Hand
 from soak.moments import When, draw_when
@@ -199,14 +202,27 @@ class Life:
     # Runs
 
     def _launch(self) -> None:
+        settings = self._settings()
         self._watcher.run_begins()
         self._convergence.run_begins()
         self._explanations.run_begins()
         self._outcome.runs += 1
-        self._world.launch(self._options.settings(self._world))
+        self._world.launch(settings)
         for place in self._options.hands:
             hand = Hand(self._world, place, random.Random(f"{self._world.seed}:{place.cycle}:{self._outcome.runs}"))
             self._world.nursery.start_soon(hand.act)
+
+    def _settings(self) -> Settings:
+        """What the program is started with: what the file says, as somebody has mended it if it could not be started with."""
+        world, settings = self._world, self._options.settings(self._world)
+        if RELOAD.name not in self._options.kinds:
+            return settings
+        file = world.settings_file or world.open_settings_file(settings)
+        try:
+            return file.settings(file.table())
+        except SettingsError:
+            file.write(file.at_first)
+            return file.settings(file.table())
 
     async def _keep_running(self) -> None:
         """As a service manager does: whenever it has ended, start it again a while later."""

@@ -32,6 +32,7 @@ from soak.ending import Explanations
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
 from soak.options import Options
+from soak.settings_in_force import SettingsInForce
 from soak.venue import Venue
 from soak.world import World
 from supervision.events import CleanupFinished
@@ -83,6 +84,7 @@ class Watcher:
         self._states_before: dict[tuple[str, str, Symbol], TradingState] = {}
         self._states_known: dict[str, trio.Event] = {}  # by account: set as soon as `_states_before` is not true any more
         self._beliefs = Beliefs(world, options, self._say)
+        self._settings = SettingsInForce(world, self._say)
         self._budgets = Budgets(world, options, self._say)
         world.observers.append(self._see)
         for venue in world.venues.values():
@@ -102,6 +104,7 @@ class Watcher:
         self._book_at.clear()
         self._book_lost_at.clear()
         self._beliefs.run_begins()
+        self._settings.run_begins()
         self._budgets.run_begins()
 
     async def watch(self) -> None:
@@ -116,6 +119,7 @@ class Watcher:
     def check(self, *, of_orders_too: bool = True) -> None:
         """Raises `Violation` for the first thing that is or was wrong."""
         self._look(of_orders_too=of_orders_too)
+        self._settings.look()
         if trio.current_time() - self._bounds_looked_at > BOUNDS_LOOK_SECONDS:
             self._bounds_looked_at = trio.current_time()
             for venue in self._world.venues.values():
@@ -130,6 +134,7 @@ class Watcher:
     def _see(self, event: object) -> None:
         now = trio.current_time()
         self._beliefs.see(event)
+        self._settings.see(event)
         claim = untrue_claim(event, has_lost_records=self._explanations.explains_disagreement() is not None)
         if claim:
             self._say(claim)
@@ -326,7 +331,7 @@ class Watcher:
     def _check_exposure(self, venue: Venue, order: Order, name: str) -> None:
         """What is held, and what may still be bought, by the exchange's own books, this order included."""
         cycles = [cycle for cycle in self._options.cycles if cycle.place.exchange == venue.name]
-        limit = self._options.notional_max(venue.name)
+        limit = self._settings.position_max(venue, self._options.notional_max(venue.name))
         ask = venue.control.best_ask(order.symbol)
         if ask is None:
             return

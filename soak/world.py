@@ -66,6 +66,7 @@ from soak.errors import NotConverged, ProgramCrashed, Violation
 from soak.interference import InjectedCrash, Poison
 from soak.journal import WorldJournal
 from soak.machine import Machine, Process
+from soak.settings_file import WorldSettingsFile
 from soak.venue import Venue
 from supervision.errors import one_line
 
@@ -138,6 +139,10 @@ class World:
         self.report: RunReport | None = None
         self.runtime_task: trio.lowlevel.Task | None = None
         self.process = Process()
+        self.settings_file: WorldSettingsFile | None = None
+        """What the program looks at for other settings, if it can be given any."""
+        self.settings_misjudged: list[str] = []
+        """Other settings that were taken over and should not have been, or the other way round."""
         self._happened = trio.lowlevel.ParkingLot()
         self._ended = trio.Event()
         self._crash_on: list[Callable[[object], bool]] = []
@@ -242,7 +247,7 @@ class World:
         self.launch(self.settings(**settings), timing=timing, control=control)
 
     def launch(self, settings: Settings, *, timing: AccountTiming | None = None, control: ControlSocket | None = None) -> None:
-        """As `start`, with whole settings."""
+        """As `start`, with whole settings; they are those of the settings file, if there is one."""
         self._ended = trio.Event()
         self._runtime_scope = trio.CancelScope()
         self.report = None
@@ -255,6 +260,8 @@ class World:
             journal=self.journal,
             timing=timing,
             control=control,
+            source=self.settings_file,
+            read=None if self.settings_file is None else self.settings_file.read_now(),
         )
         if self.orders_by_rest:
             for account in self.runtime.tree.accounts.values():
@@ -262,6 +269,11 @@ class World:
                     continue
                 setattr(account.codec, "capabilities", replace(account.codec.capabilities, websocket_order_entry=False))  # noqa: B010
         self.nursery.start_soon(self._run, self.runtime, self.process, self._runtime_scope, self._ended)
+
+    def open_settings_file(self, settings: Settings) -> WorldSettingsFile:
+        """From now on the program can be given other settings, by this file or without it."""
+        self.settings_file = WorldSettingsFile(settings)
+        return self.settings_file
 
     async def _run(self, runtime: Runtime, process: Process, scope: trio.CancelScope, ended: trio.Event) -> None:
         process.run_here()

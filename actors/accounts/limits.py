@@ -118,13 +118,13 @@ class ScopeLimits:
     def __init__(self, scope: str, limits: Limits, accounts: Sequence[LimitedAccount], *, loss: DailyLoss | None = None) -> None:
         self.loss = loss
         self._scope = scope
-        self._limits = limits
+        self.limits = limits
         self._accounts = accounts
         self._accepted_at: deque[float] = deque()
 
     def change(self, limits: Limits) -> None:
         """Hold these instead, from the next order on. What is open or on its way already stays, and counts."""
-        self._limits = limits
+        self.limits = limits
         if self.loss is not None:
             self.loss.change(loss_max=limits.max_daily_loss, state=limits.on_daily_loss.state)
 
@@ -149,11 +149,11 @@ class ScopeLimits:
 
     @property
     def limits_positions(self) -> bool:
-        return self._limits.max_position_notional is not None
+        return self.limits.max_position_notional is not None
 
     def at_stake(self, symbol: Symbol, account: LimitedAccount) -> str | None:
         """Why everything that may still fill in `symbol` could break the position limit now; None if it could not, at the last price."""
-        most = self._limits.max_position_notional
+        most = self.limits.max_position_notional
         exposed = None if most is None else exposure(account.ledger, symbol, account.prices.last(symbol))
         if most is None or exposed is None:
             return None
@@ -173,7 +173,7 @@ class ScopeLimits:
 
     def collar_refusal(self, request: OrderRequest, touch: Touch | None) -> Refusal | None:
         """As `refusal`, of the price alone."""
-        fraction = self._limits.max_price_deviation
+        fraction = self.limits.max_price_deviation
         if fraction is None or touch is None or request.price is None:
             return None
         if request.side is Side.BUY:
@@ -186,7 +186,7 @@ class ScopeLimits:
         return self._breach(f"price {price} is more than {fraction:%} {where} {format_decimal(best)} ({key})")
 
     def _notional_refusal(self, request: OrderRequest, touch: Touch | None) -> Refusal | None:
-        notional, most = request_notional(request, touch), self._limits.max_order_notional
+        notional, most = request_notional(request, touch), self.limits.max_order_notional
         if most is None or notional is None or notional <= most:
             return None
         return self._breach(f"notional {readable(notional)} is above {self._key('max_order_notional')} {format_decimal(most)}")
@@ -194,7 +194,7 @@ class ScopeLimits:
     # What counts together
 
     def _count_refusal(self) -> Refusal | None:
-        most = self._limits.max_open_orders
+        most = self.limits.max_open_orders
         if most is None:
             return None
         live = sum(len(account.ledger.live_orders()) for account in self._accounts)
@@ -203,7 +203,7 @@ class ScopeLimits:
         return self._breach(f"{live} orders are live, {self._key('max_open_orders')} is {most}", for_now=True)
 
     def _rate_refusal(self, now: float) -> Refusal | None:
-        most, since = self._limits.max_orders_per_second, now - RATE_SECONDS
+        most, since = self.limits.max_orders_per_second, now - RATE_SECONDS
         while self._accepted_at and self._accepted_at[0] <= since:
             self._accepted_at.popleft()
         if most is None or len(self._accepted_at) < most:
@@ -214,7 +214,7 @@ class ScopeLimits:
         )
 
     def _position_refusal(self, request: OrderRequest, account: LimitedAccount, change: PositionChange) -> Refusal | None:
-        most, before, after = self._limits.max_position_notional, change.before, change.after
+        most, before, after = self.limits.max_position_notional, change.before, change.after
         if most is None:
             return None
         if self._scope != GLOBAL:
@@ -250,7 +250,7 @@ class ScopeLimits:
         return f"global {name}" if self._scope == GLOBAL else name
 
     def _breach(self, reason: str, *, for_now: bool = False) -> Refusal:
-        return Refusal(reason=reason, for_now=for_now, scope=self._scope, state=self._limits.on_breach.state)
+        return Refusal(reason=reason, for_now=for_now, scope=self._scope, state=self.limits.on_breach.state)
 
 
 class AccountLimits:

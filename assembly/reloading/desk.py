@@ -20,7 +20,7 @@ from actors.cycle.terms import CycleTerms
 from assembly.decoding import SettingsError, nearest
 from assembly.parts import CycleParts
 from assembly.presenter.report import Notice
-from assembly.reloading.difference import Difference, differences, flat, in_words
+from assembly.reloading.difference import NONE, Difference, differences, flat, in_words
 from assembly.reloading.events import SettingChanged, SettingsRefused
 from assembly.reloading.keys import applied
 from assembly.reloading.source import SettingsSource
@@ -93,7 +93,8 @@ class SettingsDesk:
             return self._take(read, by, is_repeated=is_repeated)
 
     def set(self, key: str, text: str, *, by: str) -> Outcome:
-        """Give one key another value, written as in the file (quotes may be left out), until the file changes it, or this run ends."""
+        """Give one key another value, until the file changes it, or this run ends. It is written as in the file, where quotes may be left
+        out; `none` is as if it did not stand there."""
         known = flat(self.settings)
         if key not in known:
             return self._refuse(f'there is no setting "{key}".{nearest(key, known)}', by)
@@ -226,8 +227,13 @@ def _is_over(cycle: CycleParts | None) -> bool:
 # Tables
 
 
+ABSENT = object()
+
+
 def _value(text: str) -> object:
-    """What stands behind the equals sign in a file; what cannot stand there is a text without its quotes."""
+    """What stands behind the equals sign in a file; what cannot stand there is a text without its quotes, or stands for nothing."""
+    if text == NONE:
+        return ABSENT
     try:
         return tomli.loads(f"value = {text}", parse_float=Decimal)["value"]
     except (tomli.TOMLDecodeError, ValueError, RecursionError):
@@ -247,7 +253,7 @@ def _with(table: Table, path: list[str], value: object) -> Table:
     """The table with another value there; the tables on the way are made where they are missing."""
     first, *rest = path
     if not rest:
-        return {**table, first: value}
+        return {key: item for key, item in table.items() if key != first} if value is ABSENT else {**table, first: value}
     inner = table.get(first, {})
     if not isinstance(inner, dict):
         raise SettingsError(f"{first} is no table")

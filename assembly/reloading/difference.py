@@ -13,6 +13,7 @@ from assembly.settings import FileSettings, Settings
 from market.instrument import format_decimal
 from market.symbol import Symbol
 
+NONE = "none"
 # Tables of names that a person has given: one that is new or gone is told of as a whole.
 NAMED = ("exchanges", "accounts", "cycles")
 
@@ -54,10 +55,10 @@ def differences(before: Settings, after: Settings) -> list[Difference]:
 
 
 def in_words(value: object) -> str:
-    """As a person would write it into the file; `none` where there is none."""
+    """As a person would write it into the file; `none` where nothing is set."""
     match value:
         case None:
-            return "none"
+            return NONE
         case bool():
             return "true" if value else "false"
         case Decimal():

@@ -9,9 +9,10 @@ from soak.faults.exchange import EXCHANGE
 from soak.faults.network import NETWORK
 from soak.faults.orders import ORDERS
 from soak.faults.program import PROGRAM
+from soak.faults.settings import RELOAD
 from soak.faults.strike import Group, Kind
 
-KINDS: MappingProxyType[str, Kind] = MappingProxyType({kind.name: kind for kind in (*NETWORK, *EXCHANGE, *ORDERS, *PROGRAM)})
+KINDS: MappingProxyType[str, Kind] = MappingProxyType({kind.name: kind for kind in (*NETWORK, *EXCHANGE, *ORDERS, *PROGRAM, RELOAD)})
 
 
 def kinds_of(groups: Collection[Group]) -> tuple[str, ...]:

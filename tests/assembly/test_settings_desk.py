@@ -289,6 +289,17 @@ async def test_texts_need_no_quotes_and_a_table_is_made_where_the_file_has_none(
     ]
 
 
+async def test_none_takes_away_what_the_file_says_and_gives_back_what_it_does_not_say(run: Run) -> None:
+    assert run.desk.set(LIMIT, "none", by="mm-ctl").done
+    assert run.value(LIMIT) is None
+    assert run.desk.set_by_hand() == {LIMIT: ("none", "200")}
+    assert run.desk.set("limits.max_open_orders", "5", by="mm-ctl").done
+    assert run.desk.set("limits.max_open_orders", "none", by="mm-ctl").done
+    assert run.desk.set_by_hand() == {LIMIT: ("none", "200")}
+    refused = run.desk.set("cycles.btc.quantity", "none", by="mm-ctl")
+    assert "cycles.btc.quantity is missing; expected a number above 0" in refused.message
+
+
 async def test_set_wins_over_command_line_and_environment(tmp_path: Path) -> None:
     run = Run(tmp_path, overrides=Overrides(quantity=Decimal(60), run_for_seconds=9.0), environment={"LOG_LEVEL": "error"})
     for key, text, value in ((QUANTITY, "70", Decimal(70)), ("runtime.run_for_seconds", "99", 99.0), ("runtime.log_level", "INFO", "INFO")):

@@ -1,0 +1,169 @@
+"""What an operator does to the settings while the program runs: changes that are fine, and changes that must be refused as a whole."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+from typing import Any, cast
+
+import msgspec
+from msgspec.structs import replace
+
+from assembly.reloading.desk import Outcome
+from assembly.runtime import Runtime
+from assembly.settings import AccountSettings, CycleSettings, Settings
+from assembly.settings_loading import Table
+from soak.faults.strike import Group, Kind, Place, Strike, Undo, for_a_while
+from soak.settings_file import WorldSettingsFile, in_toml, text_of
+from soak.world import World
+
+BY = "the plan"
+WAYS = ("file", "reload", "set")
+# An order that sells what was bought may be worth more by then, and a quantity may be this much larger.
+ORDER_LIMIT_FACTORS = (Decimal(1), Decimal("1.5"), Decimal(3))
+POSITION_LIMIT_FACTORS = (Decimal("0.9"), Decimal(1), Decimal(3))
+QUANTITY_FACTORS = (Decimal("1.2"), Decimal("1.4"))
+
+
+class Edit(msgspec.Struct, frozen=True, kw_only=True):
+    """Other values by key; `ruin` spoils the text that they stand in.
+
+    `is_fine`: it must be taken over, and otherwise refused; None where only the strategy knows.
+    """
+
+    values: dict[str, Any]
+    is_fine: bool | None = True
+    ruin: Callable[[str], str] = str
+
+
+def edited(file: WorldSettingsFile, edit: Edit) -> str:
+    """The file as it was at first, but for the edit."""
+    table = file.table_at_first()
+    for key, value in edit.values.items():
+        *path, last = key.split(".")
+        inner = table
+        for part in path:
+            inner = cast("Table", inner.setdefault(part, {}))
+        inner[last] = value
+    return edit.ruin(text_of(table))
+
+
+def _draw_edit(rng: random.Random, settings: Settings, place: Place, account: str) -> Edit:
+    draw = rng.choice((_parameters, _parameters, _cycle, _limits, _limits, _all_at_once, _wrong, _needs_restart))
+    return draw(rng, settings.cycles[place.cycle], settings.accounts[account], place.cycle, account)
+
+
+def _parameters(rng: random.Random, cycle: CycleSettings, account: AccountSettings, name: str, account_name: str) -> Edit:
+    """A number of the strategy's is another one: whether that is fine only the strategy knows."""
+    numbers = {
+        field: value
+        for field in cast("msgspec.Struct", cycle.parameters).__struct_fields__
+        if isinstance(value := getattr(cycle.parameters, field), int | float) and not isinstance(value, bool)
+    }
+    field = rng.choice(sorted(numbers))
+    value = numbers[field] + rng.choice((1, 2))
+    return Edit(values={f"cycles.{name}.parameters.{field}": value}, is_fine=True if cycle.strategy == "sell_on_top" else None)
+
+
+def _cycle(rng: random.Random, cycle: CycleSettings, account: AccountSettings, name: str, account_name: str) -> Edit:
+    return Edit(
+        values={
+            f"cycles.{name}.quantity": cycle.quantity * rng.choice(QUANTITY_FACTORS),
+            f"cycles.{name}.tick_seconds": rng.choice((0.2, 0.7, 3.0)),
+        }
+    )
+
+
+def _limits(rng: random.Random, cycle: CycleSettings, account: AccountSettings, name: str, account_name: str) -> Edit:
+    path, limits = f"accounts.{account_name}.limits", account.limits
+    assert limits.max_order_notional is not None
+    assert limits.max_position_notional is not None
+    drawn = {
+        f"{path}.max_order_notional": limits.max_order_notional * rng.choice(ORDER_LIMIT_FACTORS),
+        f"{path}.max_position_notional": limits.max_position_notional * rng.choice(POSITION_LIMIT_FACTORS),
+        f"{path}.max_open_orders": rng.choice((1, 3, 20)),
+        f"{path}.max_orders_per_second": rng.choice((1, 2, 5)),
+        "limits.max_open_orders": rng.choice((1, 2, 100)),
+        "limits.max_orders_per_second": rng.choice((1, 3)),
+    }
+    return Edit(values={key: drawn[key] for key in sorted(rng.sample(sorted(drawn), k=rng.choice((1, 2, 4))))})
+
+
+def _all_at_once(rng: random.Random, cycle: CycleSettings, account: AccountSettings, name: str, account_name: str) -> Edit:
+    drawn = [draw(rng, cycle, account, name, account_name) for draw in (_parameters, _cycle, _limits)]
+    return Edit(values={key: value for edit in drawn for key, value in edit.values.items()}, is_fine=drawn[0].is_fine)
+
+
+def _wrong(rng: random.Random, cycle: CycleSettings, account: AccountSettings, name: str, account_name: str) -> Edit:
+    """Half written, misspelt, or against a rule: with a change that by itself would be fine."""
+    fine = _limits(rng, cycle, account, name, account_name).values
+    share = rng.uniform(0.05, 0.9)
+    return rng.choice(
+        (
+            Edit(values=fine, is_fine=False, ruin=lambda text: text[: int(share * len(text))] + "= ["),
+            Edit(values={**fine, f"cycles.{name}.quantitty": 3}, is_fine=False),
+            Edit(values={**fine, f"cycles.{name}.quantity": cycle.quantity * 10_000}, is_fine=False),
+            Edit(values={**fine, f"cycles.{name}.tick_seconds": -1}, is_fine=False),
+        )
+    )
+
+
+def _needs_restart(rng: random.Random, cycle: CycleSettings, account: AccountSettings, name: str, account_name: str) -> Edit:
+    fine = _limits(rng, cycle, account, name, account_name).values
+    key, value = rng.choice((("runtime.log_files_kept", 7), (f"accounts.{account_name}.dead_mans_switch_seconds", 60), ("runtime.seed", 7)))
+    return Edit(values={**fine, key: value}, is_fine=False)
+
+
+def _reload_settings(rng: random.Random) -> Strike:
+    seed, way = rng.getrandbits(32), rng.choice(WAYS)
+
+    def begin(world: World, place: Place) -> Undo | None:
+        file, runtime = world.settings_file, world.runtime
+        if file is None or runtime is None or runtime.settings_desk is None or file.text != file.at_first:
+            return None  # one hand at a time
+        desk = runtime.settings_desk
+        edit = _draw_edit(random.Random(seed), file.settings(file.table()), place, place.venue(world).account)
+        if way == "set":
+            for key, value in edit.values.items():
+                _judge(world, runtime, desk.set(key, in_toml(value), by=BY), edit if len(edit.values) == 1 else replace(edit, is_fine=None))
+            return partial(_give_back, world, edit)
+        file.write(edited(file, edit))
+        if way == "reload":
+            world.nursery.start_soon(_reload, world, runtime, edit)
+        return partial(_write_back, world)
+
+    return Strike(text=f"{way} {seed}", begin=begin, seconds=for_a_while(rng))
+
+
+async def _reload(world: World, runtime: Runtime, edit: Edit) -> None:
+    if runtime.settings_desk is not None:
+        _judge(world, runtime, await runtime.settings_desk.reload(by=BY), edit)
+
+
+def _judge(world: World, runtime: Runtime, outcome: Outcome, edit: Edit) -> None:
+    """What is fine is taken over, and nothing else is; but for a program that stops."""
+    world.note(f"settings: {outcome.message}")
+    if edit.is_fine not in (None, outcome.done) and not runtime.is_stopping and runtime is world.runtime:
+        world.settings_misjudged.append(
+            f"settings with {edit.values} were {'taken over' if outcome.done else 'refused'}: {outcome.message}"
+        )
+
+
+def _write_back(world: World) -> None:
+    """The file is as it was at first; a program that runs sees that by itself."""
+    if world.settings_file is not None:
+        world.settings_file.write(world.settings_file.at_first)
+
+
+def _give_back(world: World, edit: Edit) -> None:
+    """Set every key to what the file says, the last one first: by the same way back."""
+    file, runtime = world.settings_file, world.runtime
+    if file is None or runtime is None or runtime.settings_desk is None or not world.is_running:
+        return
+    for key in reversed(edit.values):
+        runtime.settings_desk.set(key, file.written(key), by=BY)
+
+
+RELOAD = Kind(name="reload_settings", group=Group.OPERATOR, draw=_reload_settings)
