@@ -123,6 +123,8 @@ def _reload_settings(rng: random.Random) -> Strike:
         file, runtime = world.settings_file, world.runtime
         if file is None or runtime is None or runtime.settings_desk is None or file.text != file.at_first:
             return None  # one hand at a time
+        if way != "file" and not world.is_running:
+            return None  # a file can be edited between two runs, too, and the next one begins with it
         desk = runtime.settings_desk
         edit = _draw_edit(random.Random(seed), file.settings(file.table()), place, place.venue(world).account)
         if way == "set":
