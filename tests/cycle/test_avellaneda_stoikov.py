@@ -253,6 +253,13 @@ def test_nothing_is_quoted_until_the_estimates_are_there() -> None:
     assert decide(ESTIMATING, view_of(book=None)) == Wanted(phase="waiting for the book")
 
 
+def test_warm_up_as_long_as_the_window_comes_to_an_end() -> None:
+    slow = replace(ESTIMATING, warm_up_seconds=600.0)
+    kept = [sample for sample in steady(2_000) if sample.at >= 2_000 - AvellanedaStoikov(slow).history_seconds + 0.5]
+    assert decide(slow, seen(kept)).phase == "quoting"
+    assert decide(slow, seen(kept[-590:])).phase == "waiting for volatility"
+
+
 @pytest.mark.parametrize("model", Model)
 def test_estimates_of_a_coin_of_a_fraction_of_a_cent_quote_as_those_of_bitcoin_do(model: Model) -> None:
     mids = walk(SIGMA, [float(at) for at in range(601)], random.Random(3))

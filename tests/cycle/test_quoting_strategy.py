@@ -24,6 +24,7 @@ from strategy_views import (
     book_of,
     fractions,
     live_order,
+    market,
     orders_of,
     prices,
     quantities,
@@ -278,6 +279,16 @@ def test_levels_follow_at_growing_spacings_with_growing_amounts() -> None:
     assert quantities(bids(wanted)) == [D("0.001666"), D("0.002500"), D("0.003750")]
 
 
+def test_levels_that_would_cost_nothing_or_less_are_left_out() -> None:
+    assert len(bids(plain(levels=5, level_spacing_fraction=D("0.4")))) == 3
+    extreme = plain(levels=100, level_spacing_fraction=D("0.9"), level_spacing_growth=D(10), level_amount_growth=D(10))
+    assert len(bids(extreme)) == 2
+    worthless = market("NIL", "0.00000001", "0.00000001", "1", "1", "1")
+    book = BookChanged("gateio_spot", worthless.instrument.symbol, ((1e-8, 1e12),), ((2e-8, 1e12),), 1, 1, 0, NOW)
+    rules = replace(worthless.instrument, notional_max=D(1_000))
+    assert bids(plain(view_of(worthless, book=book, instrument=rules), bid_spread_fraction=D("0.9"), spread_max_fraction=D(2))) == []
+
+
 def test_levels_without_spacing_are_a_tick_apart() -> None:
     assert prices(bids(plain(levels=3, level_spacing_fraction=D(0)))) == [D("59940.0"), D("59939.9"), D("59939.8")]
 
@@ -465,6 +476,7 @@ def test_side_that_pauses_after_a_fill_keeps_the_orders_nearest_to_the_market() 
         ({"inventory_size_skew": D("1.1")}, "inventory_size_skew is 0 to 1"),
         ({"inventory_price_skew": D(-1)}, "inventory_price_skew is 0 to 10"),
         ({"order_amount_base": D(0)}, "order_amount_base is above 0"),
+        ({"level_amount_growth": D(11)}, "level_spacing_growth and level_amount_growth are factors above 0, at most 10"),
         ({"refresh_seconds": -1.0}, "refresh_seconds is 0 or more"),
         ({"moving_band_fraction": D(2)}, "moving_band_fraction is a fraction"),
     ],

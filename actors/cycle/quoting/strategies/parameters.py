@@ -80,7 +80,9 @@ class TwoSidedParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
             raise ValueError("maker_fee_fraction is between -1 and 1: 0.001 is a tenth of a percent")
         if not 1 <= self.levels <= 100:
             raise ValueError("levels is 1 to 100")
-        self._check_above_zero("order_amount_base", "level_spacing_growth", "level_amount_growth", "spread_max_fraction")
+        if not (0 < self.level_spacing_growth <= 10 and 0 < self.level_amount_growth <= 10):
+            raise ValueError("level_spacing_growth and level_amount_growth are factors above 0, at most 10")
+        self._check_above_zero("order_amount_base", "spread_max_fraction")
         self._check_above_zero("inventory_max_base", "inventory_max_orders", "price_ceiling", "price_floor", "moving_band_seconds")
         self._check_zero_or_more("optimisation_depth_quote", "level_spacing_fraction", "refresh_seconds", "refresh_tolerance_fraction")
         self._check_zero_or_more("quantity_tolerance_fraction", "filled_order_delay_seconds", "hanging_orders_max")

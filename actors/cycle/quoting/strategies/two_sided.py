@@ -183,8 +183,6 @@ class _SideBuilder:
                 price = further(self._side, wanted, away(self._side, price, self._instrument.price_tick))
                 step *= self._parameters.level_spacing_growth
                 distance += step
-            if price <= 0:
-                break
             quantity = self._tradable(self._amount(number, price) * factor, price)
             if quantity and not self._is_out_of_band(price):
                 levels.append(_Level(price, quantity))
@@ -227,8 +225,10 @@ class _SideBuilder:
         return base * self._parameters.level_amount_growth**number
 
     def _tradable(self, quantity: Decimal, price: Decimal) -> Decimal:
-        """As much of it as the exchange takes in one order; 0 where that is too little."""
+        """As much of it as the exchange takes in one order; 0 where that is too little, or there is no such price."""
         rules = self._instrument
+        if price <= 0:
+            return ZERO
         if rules.quantity_max is not None:
             quantity = min(quantity, rules.quantity_max)
         if rules.notional_max is not None:
@@ -242,7 +242,7 @@ class _SideBuilder:
         quotes: list[Quote] = []
         for level in sorted(levels, key=lambda level: best_first(self._side, level.price)):
             quantity = level.quantity if level.quantity <= room else self._tradable(room, level.price)
-            if quantity:
+            if quantity and level.price > 0:
                 quotes.append(Quote(side=self._side, price=level.price, quantity=quantity, level=len(quotes)))
                 room -= quantity
         return tuple(quotes)
