@@ -8,11 +8,8 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
-import msgspec
 import trio
-from msgspec.structs import replace
 
 from actors.accounts.bookkeeper import Bookkeeper
 from actors.accounts.closing import AccountCloser
@@ -27,15 +24,12 @@ from actors.accounts.prices import BookNews, open_prices
 from actors.accounts.readiness import Readiness
 from actors.accounts.session import AccountSession, ClockOffset
 from actors.channels.bounded import open_bounded
-from actors.channels.latest import LatestReceiver, LatestSender, open_latest
-from actors.cycle.inbox import CycleInput, inbox_key
-from actors.cycle.memory import CycleMemory
-from actors.cycle.quoting.limits import StrategyLimits
-from actors.cycle.terms import CycleTerms, TermsChanged
+from actors.channels.latest import LatestSender, open_latest
+from actors.cycle.inbox import CycleInput
 from actors.feeds.settings import FeedSettings
-from actors.journal.recovery import AccountRecovery, CycleRecovery
-from assembly.registry import EXCHANGES, STRATEGIES, ExchangeEntry
-from assembly.settings import AccountSettings, CycleSettings, ExchangeMode, ExchangeSettings
+from actors.journal.recovery import AccountRecovery
+from assembly.registry import EXCHANGES, ExchangeEntry
+from assembly.settings import AccountSettings, ExchangeMode, ExchangeSettings
 from market.clock import WallClock
 from market.events import BookChanged, BookLost, InstrumentListed, MarketEvent
 from market.instrument import Instrument
@@ -50,14 +44,12 @@ from orders.agreement import BalanceAgreement
 from orders.commands import AccountCommand
 from orders.errors import ErrorKind
 from orders.events import AccountLost
-from orders.identity import ClientOrderIds
 from orders.ledger import AccountLedger
 from orders.recording import Recorder
 from simulated.exchange import SimulatedExchange
 
 LOOPBACK = "127.0.0.1"
 COMMANDS_CAPACITY = 64
-INBOX_KEYS_MAX = 20_000
 INSTRUMENTS_MAX = 1_000
 # As often as its start deadline allows: an exchange that cannot be reached for a minute must not use up the restarts.
 INSTRUMENTS_ATTEMPTS_MAX = 1_000
@@ -136,69 +128,6 @@ class ExchangeParts:
         if asked is not None:
             return asked
         return self.account_codec.penalty_seconds(response, now_milliseconds=wall_clock.milliseconds())
-
-
-class CycleParts:
-    """One cycle: what it goes by, what it remembers, its inbox, and its order ids."""
-
-    def __init__(
-        self,
-        name: str,
-        settings: CycleSettings,
-        *,
-        terms: CycleTerms[Any],
-        exchange: str,
-        installation: str,
-        wall_clock: WallClock,
-        recovered: CycleRecovery | None,
-    ) -> None:
-        self.name = name
-        self.settings = settings
-        self.terms = terms
-        """What the next incarnation begins with. `change` tells the living one."""
-        self.exchange = exchange
-        self.memory = CycleMemory()
-        if recovered is not None and recovered.symbol == settings.symbol:
-            _remember(self.memory, recovered)
-        self.ids = ClientOrderIds(installation=installation, owner=name, run_started_milliseconds=wall_clock.milliseconds())
-        ends: tuple[LatestSender[CycleInput], LatestReceiver[CycleInput]] = open_latest(inbox_key, INBOX_KEYS_MAX)
-        self.inbox_sender, self.inbox = ends
-
-    def change(self, settings: CycleSettings, terms: CycleTerms[Any]) -> None:
-        """Go by other settings, of the same account and symbol: the living incarnation from its next decision on, and every later one."""
-        self.settings, self.terms = settings, terms
-        self.inbox_sender.send_nowait(TermsChanged(terms))
-
-
-def cycle_terms(settings: CycleSettings, exchange: ExchangeSettings) -> CycleTerms[Any]:
-    """What a cycle on this exchange goes by. Raises whatever a strategy raises that cannot be made from its parameters."""
-    entry = STRATEGIES[settings.strategy]
-    return CycleTerms(
-        strategy=entry.make(msgspec.convert(settings.parameters, entry.parameters, from_attributes=True)),
-        quote_quantity=settings.quantity,
-        rounds_max=settings.cycles,
-        tick_seconds=settings.tick_seconds,
-        book_age_seconds_max=exchange.book_max_age_seconds,
-        limits=StrategyLimits(
-            net_buy_max=settings.limits.net_buy_max,
-            net_sell_max=settings.limits.net_sell_max,
-            inventory_max=settings.limits.inventory_max,
-            drawdown_max=settings.limits.drawdown_max,
-        ),
-    )
-
-
-def _remember(memory: CycleMemory, recovered: CycleRecovery) -> None:
-    """Go on where the last run stopped: with its round, if it was in the middle of one, and with what it had left over."""
-    memory.carried_quantity = recovered.carried_quantity
-    round_in_progress = recovered.in_progress
-    if round_in_progress is not None:
-        memory.round_number = recovered.round_number
-        # What was paid for positions is counted anew with each run; before it, it is in the balances all the same.
-        memory.before = replace(round_in_progress.before, funding={})
-        memory.started_at_milliseconds = round_in_progress.started_at_milliseconds
-        for order in round_in_progress.orders:
-            memory.keep_order(order)
 
 
 class AccountParts:

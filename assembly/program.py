@@ -54,7 +54,7 @@ def run_program(arguments: Sequence[str], environment: Mapping[str, str], signal
             overrides=parsed.overrides,
             environment=environment,
             known_exchanges={name: entry.known for name, entry in EXCHANGES.items()},
-            parameters_type_by_strategy={name: entry.parameters for name, entry in STRATEGIES.items()},
+            strategies=STRATEGIES,
         )
         read = file.read()
         settings = file.settings(table_of(read))

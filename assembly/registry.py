@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -13,7 +12,8 @@ from actors.accounts.gateio.spot import GateioSpotAccountCodec
 from actors.accounts.mexc.spot import MexcSpotAccountCodec
 from actors.accounts.okx.spot import OkxSpotAccountCodec
 from actors.accounts.okx.swap import OkxSwapAccountCodec
-from actors.cycle.controller import Controller
+from actors.cycle.quoting.strategies.avellaneda_stoikov import AvellanedaStoikov, AvellanedaStoikovParameters
+from actors.cycle.quoting.strategies.simple import Quoting, QuotingParameters
 from actors.cycle.sell_on_top import SellOnTop, SellOnTopParameters
 from actors.feeds.codec import FeedCodec
 from actors.feeds.gateio.futures import GateioFuturesFeedCodec
@@ -22,6 +22,7 @@ from actors.feeds.mexc.spot import MexcSpotFeedCodec
 from actors.feeds.okx.spot import OkxSpotFeedCodec
 from actors.feeds.okx.swap import OkxSwapFeedCodec
 from assembly.settings import KnownExchange
+from assembly.strategies import StrategyEntry, StrategyKind
 from exchanges.gateio_futures import GATEIO_FUTURES
 from exchanges.gateio_spot import GATEIO_SPOT
 from exchanges.identity import ExchangeIdentity
@@ -64,13 +65,6 @@ class ExchangeEntry(msgspec.Struct, frozen=True, kw_only=True):
             has_testnet=self.has_testnet,
             wallet=self.wallet,
         )
-
-
-class StrategyEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A strategy: its parameters' struct, and its controller made from them."""
-
-    parameters: type[msgspec.Struct]
-    make: Callable[[Any], Controller]
 
 
 EXCHANGES: dict[str, ExchangeEntry] = {
@@ -118,4 +112,6 @@ EXCHANGES: dict[str, ExchangeEntry] = {
 
 STRATEGIES: dict[str, StrategyEntry] = {
     "sell_on_top": StrategyEntry(parameters=SellOnTopParameters, make=SellOnTop),
+    "quoting": StrategyEntry(parameters=QuotingParameters, make=Quoting, kind=StrategyKind.QUOTING),
+    "avellaneda_stoikov": StrategyEntry(parameters=AvellanedaStoikovParameters, make=AvellanedaStoikov, kind=StrategyKind.QUOTING),
 }

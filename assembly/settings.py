@@ -18,6 +18,7 @@ from actors.accounts.limits import OnBreach, OnDailyLoss
 from actors.accounts.policies import ForeignOrders, UnexplainedBalances
 from actors.journal.file import Synchronous
 from assembly.control.place import CONTROL_SOCKET
+from assembly.strategies import StrategyEntry
 from market.symbol import Symbol
 from orders.reports import MarginMode
 from simulated.settings import SimulationSettings
@@ -146,7 +147,11 @@ class CycleLimitSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CycleSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One cycle actor. `quantity` is in quote units. `parameters` is a table in the file and the strategy's own struct here."""
+    """One cycle actor. `quantity` is in quote units: what a round buys for, or the amount of one order of a quoting strategy.
+
+    `parameters` is a table in the file and the strategy's own struct here. What follows them is for quoting strategies alone; None
+    is their own default.
+    """
 
     strategy: str
     account: str
@@ -156,6 +161,10 @@ class CycleSettings(msgspec.Struct, frozen=True, kw_only=True):
     tick_seconds: SecondsAboveZero = 1.0
     limits: CycleLimitSettings = CycleLimitSettings()
     parameters: Any = msgspec.field(default_factory=dict[str, object])
+    reference_exchange: str | None = None
+    reference_symbol: Symbol | None = None
+    react_to_move_fraction: Annotated[Decimal, Meta(extra={"ge": 0})] | None = None
+    react_to_fills: bool | None = None
 
 
 class FileSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,10 +182,19 @@ class Settings(FileSettings, frozen=True, kw_only=True):
     """Settings that have been checked as a whole: every name refers to something, every account has its credential."""
 
     credentials: dict[str, Credential] = {}
+    own_strategies: dict[str, StrategyEntry] = {}
+    """Those of the cycles' strategies that are not the program's, by the name that the file has for them."""
 
     def exchange_of(self, cycle: str) -> str:
         """The name of the exchange that a cycle trades on."""
         return self.accounts[self.cycles[cycle].account].exchange
+
+    def reference_of(self, cycle: str) -> tuple[str, Symbol] | None:
+        """The exchange and symbol of the market that a cycle's strategy is shown besides its own; None if there is none."""
+        found = self.cycles[cycle]
+        if found.reference_exchange is None and found.reference_symbol is None:
+            return None
+        return found.reference_exchange or self.exchange_of(cycle), found.reference_symbol or found.symbol
 
 
 class Overrides(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from actors.accounts.credential import Credential
 from actors.accounts.policies import UnexplainedBalances
 from assembly.control.place import control_path
-from assembly.decoding import SettingsError, decode, nearest
+from assembly.cycle_checks import (
+    check_cycle,
+    check_known,
+    check_listed,
+    check_reference,
+    check_reference_market,
+    check_rounds_wanted,
+    find_strategies,
+)
+from assembly.decoding import SettingsError, nearest
 from assembly.settings import (
     AccountSettings,
     CycleSettings,
@@ -29,11 +37,11 @@ from assembly.settings import (
     RuntimeSettings,
     Settings,
 )
-from market.symbol import Symbol, SymbolError
+from assembly.strategies import StrategyEntry
+from market.symbol import SymbolError
 from network.url import UrlError, parse_url
 from simulated import settings as simulated_settings
 
-_CYCLE_NAME = re.compile(r"[a-z0-9]{1,10}")
 JOURNAL_PATH = "var/journal.sqlite"  # from the settings file's folder
 _ACCOUNT_NAME = re.compile(r"[a-z0-9_]{1,20}")
 _LOG_LEVELS: tuple[LogLevel, ...] = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR")
@@ -52,7 +60,7 @@ def check_settings(
     overrides: Overrides,
     environment: Mapping[str, str],
     known_exchanges: Mapping[str, KnownExchange],
-    parameters_type_by_strategy: Mapping[str, type[msgspec.Struct]],
+    strategies: Mapping[str, StrategyEntry],
     winning: Collection[str] = (),
 ) -> Settings:
     """Lay environment and overrides over what the file says, and check that the whole makes sense.
@@ -63,20 +71,22 @@ def check_settings(
         SettingsError: it does not.
     """
     for name in found.exchanges:
-        _check_known(f"exchanges.{name}", name, known_exchanges, "exchange")
+        check_known(f"exchanges.{name}", name, known_exchanges, "exchange")
     _check_collar("limits", found.limits)
     for name, account in found.accounts.items():
         _check_account(name, account, found.exchanges)
         _check_collar(f"accounts.{name}.limits", account.limits)
     if not found.cycles:
         raise SettingsError("there is no cycle to run: add a table such as [cycles.btc] (see docs/configuration.md)")
-    cycles = {name: _check_cycle(name, cycle, found.accounts, parameters_type_by_strategy) for name, cycle in found.cycles.items()}
+    used = find_strategies(found.cycles, strategies, folder)
+    cycles = {name: check_cycle(name, cycle, found.accounts, used[cycle.strategy]) for name, cycle in found.cycles.items()}
+    check_rounds_wanted(cycles, used, overrides.cycles)
 
     runtime = _override_runtime(found.runtime, overrides, environment, folder, winning)
     cycles = {name: _override_cycle(name, cycle, overrides, winning) for name, cycle in cycles.items()}
     exchanges, accounts = dict(found.exchanges), dict(found.accounts)
     if overrides.exchange is not None:
-        _check_known("--exchange", overrides.exchange, known_exchanges, "exchange")
+        check_known("--exchange", overrides.exchange, known_exchanges, "exchange")
         exchanges, accounts, cycles = _move_to_exchange(overrides.exchange, exchanges, accounts, cycles)
     exchanges = {name: _override_mode(name, exchange, known_exchanges[name], environment) for name, exchange in exchanges.items()}
 
@@ -90,10 +100,9 @@ def check_settings(
     for name, cycle in cycles.items():
         _check_quantity(name, cycle, accounts[cycle.account].limits, f"accounts.{cycle.account}.limits")
         _check_quantity(name, cycle, found.limits, "limits")
-        _check_listed(name, cycle.symbol, accounts[cycle.account].exchange, exchanges)
     exchanges = {name: _open_accounts(name, exchange, accounts, credentials) for name, exchange in exchanges.items()}
     journal = _place_journal(found.journal, exchanges, folder)
-    return Settings(
+    settings = Settings(
         runtime=runtime,
         journal=journal,
         limits=found.limits,
@@ -101,23 +110,15 @@ def check_settings(
         accounts=accounts,
         cycles=cycles,
         credentials=credentials,
+        own_strategies={name: entry for name, entry in used.items() if name not in strategies},
     )
+    for name, cycle in cycles.items():
+        check_listed(f"cycles.{name}.symbol", settings, settings.exchange_of(name), str(cycle.symbol))
+        check_reference_market(name, settings)
+    return settings
 
 
 # What the file says
-
-
-def _check_known(path: str, name: str, known: Iterable[str], what: str) -> None:
-    names = list(known)
-    if name not in names:
-        raise SettingsError(f'{path}: "{name}" is not a known {what}.{nearest(name, names)} Known: {", ".join(names) or "none"}.')
-
-
-def _check_reference(path: str, name: str, section: str, names: Iterable[str]) -> None:
-    known = list(names)
-    if name not in known:
-        there = ", ".join(f"[{section}.{each}]" for each in known) or "none"
-        raise SettingsError(f'{path} is "{name}", but there is no [{section}.{name}].{nearest(name, known)} There is: {there}.')
 
 
 def _check_collar(path: str, limits: LimitSettings | GlobalLimitSettings) -> None:
@@ -130,22 +131,7 @@ def _check_collar(path: str, limits: LimitSettings | GlobalLimitSettings) -> Non
 def _check_account(name: str, account: AccountSettings, exchanges: Mapping[str, ExchangeSettings]) -> None:
     if not _ACCOUNT_NAME.fullmatch(name):
         raise SettingsError(f"accounts.{name}: an account's name is 1 to 20 lower case letters, digits or underscores")
-    _check_reference(f"accounts.{name}.exchange", account.exchange, "exchanges", exchanges)
-
-
-def _check_cycle(
-    name: str,
-    cycle: CycleSettings,
-    accounts: Mapping[str, AccountSettings],
-    parameters_type_by_strategy: Mapping[str, type[msgspec.Struct]],
-) -> CycleSettings:
-    path = f"cycles.{name}"
-    if not _CYCLE_NAME.fullmatch(name):
-        raise SettingsError(f"{path}: a cycle's name is 1 to 10 lower case letters or digits, because it becomes part of every order id")
-    _check_reference(f"{path}.account", cycle.account, "accounts", accounts)
-    _check_known(f"{path}.strategy", cycle.strategy, parameters_type_by_strategy, "strategy")
-    parameters = decode(cycle.parameters, parameters_type_by_strategy[cycle.strategy], f"{path}.parameters")
-    return replace(cycle, parameters=parameters)
+    check_reference(f"accounts.{name}.exchange", account.exchange, "exchanges", exchanges)
 
 
 # What overrides it
@@ -192,7 +178,7 @@ def _move_to_exchange(
     accounts: dict[str, AccountSettings],
     cycles: dict[str, CycleSettings],
 ) -> tuple[dict[str, ExchangeSettings], dict[str, AccountSettings], dict[str, CycleSettings]]:
-    """All cycles onto the one account of `exchange`, made if there is none; what no cycle uses any more is left out."""
+    """All cycles onto the one account of `exchange`, made if there is none; what no cycle uses any more, or is shown, is left out."""
     there = [name for name, account in accounts.items() if account.exchange == exchange]
     if len(there) > 1:
         raise SettingsError(
@@ -204,7 +190,9 @@ def _move_to_exchange(
     else:
         account_name, account = exchange, AccountSettings(exchange=exchange)
     moved = {name: replace(cycle, account=account_name) for name, cycle in cycles.items()}
-    return {exchange: exchanges.get(exchange, ExchangeSettings())}, {account_name: account}, moved
+    seen = {cycle.reference_exchange for cycle in cycles.values()}
+    references = {name: found for name, found in exchanges.items() if name in seen}
+    return {exchange: exchanges.get(exchange, ExchangeSettings()), **references}, {account_name: account}, moved
 
 
 def _override_mode(name: str, exchange: ExchangeSettings, known: KnownExchange, environment: Mapping[str, str]) -> ExchangeSettings:
@@ -318,17 +306,6 @@ def _check_quantity(name: str, cycle: CycleSettings, limits: LimitSettings | Glo
     ):
         if most is not None and cycle.quantity > most:
             raise SettingsError(f"cycles.{name}.quantity is {cycle.quantity:f}, more than {path}.{limit} = {most:f}")
-
-
-def _check_listed(name: str, symbol: Symbol, exchange_name: str, exchanges: Mapping[str, ExchangeSettings]) -> None:
-    exchange = exchanges[exchange_name]
-    if exchange.is_embedded:
-        listed = [str(market.parsed_symbol) for market in exchange.simulation.markets]
-        if str(symbol) not in listed:
-            raise SettingsError(
-                f"cycles.{name}.symbol is {symbol}, which the simulated {exchange_name} does not list.{nearest(str(symbol), listed)} "
-                f"It lists: {', '.join(listed)}; add [[exchanges.{exchange_name}.simulation.markets]] for more."
-            )
 
 
 # Credentials

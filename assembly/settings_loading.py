@@ -14,6 +14,7 @@ import tomli
 from assembly.decoding import SettingsError, decode, looks_like_secret, refuse_secrets
 from assembly.settings import FileSettings, KnownExchange, Overrides, Settings
 from assembly.settings_checks import check_settings
+from assembly.strategies import StrategyEntry
 
 Table = dict[str, object]
 Stamp = tuple[int, int, int]
@@ -41,13 +42,13 @@ class SettingsFile:
         overrides: Overrides = Overrides(),  # noqa: B008 - frozen
         environment: Mapping[str, str],
         known_exchanges: Mapping[str, KnownExchange],
-        parameters_type_by_strategy: Mapping[str, type[msgspec.Struct]],
+        strategies: Mapping[str, StrategyEntry],
     ) -> None:
         self.path = path
         self._overrides = overrides
         self._environment = environment
         self._known_exchanges = known_exchanges
-        self._parameters_type_by_strategy = parameters_type_by_strategy
+        self._strategies = strategies
 
     def stamp(self) -> Stamp | None:
         """Another one for every other content, and for every other file that is put in its place; None if there is no file."""
@@ -82,7 +83,7 @@ class SettingsFile:
                 overrides=self._overrides,
                 environment=self._environment,
                 known_exchanges=self._known_exchanges,
-                parameters_type_by_strategy=self._parameters_type_by_strategy,
+                strategies=self._strategies,
                 winning=winning,
             )
         except SettingsError as error:
@@ -102,7 +103,7 @@ def load_settings(
     overrides: Overrides = Overrides(),  # noqa: B008 - frozen
     environment: Mapping[str, str],
     known_exchanges: Mapping[str, KnownExchange],
-    parameters_type_by_strategy: Mapping[str, type[msgspec.Struct]],
+    strategies: Mapping[str, StrategyEntry],
 ) -> Settings:
     """Read `path`, lay environment and overrides over it, and check the whole.
 
@@ -114,7 +115,7 @@ def load_settings(
         overrides=overrides,
         environment=environment,
         known_exchanges=known_exchanges,
-        parameters_type_by_strategy=parameters_type_by_strategy,
+        strategies=strategies,
     )
     return file.settings(table_of(file.read()))
 

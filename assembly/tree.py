@@ -24,22 +24,22 @@ from actors.accounts.position_desk import AccountNotTradable
 from actors.accounts.timing import AccountTiming
 from actors.accounts.trading_states import BoardEvent, TradingStates
 from actors.channels.reply import Reply
-from actors.cycle.actor import BalancesDisagree, CycleActor, InsufficientFunds, QuantityTooSmall
+from actors.cycle.actor import BalancesDisagree, InsufficientFunds, QuantityTooSmall
 from actors.cycle.controller import RoundFailed
+from actors.cycle.quoting.contract import StrategyFailed
 from actors.cycle.terms import CycleTerms
 from actors.feeds.actor import UnknownSymbol, run_feed
 from actors.feeds.publisher import FeedSubscriber
 from actors.journal.actor import JournalActor
+from assembly.cycle_parts import CycleParts, cycle_terms
 from assembly.journaling import RunJournal
 from assembly.limiting import RunLimits
 from assembly.parts import (
     AccountParts,
-    CycleParts,
     ExchangeParts,
     FactsForAccount,
     Report,
     Reporting,
-    cycle_terms,
     random_source,
 )
 from assembly.presenter.report import ExitStatus
@@ -110,7 +110,10 @@ class Tree:
         self._report = report
         self._fail = fail
         self.states = TradingStates(on_change=self._state_changed, recovered=None if journal is None else journal.states())
-        used_exchanges = dict.fromkeys(settings.accounts[cycle.account].exchange for cycle in settings.cycles.values())
+        references = {name: settings.reference_of(name) for name in settings.cycles}
+        used_exchanges = dict.fromkeys(
+            (*map(settings.exchange_of, settings.cycles), *(found[0] for found in references.values() if found is not None))
+        )
         used_accounts = dict.fromkeys(cycle.account for cycle in settings.cycles.values())
         self.budgets = RateBudgets(
             {name: settings.exchanges[name] for name in used_exchanges},
@@ -124,8 +127,9 @@ class Tree:
             name: CycleParts(
                 name,
                 cycle,
-                terms=cycle_terms(cycle, settings.exchanges[settings.exchange_of(name)]),
+                terms=cycle_terms(settings, name),
                 exchange=settings.exchange_of(name),
+                reference=references[name],
                 installation=settings.runtime.installation,
                 wall_clock=wall_clock,
                 recovered=None if journal is None else journal.of_cycle(name, account=cycle.account),
@@ -147,7 +151,7 @@ class Tree:
 
     def terms_of(self, settings: Settings) -> dict[str, CycleTerms[Any]]:
         """What each cycle would go by. Raises whatever a strategy raises that cannot be made from its parameters."""
-        return {name: cycle_terms(settings.cycles[name], settings.exchanges[parts.exchange]) for name, parts in self.cycles.items()}
+        return {name: cycle_terms(settings, name) for name in self.cycles}
 
     def change(self, settings: Settings, terms: Mapping[str, CycleTerms[Any]]) -> None:
         """Go by other settings of the same exchanges, accounts, cycles and symbols, all of them in this one step; `terms` are theirs."""
@@ -158,7 +162,7 @@ class Tree:
             account.change(settings.accounts[name])
         self.limits.change(settings)
         for name, cycle in self.cycles.items():
-            if cycle.settings != settings.cycles[name] or cycle.terms.book_age_seconds_max != terms[name].book_age_seconds_max:
+            if cycle.settings != settings.cycles[name] or replace(cycle.terms, strategy=None) != replace(terms[name], strategy=None):
                 cycle.change(settings.cycles[name], terms[name])
 
     def _account_parts(self, name: str) -> AccountParts:
@@ -286,11 +290,16 @@ class Tree:
         return Child(f"exchange:{parts.name}", run, stop_deadline_seconds=CHILD_STOP_DEADLINE_SECONDS)
 
     def _feed_child(self, parts: ExchangeParts) -> Child:
-        cycles = [cycle for cycle in self.cycles.values() if cycle.exchange == parts.name]
+        symbols_by_cycle = {cycle.name: symbols for cycle in self.cycles.values() if (symbols := cycle.symbols_at(parts.name))}
         subscribers = [
             *(
-                FeedSubscriber(name=f"cycle:{cycle.name}", sender=cycle.inbox_sender, symbols=frozenset({cycle.settings.symbol}))
-                for cycle in cycles
+                FeedSubscriber(
+                    name=f"cycle:{name}",
+                    sender=self.cycles[name].inbox_sender,
+                    symbols=symbols,
+                    wants_trades=self.cycles[name].quoting is not None and self.cycles[name].exchange == parts.name,
+                )
+                for name, symbols in symbols_by_cycle.items()
             ),
             *(
                 FeedSubscriber(
@@ -314,7 +323,7 @@ class Tree:
                         headers=parts.feed_codec.websocket_headers,
                         close_timeout_seconds=CLOSE_TIMEOUT_SECONDS,
                     ),
-                    symbols=list(dict.fromkeys(cycle.settings.symbol for cycle in cycles)),
+                    symbols=list(dict.fromkeys(symbol for symbols in symbols_by_cycle.values() for symbol in sorted(symbols, key=str))),
                     subscribers=subscribers,
                     wall_clock=self._wall_clock,
                     rng=self._rng(f"feed:{parts.name}:{context.incarnation}"),
@@ -374,14 +383,8 @@ class Tree:
         account = self.accounts[settings.account]
 
         async def run(context: ChildContext) -> None:
-            actor = CycleActor(
-                name=parts.name,
-                account=account.name,
-                symbol=settings.symbol,
-                terms=parts.terms,
-                memory=parts.memory,
-                ids=parts.ids,
-                inbox=parts.inbox,
+            actor = parts.make_actor(
+                may_amend=account.codec.capabilities.amend,
                 commands=account.commands_sender,
                 wall_clock=self._wall_clock,
                 recorder=self._recorder,
@@ -389,7 +392,7 @@ class Tree:
             )
             try:
                 await actor.run(context)
-            except (InsufficientFunds, RoundFailed, BalancesDisagree) as error:
+            except (InsufficientFunds, RoundFailed, BalancesDisagree, StrategyFailed) as error:
                 # No restart mends this. The cycle ends; the others go on, and the exit status says it.
                 completed = parts.memory.rounds_completed
                 self._report(CycleFinished(account=account.name, cycle=parts.name, cycles_completed=completed, reason=str(error)))

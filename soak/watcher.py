@@ -14,7 +14,8 @@ import trio
 
 from actors.cycle.actor import COMMAND_LIFETIME_SECONDS
 from actors.cycle.executor import slot_of
-from assembly.parts import COMMANDS_CAPACITY, INBOX_KEYS_MAX, AccountParts
+from assembly.cycle_parts import INBOX_KEYS_MAX
+from assembly.parts import COMMANDS_CAPACITY, AccountParts
 from assembly.presenter.report import RuntimeStopping
 from market.events import BookChanged, BookLost, MarkPriceChanged, Side, TickerChanged, TradeHappened
 from market.symbol import Symbol

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from zlib import crc32
 
 from actors.cycle.terms import TermsChanged
-from market.events import BookChanged, BookLost, InstrumentListed, MarketEvent
+from market.events import BookChanged, BookLost, InstrumentListed, MarketEvent, TradeHappened
 from orders.events import AccountLost, AccountReady, BalanceChanged, OrderChanged, PositionChanged, PositionCounted
 from orders.states import StandingChanged
 from orders.tally import TallyChanged
@@ -24,10 +25,14 @@ CycleInput = (
 )
 
 
+TRADES_PENDING_MAX = 4096
+
+
 def inbox_key(item: CycleInput) -> Hashable:
     """What `item` is about: a newer item about the same thing replaces it.
 
-    A book and its loss share a key, and so do an account's readiness and its loss: the last word counts.
+    A book and its loss share a key, and so do an account's readiness and its loss: the last word counts. Trades are facts of which
+    each counts: as many as there are numbers for may be pending, and only a cycle that reads nothing for long misses some.
     """
     match item:
         case BookChanged() | BookLost():
@@ -50,5 +55,7 @@ def inbox_key(item: CycleInput) -> Hashable:
             return ("account", item.account)
         case TermsChanged():
             return ("terms",)
+        case TradeHappened():
+            return ("trade", item.exchange, item.symbol, crc32(item.trade_id.encode()) % TRADES_PENDING_MAX)
         case _:
             return (type(item), item.exchange, item.symbol)

@@ -14,7 +14,8 @@ from actors.accounts.trading_states import TradingStates
 from actors.channels.reply import Reply
 from actors.cycle.executor import tag_for
 from assembly.control.protocol import FlattenedCycle
-from assembly.parts import AccountParts, CycleParts
+from assembly.cycle_parts import CycleParts
+from assembly.parts import AccountParts
 from market.events import Side
 from market.instrument import format_decimal
 from orders.commands import FLATTEN, Flattened, FlattenOwner

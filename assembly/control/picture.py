@@ -10,7 +10,8 @@ import trio
 from actors.accounts.events import AccountConnected, AccountDisconnected
 from actors.cycle.quoting.risk import RiskMeasured
 from assembly.control.protocol import NAMES_TOLD_MAX, AccountStatus, CycleStatus, StateInForce, Status, UnknownOrder
-from assembly.parts import AccountParts, CycleParts
+from assembly.cycle_parts import CycleParts
+from assembly.parts import AccountParts
 from assembly.presenter.report import RuntimeStopping
 from assembly.presenter.vocabulary import risk_fields
 from assembly.tree import Tree

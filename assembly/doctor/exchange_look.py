@@ -19,11 +19,13 @@ from actors.accounts.credential import Credential
 from actors.accounts.session import AccountSession, ClockOffset
 from actors.accounts.stream import StreamLost, open_private_stream
 from actors.cycle.controller import RoundFailed
+from actors.cycle.quoting.contract import StrategyFailed
 from actors.feeds.actor import UnknownSymbol
+from assembly.cycle_parts import strategy_of
 from assembly.doctor.asking import AskingClient
 from assembly.doctor.check import Check, CheckStatus, Finding, fail, ok, skip
+from assembly.doctor.first_order import first_order
 from assembly.doctor.judgement import (
-    first_order,
     judge_clock,
     judge_features,
     judge_funds,
@@ -34,7 +36,6 @@ from assembly.doctor.judgement import (
 )
 from assembly.doctor.market_look import MARKET_ERRORS, BooksNotWhole, first_books, load_instruments
 from assembly.parts import ExchangeParts, random_source
-from assembly.registry import STRATEGIES
 from assembly.settings import CycleSettings, Settings
 from assembly.tree import credential_refused
 from market.clock import WallClock
@@ -234,15 +235,15 @@ class ExchangeLook:
         """Whether the first order of the cycle's strategy would be let through. It is made up here, and goes nowhere."""
         account, quantity, funds = cycle.account, f"quantity {name}", f"funds {name}"
         instrument, book, ledger = self._instruments.get(cycle.symbol), self._books.get(cycle.symbol), self._ledgers.get(account)
-        strategy = STRATEGIES[cycle.strategy]
+        entry = strategy_of(self._settings, name)
         if instrument is None or book is None:
             self._note(account, quantity, skip(f"not tried: there is no whole book of {cycle.symbol} to reckon with"))
             self._note(account, funds, skip(f"not tried: there is no whole book of {cycle.symbol} to reckon with"))
             return
-        controller = strategy.make(msgspec.convert(cycle.parameters, strategy.parameters, from_attributes=True))
+        strategy = entry.make(msgspec.convert(cycle.parameters, entry.parameters, from_attributes=True))
         try:
-            found = first_order(name, cycle, controller, instrument=instrument, book=book, now=trio.current_time())
-        except RoundFailed as error:
+            found = first_order(name, cycle, strategy, entry.kind, instrument=instrument, book=book, now=trio.current_time())
+        except (RoundFailed, StrategyFailed) as error:
             self._note(account, quantity, fail(str(error)))
             self._note(account, funds, skip("not tried: there is no order to pay for"))
             return

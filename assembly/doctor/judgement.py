@@ -9,10 +9,10 @@ from actors.accounts.checks import funds_refusal, rules_refusal
 from actors.accounts.clock_window import ClockWindow
 from actors.accounts.codec import PositionMode
 from actors.accounts.permissions import KeyPermissions
-from actors.cycle.controller import Controller, DesiredOrder, RoundView, book_price
+from actors.cycle.controller import book_price
 from assembly.doctor.check import Finding, fail, ok, skip, warn
 from assembly.limiting import limits_on_book
-from assembly.settings import AccountSettings, CycleSettings, Settings
+from assembly.settings import AccountSettings, Settings
 from market.events import BookChanged, Side
 from market.instrument import Instrument, TradingStatus, format_decimal
 from market.symbol import Symbol
@@ -120,28 +120,6 @@ def judge_positions(
     detail = "; ".join(f"{position.symbol} {format_decimal(position.quantity)}" for position in held) or "none open"
     most = ", ".join(f"{symbol} {format_decimal(leverage)}" for symbol, leverage in leverages_max.items())
     return ok(f"one-way mode; {detail}; leverage up to {most}", **data)
-
-
-def first_order(
-    name: str, cycle: CycleSettings, controller: Controller, *, instrument: Instrument, book: BookChanged, now: float
-) -> OrderRequest | None:
-    """What the cycle's strategy would begin with on this book; None if it would wait."""
-    view = RoundView(now=now, instrument=instrument, book=book, orders=(), carried_quantity=ZERO, quote_quantity=cycle.quantity)
-    desired: DesiredOrder | None = next(iter(controller.decide(view).desired), None)
-    if desired is None:
-        return None
-    return OrderRequest(
-        client_order_id="never-sent",
-        owner=name,
-        symbol=cycle.symbol,
-        side=desired.side,
-        type=desired.type,
-        time_in_force=desired.time_in_force,
-        quantity=desired.quantity,
-        quote_quantity=desired.quote_quantity,
-        price=desired.price,
-        reduce_only=desired.reduce_only,
-    )
 
 
 def judge_quantity(

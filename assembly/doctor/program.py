@@ -64,7 +64,7 @@ def run_doctor(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
             overrides=Overrides(exchange=found.exchange),
             environment=environment,
             known_exchanges={name: entry.known for name, entry in EXCHANGES.items()},
-            parameters_type_by_strategy={name: entry.parameters for name, entry in STRATEGIES.items()},
+            strategies=STRATEGIES,
         )
     except (ArgumentsError, SettingsError) as error:
         _write(STANDARD_ERROR, f"{error}\n")

@@ -17,8 +17,8 @@ import tomli
 import trio
 
 from actors.cycle.terms import CycleTerms
+from assembly.cycle_parts import CycleParts
 from assembly.decoding import SettingsError, nearest
-from assembly.parts import CycleParts
 from assembly.presenter.report import Notice
 from assembly.reloading.difference import NONE, Difference, differences, flat, in_words
 from assembly.reloading.events import SettingChanged, SettingsRefused

@@ -85,6 +85,11 @@ KEYS: MappingProxyType[str, Applied] = MappingProxyType(
         "cycles.*.limits.drawdown_max": _NOW,
         "cycles.*.limits.on_drawdown": _NOW,
         "cycles.*.parameters.**": Applied.FROM_NEXT_DECISION,
+        "cycles.*.react_to_move_fraction": Applied.FROM_NEXT_DECISION,
+        "cycles.*.react_to_fills": Applied.FROM_NEXT_DECISION,
+        # Its feed was opened with the run.
+        "cycles.*.reference_exchange": _RESTART,
+        "cycles.*.reference_symbol": _RESTART,
     }
 )
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
 from assembly.settings import KnownExchange, Overrides, Settings
 from assembly.settings_loading import load_settings
+from assembly.strategies import StrategyEntry, StrategyKind
 
 WHOLE = """
 [runtime]
@@ -48,6 +50,17 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("price_offset_ticks is 0 or more")
 
 
+def undecided(parameters: Parameters) -> NoReturn:
+    raise NotImplementedError("settings are read, and no strategy is made of them")
+
+
+STRATEGIES = {
+    "sell_on_top": StrategyEntry(parameters=Parameters, make=undecided),
+    "cross": StrategyEntry(parameters=Parameters, make=undecided),
+    "quoting": StrategyEntry(parameters=Parameters, make=undecided, kind=StrategyKind.QUOTING),
+}
+
+
 def load(
     folder: Path,
     text: str = WHOLE,
@@ -67,5 +80,5 @@ def load(
         overrides=overrides or Overrides(),
         environment=environment or {},
         known_exchanges=KNOWN,
-        parameters_type_by_strategy={"sell_on_top": Parameters, "cross": Parameters},
+        strategies=STRATEGIES,
     )

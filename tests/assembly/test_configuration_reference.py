@@ -17,6 +17,7 @@ from settings_files import KNOWN
 from actors.cycle.sell_on_top import SellOnTopParameters
 from assembly.arguments import parse_arguments
 from assembly.presenter.vocabulary import tell
+from assembly.registry import STRATEGIES
 from assembly.settings import (
     AccountSettings,
     CycleLimitSettings,
@@ -115,14 +116,14 @@ def test_default_file_loads_without_environment_and_runs_three_simulated_cycles(
         ROOT / "config.toml",
         environment={},
         known_exchanges=KNOWN,
-        parameters_type_by_strategy={"sell_on_top": SellOnTopParameters},
+        strategies=STRATEGIES,
     )
     assert settings.exchanges["gateio_spot"].is_embedded
     assert [(cycle.symbol.base, cycle.quantity, cycle.cycles) for cycle in settings.cycles.values()] == [("BTC", 100, 3)]
 
 
 def test_default_file_shows_every_key_of_ours_in_use_or_commented_out() -> None:
-    shown = set(re.findall(r"^(?:# )?(\w+) = ", CONFIG, re.MULTILINE))
+    shown = set(re.findall(r"^(?:# (?:  )?)?(\w+) = ", CONFIG, re.MULTILINE))
     for kind in (RuntimeSettings, LimitSettings):
         assert set(kind.__struct_fields__) <= shown
     assert set(ExchangeSettings.__struct_fields__) - {"simulation"} <= shown

@@ -61,7 +61,7 @@ class Run:
             overrides=overrides or Overrides(),
             environment=environment or {},
             known_exchanges={name: entry.known for name, entry in EXCHANGES.items()},
-            parameters_type_by_strategy={name: entry.parameters for name, entry in STRATEGIES.items()},
+            strategies=STRATEGIES,
         )
         read = file.read()
         self.events: list[object] = []

@@ -37,20 +37,20 @@ def message(
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="there is no such file; the first argument is the path of the settings file") as caught:
-        load_settings(tmp_path / "absent.toml", environment={}, known_exchanges={}, parameters_type_by_strategy={})
+        load_settings(tmp_path / "absent.toml", environment={}, known_exchanges={}, strategies={})
     assert str(caught.value).startswith(str(tmp_path / "absent.toml"))
 
 
 def test_folder_instead_of_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
-        load_settings(tmp_path, environment={}, known_exchanges={}, parameters_type_by_strategy={})
+        load_settings(tmp_path, environment={}, known_exchanges={}, strategies={})
 
 
 def test_file_that_is_not_text_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(b"a = \xff")
     with pytest.raises(SettingsError, match=r"not UTF-8 text \(byte 5\)"):
-        load_settings(path, environment={}, known_exchanges={}, parameters_type_by_strategy={})
+        load_settings(path, environment={}, known_exchanges={}, strategies={})
 
 
 def test_toml_that_does_not_parse_names_line_and_column_and_shows_the_line(tmp_path: Path) -> None:
@@ -72,7 +72,8 @@ BAD_FILES = {
     "an unknown key with a near one": (
         {"quantity = 100": "quantitty = 100"},
         'cycles.btc.quantitty is not a known key. Did you mean "quantity"? The keys of [cycles.btc] are: '
-        "strategy, account, symbol, quantity, cycles, tick_seconds, limits, parameters.",
+        "strategy, account, symbol, quantity, cycles, tick_seconds, limits, parameters, "
+        "reference_exchange, reference_symbol, react_to_move_fraction, react_to_fills.",
     ),
     "an unknown key with none near": (
         {'mode = "simulated"': "zzz = 1"},
@@ -158,7 +159,7 @@ BAD_FILES = {
     ),
     "an unknown strategy": (
         {'strategy = "sell_on_top"': 'strategy = "sell_top"'},
-        'cycles.btc.strategy: "sell_top" is not a known strategy. Did you mean "sell_on_top"? Known: sell_on_top, cross.',
+        'cycles.btc.strategy: "sell_top" is not a known strategy. Did you mean "sell_on_top"? Known: sell_on_top, cross, quoting.',
     ),
     "an account that is not there": (
         {'account = "main"': 'account = "mian"'},
@@ -435,7 +436,7 @@ def test_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("\ufeff[nothing]\n", encoding="utf-8")
     with pytest.raises(SettingsError, match="nothing"):
-        load_settings(path, environment={}, known_exchanges={}, parameters_type_by_strategy={})
+        load_settings(path, environment={}, known_exchanges={}, strategies={})
 
 
 @pytest.mark.parametrize("value", ["the-key\n", "the key", "thé-key", "the-key\x00"])

@@ -24,7 +24,7 @@ def test_file_of_all_exchanges_has_every_registered_one_with_an_account_and_a_cy
         SETTINGS,
         environment={},
         known_exchanges={name: entry.known for name, entry in EXCHANGES.items()},
-        parameters_type_by_strategy={name: entry.parameters for name, entry in STRATEGIES.items()},
+        strategies=STRATEGIES,
     )
     assert set(settings.exchanges) == set(EXCHANGES)
     assert all(exchange.is_embedded for exchange in settings.exchanges.values())

@@ -22,6 +22,7 @@ import msgspec
 from actors.cycle.executor import slot_of
 from actors.cycle.quoting.contract import Quote, Wanted
 from actors.cycle.quoting.funds import Funds
+from actors.cycle.quoting.limits import Allowance, Room
 from actors.cycle.quoting.matching import (
     Pair,
     boldest_price,
@@ -46,16 +47,17 @@ _SLOT_LETTER = {Side.BUY: "b", Side.SELL: "s"}
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What planning must know besides orders and quotes.
 
-    `best_bid` and `best_ask` are those of the book (ours among them). With `may_place` false only cancels are planned.
-    `may_amend`: the exchange can. `asked` are orders that a command of ours is on its way for, `not_amendable` those that
-    are rather cancelled. `price_bounds`: a post-only bid must not be above, a post-only ask not below; nothing is placed on
-    the `pausing` sides.
+    `best_bid` and `best_ask` are those of the book (ours among them); `room` is what the strategy's limits leave. With
+    `may_place` false only cancels are planned. `may_amend`: the exchange can. `asked` are orders that a command of ours is on
+    its way for, `not_amendable` those that are rather cancelled. `price_bounds`: a post-only bid must not be above, a post-only
+    ask not below; nothing is placed on the `pausing` sides.
     """
 
     instrument: Instrument
     best_bid: Decimal | None
     best_ask: Decimal | None
     funds: Funds
+    room: Room = Room()
     may_place: bool = True
     may_amend: bool = False
     asked: frozenset[str] = frozenset()
@@ -86,18 +88,22 @@ def tag_of(slot: str) -> str:
 
 
 def plan(wanted: Wanted, orders: Iterable[Order], around: Surroundings) -> Plan:
-    """The requests that lead from the live ones among `orders` to `wanted`. Applied again after they took effect, it sends nothing."""
+    """The requests that lead from the live ones among `orders` to `wanted`. Applied again after they took effect, it sends nothing.
+
+    Of those that have ended, the ones whose fills are not all known count against the `room`.
+    """
     if wanted.hold:
         return Plan()
-    return _Planning(wanted, [order for order in orders if not order.is_terminal], around).plan()
+    return _Planning(wanted, tuple(orders), around).plan()
 
 
 class _Planning:
     """One plan in the making."""
 
-    def __init__(self, wanted: Wanted, live: Sequence[Order], around: Surroundings) -> None:
+    def __init__(self, wanted: Wanted, orders: Sequence[Order], around: Surroundings) -> None:
         self._around = around
-        self._live = live
+        self._live = live = [order for order in orders if not order.is_terminal]
+        self._allowance = Allowance(around.room, orders)
         self._quotes = possible_quotes(
             wanted.quotes,
             around.instrument,
@@ -171,10 +177,14 @@ class _Planning:
         if any(side is not quote.side and would_meet(quote.price, quote.side, price) for side, price in self._boldest):
             self._is_waiting = True  # until what is in the way has gone
             return
+        if not self._allowance.covers(quote, order):
+            self._is_waiting = True  # until what may still fill has ended
+            return
         if not self._budget.covers(quote, order):
             self._go_short(quote, order)
             return
         self._budget.spend(quote, order)
+        self._allowance.spend(quote, order)
         self._boldest.append((quote.side, quote.price))
         if order is not None:
             self._amends.append(self._amendment(quote, order))

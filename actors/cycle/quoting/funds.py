@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.cycle.quoting.contract import Quote
 from actors.cycle.quoting.matching import is_leaving
@@ -30,6 +31,17 @@ class Funds(msgspec.Struct, frozen=True, kw_only=True):
     def is_margin(self) -> bool:
         return self.position is not None
 
+    def less(self, orders: Iterable[Order], *, base_told_at: float, quote_told_at: float) -> Funds:
+        """Without what these live orders hold, where they are younger than what was told of the asset."""
+        base, quote = self.base_available, self.quote_available
+        for order in orders:
+            is_buy = order.request.side is Side.BUY
+            if (self.is_margin or is_buy) and quote is not None and order.created_at > quote_told_at:
+                quote -= held_by(order, self)
+            elif not self.is_margin and not is_buy and base is not None and order.created_at > base_told_at:
+                base -= held_by(order, self)
+        return replace(self, base_available=base, quote_available=quote)
+
     def budget(self, live: Iterable[Order]) -> Budget:
         return Budget(self, live)
 
@@ -52,7 +64,7 @@ class Budget:
 
     def _add_coming(self, order: Order) -> None:
         for side in self._sides(order.request.side):
-            self._coming[side] += self._held(order)
+            self._coming[side] += held_by(order, self._funds)
 
     def _sides(self, side: Side) -> tuple[Side, ...]:
         """The sides that are paid from the same money."""
@@ -64,7 +76,7 @@ class Budget:
         if available is None:
             return True
         if freed is not None:
-            available += self._coming[quote.side] + sum((self._held(each) for each in freed), ZERO)
+            available += self._coming[quote.side] + sum((held_by(each, self._funds) for each in freed), ZERO)
         return self._needed(quote, order) <= max(ZERO, available)
 
     def spend(self, quote: Quote, order: Order | None) -> None:
@@ -82,12 +94,13 @@ class Budget:
             needed = increasing * quote.price / self._funds.leverage
         else:
             needed = quote.quantity * quote.price if quote.side is Side.BUY else quote.quantity
-        return needed if order is None else max(ZERO, needed - self._held(order))
+        return needed if order is None else max(ZERO, needed - held_by(order, self._funds))
 
-    def _held(self, order: Order) -> Decimal:
-        """What the order has set aside."""
-        request = order.request
-        remaining = max(ZERO, (request.quantity or ZERO) - order.filled_quantity)
-        if self._funds.is_margin:
-            return ZERO if request.reduce_only else remaining * (request.price or ZERO) / self._funds.leverage
-        return remaining * (request.price or ZERO) if request.side is Side.BUY else remaining
+
+def held_by(order: Order, funds: Funds) -> Decimal:
+    """What the order has set aside."""
+    request = order.request
+    remaining = max(ZERO, (request.quantity or ZERO) - order.filled_quantity)
+    if funds.is_margin:
+        return ZERO if request.reduce_only else remaining * (request.price or ZERO) / funds.leverage
+    return remaining * (request.price or ZERO) if request.side is Side.BUY else remaining
