@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from actors.journal.store import JournalStore
 from assembly.arguments import Arguments, ArgumentsError, parse_arguments
 from assembly.control.listening import ControlSocket
 from assembly.control.place import ControlUnavailable
-from assembly.control.protocol import Command
 from assembly.decoding import SettingsError
 from assembly.guardian.guard import Guard
 from assembly.guardian.planning import guard_plan
@@ -33,16 +31,14 @@ from assembly.reloading.source import DiskSource
 from assembly.runtime import Runtime
 from assembly.settings import Settings, live_permissions
 from assembly.settings_loading import FileRead, SettingsFile, table_of
-from assembly.signals import HANGUP_SIGNAL, PAUSE_SIGNAL, STANDARD_ERROR, STATE_SIGNALS, ProcessSignals
+from assembly.signal_answers import SignalAnswers
+from assembly.signals import STANDARD_ERROR, ProcessSignals
 from assembly.version import version
 from market.clock import SystemWallClock
 from supervision.child import DeathKind
 from supervision.events import ChildDied, CleanupFailed, IntensityExceeded
 
 STANDARD_OUTPUT = 1
-SIGNALS_TO_FORCE = 3
-DECISION_SECONDS_MIN = 1.0
-HANGUP_SECONDS = 0.2
 
 
 def run_program(arguments: Sequence[str], environment: Mapping[str, str], signals: ProcessSignals) -> ExitStatus:
@@ -182,18 +178,11 @@ async def _run(
         report=report,
     )
     async with trio.open_nursery() as nursery:
-        stopper = _Stopper(runtime, presenter, logs, nursery)
-        token = trio.lowlevel.current_trio_token()
 
-        def take(number: signal.Signals) -> None:
-            if number in STATE_SIGNALS:
-                _change_state(runtime, report, number)
-            elif number == HANGUP_SIGNAL and not signals.is_terminal_gone():
-                nursery.start_soon(_reload_or_stop, runtime, signals, stopper)
-            else:
-                stopper.take(number)
+        def force() -> None:
+            nursery.start_soon(_force, runtime, presenter, logs)
 
-        with signals.listen(lambda number: token.run_sync_soon(take, number)):
+        with SignalAnswers(runtime, nursery, report=report, force=force).listening(signals):
             await nursery.start(_show, presenter)
             await nursery.start(logs.run)
             for line in live_permissions(settings):
@@ -210,23 +199,6 @@ async def _run(
     return status
 
 
-def _change_state(runtime: Runtime, report: Callable[[object], None], number: signal.Signals) -> None:
-    """Pause everything, or go on: what mm-ctl does, for whom it is out of reach."""
-    command = Command.PAUSE if number is PAUSE_SIGNAL else Command.RESUME
-    said = runtime.desk.enter(command, by=number.name)
-    if said is not None:
-        report(Notice(f"{number.name}: {said}"))
-
-
-async def _reload_or_stop(runtime: Runtime, signals: ProcessSignals, stopper: _Stopper) -> None:
-    """What SIGHUP asks for. A terminal may be taken away only just after it has told that it was closed."""
-    await trio.sleep(HANGUP_SECONDS)
-    if signals.is_terminal_gone():
-        stopper.take(HANGUP_SIGNAL)
-    elif runtime.settings_desk is not None:
-        await runtime.settings_desk.reload(by=HANGUP_SIGNAL.name)
-
-
 async def _show(presenter: Presenter, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
     """Run the presenter. A picture that cannot be drawn is a defect of ours, but trading is not stopped for it."""
     try:
@@ -236,35 +208,9 @@ async def _show(presenter: Presenter, *, task_status: trio.TaskStatus[None] = tr
         await trio.sleep_forever()
 
 
-class _Stopper:
-    """What each signal to stop does: the first stops in order, the second tells what is awaited, the third forces the end.
-
-    It takes a decision to force: a signal that comes within a second of the answer to the one before (a key held down) only
-    gets that answer again.
-    """
-
-    def __init__(self, runtime: Runtime, presenter: Presenter, logs: Logs, nursery: trio.Nursery) -> None:
-        self._runtime = runtime
-        self._presenter = presenter
-        self._logs = logs
-        self._nursery = nursery
-        self._count = 0
-        self._last_at = 0.0
-
-    def take(self, number: signal.Signals) -> None:
-        in_haste, self._last_at = trio.current_time() - self._last_at < DECISION_SECONDS_MIN, trio.current_time()
-        if self._count < 2 or not in_haste:
-            self._count += 1
-        if self._count == 1:
-            self._runtime.request_stop(f"{number.name} received")
-        elif self._count < SIGNALS_TO_FORCE:
-            self._runtime.tell_what_is_awaited()
-        elif self._count == SIGNALS_TO_FORCE:
-            self._nursery.start_soon(self._force)
-
-    async def _force(self) -> None:
-        # What the stop waits for is shielded from cancellation: only the end of the process ends it now.
-        os._exit(await _tell_end(self._runtime.statement(forced=True), self._presenter, self._logs))
+async def _force(runtime: Runtime, presenter: Presenter, logs: Logs) -> None:
+    # What the stop waits for is shielded from cancellation: only the end of the process ends it now.
+    os._exit(await _tell_end(runtime.statement(forced=True), presenter, logs))
 
 
 async def _tell_end(ended: RunReport, presenter: Presenter, logs: Logs) -> ExitStatus:

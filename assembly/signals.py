@@ -44,7 +44,7 @@ class ProcessSignals:
         self._had_terminal = _is_there_a_terminal()
         for number in ALL_SIGNALS:
             if number is not HANGUP_SIGNAL or signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._take)
+                signal.signal(number, self.take)
 
     @contextmanager
     def listen(self, listener: Listener) -> Generator[None]:
@@ -67,7 +67,8 @@ class ProcessSignals:
         """Whether the terminal that the program was started from has been closed since. One that never had any has lost none."""
         return self._had_terminal and not _is_there_a_terminal()
 
-    def _take(self, number: int, frame: FrameType | None) -> None:
+    def take(self, number: int, frame: FrameType | None = None) -> None:
+        """What the system calls for each."""
         if self._listener is not None:
             self._listener(signal.Signals(number))
         elif number in STATE_SIGNALS:

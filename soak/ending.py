@@ -15,6 +15,8 @@ from soak.world import World
 
 # So many crashes and hangs within so long explain that a supervisor gave up.
 CRASHES_EXPLAINING = 3
+# Kinds of faults that ask for a stop in order.
+STOPPING = frozenset({"stop", "signal_to_stop", "signals_to_force"})
 CRASH_SECONDS = 150.0
 ALL_DONE = "all cycles are done"  # the reason of a run that nobody stopped
 
@@ -44,7 +46,7 @@ class Explanations:
         status = report.exit_status
         if status is ExitStatus.USAGE:
             return None
-        if "stop" in self._struck:
+        if not STOPPING.isdisjoint(self._struck):
             return "stopped"
         # What a hand has open then may be out of reach, and whether the status says so is judged once everything has settled.
         if rounds and (status is ExitStatus.CLEAN or (status is ExitStatus.MAY_BE_LIVE and report.reason == ALL_DONE)):
@@ -78,6 +80,20 @@ def check_run_ended(world: World, venue: Venue, *, had_faults: bool) -> None:
         world.fail(f"exit status {statement.exit_status!r} while {sorted(still_open)} is open at {venue.name}")
     if statement.exit_status is ExitStatus.MAY_BE_LIVE and not had_faults:
         world.fail(f"nothing was wrong, and {sorted(live)} may be live at {venue.name}")
+
+
+def check_forced_end(world: World, venue: Venue, forced: RunReport) -> None:
+    """What a run stated that was forced to its end tells of every order that is open there. To be called when it was.
+
+    Raises:
+        Violation: it does not.
+    """
+    live = {order.client_order_id for order in forced.orders.get(venue.account, ()) if not order.is_terminal}
+    still_open = {venue.client_order_id(order.client_id) for order in venue.open_orders()}
+    if still_open - live:
+        world.fail(f"open at {venue.name} and not in the statement of a forced end: {sorted(still_open - live)}")
+    if forced.exit_status is not ExitStatus.MAY_BE_LIVE:
+        world.fail(f"forced to its end, with exit status {forced.exit_status!r}")
 
 
 def check_end(world: World, venue: Venue, money: Money, explanations: Explanations) -> None:

@@ -18,7 +18,7 @@ from assembly.settings import Settings
 from orders.events import ImpossibleTransition, OrderFateUnknown
 from orders.reconciliation import CycleReconciled
 from soak.convergence import Convergence
-from soak.ending import Explanations, check_end, check_run_ended
+from soak.ending import STOPPING, Explanations, check_end, check_forced_end, check_run_ended
 from soak.faults.kinds import KINDS
 from soak.faults.settings import RELOAD
 from soak.faults.strike import Place, Strike
@@ -175,8 +175,8 @@ class Life:
         self._explanations.struck(kind)
         self._world.note(f"{kind} {strike.text} at {place.exchange} {place.symbol} {place.cycle} for {strike.seconds:.3f} s")
         try:
-            if kind in ("stop", "cancel"):
-                await self._wait_stopped(kind)
+            if kind in STOPPING or kind == "cancel":
+                await self._wait_stopped("cancel" if kind == "cancel" else "stop")
             await trio.sleep(strike.seconds)
         finally:
             undo()
@@ -233,7 +233,7 @@ class Life:
                 return
             ended_as = self._how_it_ended()
             count(self._outcome.endings, ended_as)
-            if ended_as != "killed":
+            if not world.process.is_dead:
                 await trio.sleep(SETTLE_SECONDS)
                 for venue in world.venues.values():
                     check_run_ended(world, venue, had_faults=self._has_faults)
@@ -245,7 +245,12 @@ class Life:
         """Raises: Violation: nothing that happened explains it."""
         world = self._world
         if world.process.is_dead:
-            return "killed"
+            forced, world.forced = world.forced, None
+            if forced is None:
+                return "killed"
+            for venue in world.venues.values():
+                check_forced_end(world, venue, forced)
+            return "forced to its end"
         if world.report is None:
             return "cancelled"
         status, explanation = world.report.exit_status, self._explanations.explains_end(world.report, rounds=self._options.rounds)

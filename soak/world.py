@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import signal
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
@@ -49,6 +50,8 @@ from assembly.settings import (
     RuntimeSettings,
     Settings,
 )
+from assembly.signal_answers import SignalAnswers
+from assembly.signals import ProcessSignals
 from market.clock import VirtualWallClock
 from market.events import BookChanged, MarkPriceChanged, TickerChanged, TradeHappened
 from market.symbol import Symbol
@@ -143,6 +146,9 @@ class World:
         """What the program looks at for other settings, if it can be given any."""
         self.settings_misjudged: list[str] = []
         """Other settings that were taken over and should not have been, or the other way round."""
+        self.forced: RunReport | None = None
+        """What the last run stated whose end a third signal forced."""
+        self._signals: ProcessSignals | None = None
         self._happened = trio.lowlevel.ParkingLot()
         self._ended = trio.Event()
         self._crash_on: list[Callable[[object], bool]] = []
@@ -280,12 +286,17 @@ class World:
         self.runtime_task = trio.lowlevel.current_task()
         report: RunReport | None = None
         try:
-            with scope:
-                report = await runtime.run()
+            async with trio.open_nursery() as nursery:
+                self._signals = signals = ProcessSignals()
+                tell, force = partial(self._take_event, process), partial(self._force_end, runtime, process)
+                with SignalAnswers(runtime, nursery, report=tell, force=force).listening(signals), scope:
+                    report = await runtime.run()
+                nursery.cancel_scope.cancel()
         except Exception as error:
             if not process.is_dead:  # what is left of a killed process may fail as it likes
                 raise ProgramCrashed(f"the program raised {one_line(error)} (seed {self.seed})") from error
         if not process.is_dead:
+            self._signals = None
             self.report = report
             ended.set()
 
@@ -296,6 +307,7 @@ class World:
         """
         self.journal = self.journal.left_by_kill(torn_bytes=torn_bytes)
         self.process.kill()
+        self._signals = None
         self._crash_on.clear()
         self.report = None
         self._runtime_scope.cancel("killed")
@@ -305,6 +317,21 @@ class World:
         """As the first Ctrl-C does."""
         assert self.runtime is not None
         self.runtime.request_stop(reason)
+
+    def signal(self, number: signal.Signals) -> bool:
+        """As the system delivers a signal to the program, if it is there to take one: through its own handler."""
+        if self._signals is None:
+            return False
+        self.note(f"{number.name} sent")
+        self._signals.take(number)
+        return True
+
+    def _force_end(self, runtime: Runtime, process: Process) -> None:
+        """The program has been forced to its end: it states how things stand, and the process is gone."""
+        if process is self.process and not process.is_dead:
+            self.forced = runtime.statement(forced=True)
+            self.note("forced to its end")
+            self.kill()
 
     def runtime_is_stopping(self) -> bool:
         return self.runtime is not None and self.runtime.is_stopping

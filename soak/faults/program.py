@@ -9,6 +9,7 @@ from functools import partial
 
 import trio
 
+from assembly.signals import PAUSE_SIGNAL, RESUME_SIGNAL, STOP_SIGNALS
 from orders.states import GLOBAL, TradingState, account_scope, cycle_scope, symbol_scope
 from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing, once
 from soak.interference import Hang, actors_of, can_hang, crash, tasks_of
@@ -185,6 +186,52 @@ def _cancel(world: World, place: Place) -> Undo:
     return nothing
 
 
+# Signals, by the way of the program's own handler
+
+
+def _signal_to_stop(rng: random.Random) -> Strike:
+    number = rng.choice(STOP_SIGNALS)
+
+    def begin(world: World, place: Place) -> Undo | None:
+        return nothing if world.signal(number) else None
+
+    return Strike(text=number.name, begin=begin, ends_the_run=True)
+
+
+def _signals_to_force(rng: random.Random) -> Strike:
+    """The exchanges hang, and whoever waits for the stop loses patience."""
+    number, hangs = rng.choice(STOP_SIGNALS[:2]), rng.random() < 0.7
+    pauses_seconds = [rng.choice((0.0, 0.3, 1.1, 3.0)), *(rng.choice((0.05, 1.1, 1.1, 2.5)) for _ in range(rng.choice((0, 1, 1, 2))))]
+
+    async def send(world: World, runtime: object) -> None:
+        for seconds in pauses_seconds:
+            await trio.sleep(seconds)
+            if world.runtime is not runtime or not world.signal(number):
+                return
+
+    def begin(world: World, place: Place) -> Undo | None:
+        if not world.signal(number):
+            return None
+        stalls = [world.network.stall(venue.host) for venue in world.venues.values()] if hangs else []
+        world.nursery.start_soon(send, world, world.runtime)
+
+        def undo() -> None:
+            for stall in stalls:
+                stall.repair()
+
+        return undo
+
+    pauses = ", ".join(f"{seconds:g} s" for seconds in pauses_seconds)
+    return Strike(text=f"{number.name} again after {pauses}{', exchanges hang' if hangs else ''}", begin=begin, ends_the_run=True)
+
+
+def _signal_to_pause(rng: random.Random) -> Strike:
+    def begin(world: World, place: Place) -> Undo | None:
+        return partial(world.signal, RESUME_SIGNAL) if world.signal(PAUSE_SIGNAL) else None
+
+    return Strike(text="", begin=begin, seconds=for_a_while(rng))
+
+
 PROGRAM: tuple[Kind, ...] = (
     Kind(name="crash_account", group=Group.CRASH, draw=_when_running(once(_crash_account))),
     Kind(name="crash_cycle", group=Group.CRASH, draw=_when_running(once(lambda world, place: world.crash_cycle(place.cycle)))),
@@ -204,5 +251,8 @@ PROGRAM: tuple[Kind, ...] = (
     Kind(name="burst", group=Group.LOAD, draw=_burst),
     Kind(name="trading_state", group=Group.OPERATOR, draw=_when_running(_trading_state)),
     Kind(name="stop", group=Group.OPERATOR, draw=_when_running(lambda rng: Strike(text="", begin=_stop, ends_the_run=True))),
+    Kind(name="signal_to_stop", group=Group.OPERATOR, draw=_signal_to_stop),
+    Kind(name="signals_to_force", group=Group.OPERATOR, draw=_signals_to_force),
+    Kind(name="signal_to_pause", group=Group.OPERATOR, draw=_signal_to_pause),
     Kind(name="cancel", group=Group.OPERATOR, draw=_when_running(lambda rng: Strike(text="", begin=_cancel, ends_the_run=True))),
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from decimal import Decimal
 from typing import Any, NoReturn
 
 import trio
 from test_following_the_market import NO_TAKERS, exchange_id, is_sell, placed_sell
-from world import BTC_USDT, InjectedCrash, World, scenario
+from world import BTC_USDT, HOST, InjectedCrash, World, scenario
 
 from actors.accounts.credential import Credential
 from actors.accounts.events import AccountReconciled, AccountTrouble
@@ -305,3 +306,37 @@ async def test_single_refused_signature_in_mid_run_is_borne_and_a_revoked_creden
     credential.secret = secret  # so that the stop can cancel
     report = await world.end(status=ExitStatus.USAGE)
     assert "credential" in report.reason
+
+
+@scenario(seed=51, simulation=NO_TAKERS)
+async def test_signals_go_the_way_of_the_programs_own_handler_pause_go_on_and_stop_in_order(world: World) -> None:
+    await world.start(cycles=0)
+    await placed_sell(world)
+    assert world.signal(signal.SIGUSR1)
+    await world.wait_until(lambda: not world.our_open_orders())
+    assert world.signal(signal.SIGUSR2)
+    await world.wait_until(lambda: bool(world.our_open_orders()))
+    assert world.signal(signal.SIGTERM)
+    report = await world.end()
+    assert report.reason == "SIGTERM received"
+    assert not world.signal(signal.SIGTERM), "nobody is there to take it"
+
+
+@scenario(seed=52, simulation=NO_TAKERS)
+async def test_third_signal_ends_a_stop_that_hangs_with_a_statement_of_what_may_be_live(world: World) -> None:
+    await world.start(cycles=0)
+    sell = await placed_sell(world)
+    world.network.stall(HOST)
+    for _ in range(3):
+        assert world.signal(signal.SIGINT)
+        await trio.sleep(1.1)
+    assert not world.is_running
+    assert world.forced is not None
+    assert world.forced.exit_status is ExitStatus.MAY_BE_LIVE
+    assert sell.client_order_id in [order.client_order_id for order in world.forced.orders["main"] if not order.is_terminal]
+    assert world.our_open_orders() == [f"t-{sell.client_order_id}"]
+    world.network.repair()
+    await world.start()  # the next run finds what was left
+    await world.wait_until(lambda: f"t-{sell.client_order_id}" not in world.our_open_orders())
+    world.stop()
+    await world.end()
