@@ -30,7 +30,7 @@ class WorldSettingsFile:
             PATH,
             environment=_environment(settings),
             known_exchanges={name: entry.known for name, entry in EXCHANGES.items()},
-            parameters_type_by_strategy={name: entry.parameters for name, entry in STRATEGIES.items()},
+            strategies=STRATEGIES,
         )
         self.at_first = text_of(table_from(settings))
         self._text = self.at_first
