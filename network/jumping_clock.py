@@ -56,7 +56,7 @@ class JumpingClock(trio.abc.Clock):
         scheduler: Any = trio_scheduler
         self._runner = scheduler.GLOBAL_RUN_CONTEXT.runner
         self._runner.clock_autojump_threshold = 0.0
-        if not self._runner.instruments.data:
+        if not any(self._runner.instruments.data.values()):
             self._runner.instruments.__class__ = _Unwatched
 
     def current_time(self) -> float:

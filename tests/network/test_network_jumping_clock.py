@@ -88,3 +88,24 @@ def test_sleep_of_no_time_is_a_checkpoint_and_one_of_less_or_of_no_number_a_mist
     sleep = trio.sleep
     run_deterministically(run, seed=1)
     assert trio.sleep is sleep
+
+
+def test_instrument_that_comes_later_is_told_of_every_step() -> None:
+    class Steps(trio.abc.Instrument):
+        seen = 0
+
+        def before_task_step(self, task: trio.lowlevel.Task) -> None:
+            self.seen += 1
+
+    async def run() -> int:
+        steps = Steps()
+        for _ in range(3):
+            await trio.lowlevel.checkpoint()
+        trio.lowlevel.add_instrument(steps)
+        for _ in range(5):
+            await trio.lowlevel.checkpoint()
+        trio.lowlevel.remove_instrument(steps)
+        await trio.lowlevel.checkpoint()
+        return steps.seen
+
+    assert run_deterministically(run, seed=1) == 5
