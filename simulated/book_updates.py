@@ -70,7 +70,7 @@ class BookUpdates(BatchedTopic):
         self._faults = faults
         self._last_update_id = self.book.update_id
         self._touched: dict[tuple[Side, Decimal], None] = {}
-        self._within: dict[Side, set[Decimal]] = {side: self._view(side) for side in Side}
+        self._within: dict[Side, set[Decimal] | None] = {side: self._view(side) for side in Side}
 
     def notice(self, event: EngineEvent) -> None:
         if isinstance(event, LevelChanged) and event.symbol == self.symbol:
@@ -89,9 +89,10 @@ class BookUpdates(BatchedTopic):
     def result(self) -> BookChanges:
         book = self.book
         for side in Side:
-            view = self._view(side)
-            for price in [price for price in book.side(side).prices() if price in view and price not in self._within[side]]:
-                self._touched[(side, price)] = None
+            view, before = self._view(side), self._within[side]
+            if before is not None:
+                for price in [price for price in book.side(side).prices() if (view is None or price in view) and price not in before]:
+                    self._touched[(side, price)] = None
             self._within[side] = view
         levels: dict[Side, list[PricedQuantity]] = {Side.BUY: [], Side.SELL: []}
         for side, price in self._touched:
@@ -112,5 +113,8 @@ class BookUpdates(BatchedTopic):
             above = ask + self._state.engine.instruments[self.symbol].price_tick
             self.push(BookChanges(first_update_id, self._last_update_id, [(above, Decimal(1))], []))
 
-    def _view(self, side: Side) -> set[Decimal]:
+    def _view(self, side: Side) -> set[Decimal] | None:
+        """The prices within reach; None where all are."""
+        if len(self.book.side(side)) <= self._depth:
+            return None
         return {price for price, _ in self.book.side(side).levels(self._depth)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
 
@@ -16,6 +17,7 @@ from simulated.tape import Candle, PublicTrade, Tape
 
 Json = dict[str, Any]
 Level = list[str]
+CHECKSUM_LEVELS = 25
 
 ORDER_TYPES = {
     TimeInForce.GOOD_TILL_CANCELLED: "limit",
@@ -59,9 +61,17 @@ def levels(listing: Listing, side: BookSide | SidePicture, depth: int) -> list[L
     return [[plain(price), listing.size(quantity), "0", str(len(side.orders_at(price)))] for price, quantity in side.levels(depth)]
 
 
+def level(listing: Listing, side: BookSide, price: Decimal) -> Level | None:
+    """One of them; None where nothing is offered."""
+    orders = side.orders_at(price)
+    return [plain(price), listing.size(side.quantity_at(price)), "0", str(len(orders))] if orders else None
+
+
 def checksum(bids: list[Level], asks: list[Level]) -> int:
     """Over the best 25 levels of each side by turns, as a signed number."""
-    parts = [":".join(level[:2]) for pair in zip_longest(bids[:25], asks[:25]) for level in pair if level is not None]
+    parts = [
+        ":".join(level[:2]) for pair in zip_longest(bids[:CHECKSUM_LEVELS], asks[:CHECKSUM_LEVELS]) for level in pair if level is not None
+    ]
     value = zlib.crc32(":".join(parts).encode())
     return value - (1 << 32) if value & (1 << 31) else value
 

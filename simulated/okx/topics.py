@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import trio
@@ -9,6 +10,7 @@ import trio
 from market.events import Side
 from market.symbol import Symbol
 from simulated.book_updates import wrong_level
+from simulated.engine.book import BookSide
 from simulated.engine.events import EngineEvent, LevelChanged, TradeMade
 from simulated.faults import Faults, WrongLevel
 from simulated.numbers import plain
@@ -44,13 +46,19 @@ class Books(OkxTopic):
         self._faults = faults
         self._sequence = self.book.update_id
         self._sent = self._views()
+        self._touched: dict[tuple[Side, Decimal], None] = {}
+
+    def notice(self, event: EngineEvent) -> None:
+        if isinstance(event, LevelChanged) and event.symbol == self.symbol:
+            self._touched[event.side, event.price] = None
+            self.mark()
 
     def joined(self, session: Session) -> None:
         # Everybody else is brought up to this moment first, so that one chain of numbers serves all.
         self.sessions.pop(session, None)
         self.flush()
         self.sessions[session] = None
-        bids, asks = ([*view.values()] for view in self._sent)
+        bids, asks = ([*view.values()] for view in self._views())
         session.push(messages.push(self.arg, [self._frame(bids, asks, -1)], action="snapshot"))
 
     def encode(self, result: Any) -> str:
@@ -67,8 +75,14 @@ class Books(OkxTopic):
                 self.push(result)
 
     def result(self) -> Json | None:
-        before, self._sent = self._sent, self._views()
-        bids, asks = _changes(before[0], self._sent[0]), _changes(before[1], self._sent[1])
+        touched, self._touched = self._touched, {}
+        book = self.book
+        if max(len(book.bids), len(book.asks), *map(len, self._sent)) > BOOK_LEVELS:
+            before, self._sent = self._sent, self._views()
+            bids, asks = _changes(before[0], self._sent[0]), _changes(before[1], self._sent[1])
+        else:  # nothing is out of sight: what was touched is all that can have changed
+            bids = self._changes_of_touched([price for side, price in touched if side is Side.BUY], book.bids, self._sent[0])
+            asks = self._changes_of_touched([price for side, price in touched if side is Side.SELL], book.asks, self._sent[1])
         if not bids and not asks:
             return None  # there and back within the interval: nothing is pushed, and the numbers stay
         previous, self._sequence = self._sequence, self.book.update_id
@@ -102,7 +116,7 @@ class Books(OkxTopic):
                     self.push(self._frame([], [], self._sequence))
 
     def _frame(self, bids: list[Level], asks: list[Level], previous: int) -> Json:
-        checksum = encoding.checksum([*self._sent[0].values()], [*self._sent[1].values()]) if self.venue.settings.book_checksums else 0
+        checksum = encoding.checksum(*self.venue.levels(self.symbol, encoding.CHECKSUM_LEVELS)) if self.venue.settings.book_checksums else 0
         return {
             "asks": asks,
             "bids": bids,
@@ -111,6 +125,21 @@ class Books(OkxTopic):
             "prevSeqId": previous,
             "seqId": self._sequence,
         }
+
+    def _changes_of_touched(self, prices: list[Decimal], side: BookSide, sent: dict[str, Level]) -> list[Level]:
+        """As `_changes`; `sent` then holds what is sent now."""
+        changed: list[Level] = []
+        for price in prices:
+            name = plain(price)
+            level, before = encoding.level(self.venue.listings[self.symbol], side, price), sent.get(name)
+            if level is None:
+                if before is not None:
+                    del sent[name]
+                    changed.append([name, "0", "0", "0"])
+            elif before is None or before[1] != level[1]:
+                sent[name] = level
+                changed.append(level)
+        return changed
 
     def _views(self) -> _Views:
         bids, asks = ({level[0]: level for level in levels} for levels in self.venue.levels(self.symbol, BOOK_LEVELS))
