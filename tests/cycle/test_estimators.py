@@ -156,3 +156,13 @@ def test_only_the_newest_trades_count_where_there_are_very_many() -> None:
     found = intensity_of([*(each for each in deep if each.received_at < 300), *(each for each in shallow if each.received_at >= 300)], mids)
     assert found is not None
     assert found.decay == pytest.approx(10_000, rel=3 / math.sqrt(1_000))
+
+
+def test_trades_before_the_first_sample_are_left_out() -> None:
+    mids = [MidSample(100.0 + at, 60_000.0) for at in range(101)]
+    early = [trade(float(at), Side.BUY, 66_000.0) for at in range(100)]
+    later = [trade(100.5 + at, Side.BUY, 60_000 * (1 + 0.0001 * (1 + at % 5))) for at in range(100)]
+    found, alone = intensity_of(early + later, mids), intensity_of(later, mids)
+    assert found is not None
+    assert alone is not None
+    assert found.decay == alone.decay
