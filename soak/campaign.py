@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -45,6 +47,17 @@ def run_seeds(arguments: Arguments) -> Generator[Outcome]:
     # Each in a process that has run nothing before and hashes in its own way.
     with multiprocessing.get_context("spawn").Pool(min(arguments.jobs, len(seeds))) as pool:
         yield from pool.imap_unordered(partial(_run, arguments), seeds)
+
+
+@contextmanager
+def running_each(jobs: int) -> Generator[Callable[[Sequence[Options]], Iterable[Outcome]] | None]:
+    """What runs several worlds at once and gives their outcomes in the same order; None for one job, which needs nothing."""
+    if jobs == 1:
+        yield None
+        return
+    # Ctrl-C is for whoever waits for them: leaving the block ends them.
+    with multiprocessing.get_context("spawn").Pool(jobs, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        yield partial(pool.imap, run_options)
 
 
 def _run(arguments: Arguments, seed: int) -> Outcome:

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from assembly.presenter.vocabulary import tell
 from market.events import BookChanged
 from soak.arguments import Arguments, parse_arguments
-from soak.campaign import options_of, run_seeds
+from soak.campaign import options_of, run_seeds, running_each
 from soak.outcome import Outcome, Verdict
 from soak.report import Report, SoakStatus
 from soak.run import run_options
@@ -79,9 +79,16 @@ def _shrink(arguments: Arguments, seconds: float, errors: Console) -> int:
     seed, began_at = arguments.first_seed, time.monotonic()
     small: Small | None = None
     try:
-        for small in shrink(options_of(seed, arguments), run=run_options, is_over=lambda: time.monotonic() - began_at > seconds):
-            took = f"{time.monotonic() - began_at:.0f} s, run {small.attempts}"
-            errors.print(f"{took}: {small.size}", highlight=False, soft_wrap=True)
+        with running_each(arguments.jobs) as run_each:
+            for small in shrink(
+                options_of(seed, arguments),
+                run=run_options,
+                is_over=lambda: time.monotonic() - began_at > seconds,
+                run_each=run_each,
+                at_once=arguments.jobs,
+            ):
+                took = f"{time.monotonic() - began_at:.0f} s, run {small.attempts}"
+                errors.print(f"{took}: {small.size}", highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
         errors.print("interrupted: this is the smallest so far", highlight=False)
     if small is None:

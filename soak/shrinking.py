@@ -3,12 +3,14 @@
 Theory of operation. Everything in a world is drawn from its seed, whether it then happens or not: a strike that is left out changes
 nothing of what the others are. So a part of a world is a plan (`soak.plan`) and some of its cycles, and each attempt is a whole
 run of one. What still fails in the same way is kept and reduced further, the largest reductions first, until none succeeds.
+Several are tried at once where there are several cores, and looked at in the same order, so that the result is the same.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from itertools import islice
 
 import msgspec
 from msgspec.structs import replace
@@ -20,6 +22,7 @@ from soak.plan import Plan, PlannedSpell, strikes_in
 from soak.world import ACCOUNT
 
 Run = Callable[[Options], Outcome]
+RunEach = Callable[[Sequence[Options]], Iterable[Outcome]]
 
 # What one and the same failure says in different words: ids, amounts and times, states of the order on the way, whose and where.
 _PASSING = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|[a-z0-9]+-[a-z0-9]+-[a-z0-9]+|-?\b\d[\d.]*")
@@ -53,11 +56,19 @@ def way_of_failing(outcome: Outcome) -> str:
     return f"{outcome.verdict.value}: {re.split('[:;]', said)[0].strip()}"  # what follows is why
 
 
-def shrink(options: Options, *, run: Run, is_over: Callable[[], bool]) -> Generator[Small]:
+def shrink(
+    options: Options, *, run: Run, is_over: Callable[[], bool], run_each: RunEach | None = None, at_once: int = 1
+) -> Generator[Small]:
     """The world of `options` if it fails, then ever smaller ones that fail in the same way, until `is_over` or none is smaller.
 
-    `run` gives the same outcome for the same options. Closed or interrupted in the middle, the last one given is the best so far.
+    `run` gives the same outcome for the same options; `run_each` those of `at_once` worlds, in their order, of which the first that fails
+    so is taken. Closed or interrupted in the middle, the last one given is the best so far.
     """
+
+    def one_by_one(batch: Sequence[Options]) -> Iterator[Outcome]:
+        return map(run, batch)
+
+    each = run_each or one_by_one
     outcome = run(options)
     if outcome.verdict is Verdict.FINE:
         return
@@ -67,19 +78,21 @@ def shrink(options: Options, *, run: Run, is_over: Callable[[], bool]) -> Genera
     yield best
     attempts, tried = 1, {_identity(best.options)}
     while True:
-        for smaller in _smaller(best):
+        untried = (smaller for smaller in _smaller(best) if _identity(smaller) not in tried)
+        found: Small | None = None
+        while found is None and (batch := list(islice(untried, at_once))):
             if is_over():
                 return
-            if _identity(smaller) in tried:
-                continue
-            tried.add(_identity(smaller))
-            outcome, attempts = run(smaller), attempts + 1
-            if way_of_failing(outcome) == way:
-                best = Small(options=replace(smaller, plan=_what_struck(smaller, outcome)), outcome=outcome, attempts=attempts)
-                yield best
-                break
-        else:
+            for smaller, outcome in zip(batch, each(batch), strict=False):
+                tried.add(_identity(smaller))
+                attempts += 1
+                if way_of_failing(outcome) == way:
+                    found = Small(options=replace(smaller, plan=_what_struck(smaller, outcome)), outcome=outcome, attempts=attempts)
+                    break
+        if found is None:
             return
+        best = found
+        yield best
 
 
 def _identity(options: Options) -> tuple[Plan | None, tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from overlay import hunt, run_command
@@ -102,6 +102,20 @@ def test_smaller_world_that_fails_in_another_way_is_not_taken_for_it() -> None:
         return outcome
 
     assert sum(len(spell.strikes) for spell in smallest(drawn(), run).options.plan or ()) == len(STRIKES)
+
+
+@pytest.mark.parametrize("at_once", [2, 3, 16])
+def test_several_at_once_shrink_to_the_same_world_in_the_same_steps(at_once: int) -> None:
+    options = wide()
+    run = failing_when(lambda _, struck: (1, 2) in struck and len(struck) > 2)
+
+    def run_each(batch: Sequence[Options]) -> list[Outcome]:
+        assert len(batch) <= at_once
+        return [run(one) for one in batch]
+
+    one_by_one = list(shrink(options, run=run, is_over=lambda: False))
+    together = list(shrink(options, run=run, is_over=lambda: False, run_each=run_each, at_once=at_once))
+    assert [small.options for small in together] == [small.options for small in one_by_one]
 
 
 def test_shrinking_ends_when_its_time_is_over_with_the_smallest_so_far() -> None:
