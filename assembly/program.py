@@ -80,7 +80,7 @@ def _open_journal(settings: Settings) -> JournalStore | None:
     """None where nothing outlives the run and no journal is asked for. Raises `JournalError`."""
     if settings.journal.path is None:
         return None
-    redact = redactor(settings.credentials.values())
+    redact = redactor(settings.credentials.values(), webhook=settings.webhook)
     return JournalStore(settings.journal.path, synchronous=settings.journal.synchronous, redact=redact)
 
 
@@ -113,7 +113,7 @@ async def _run(
 ) -> ExitStatus:
     wall_clock = SystemWallClock()
     seed = settings.runtime.seed if settings.runtime.seed is not None else random.SystemRandom().getrandbits(32)
-    redact = redactor(settings.credentials.values())
+    redact = redactor(settings.credentials.values(), webhook=settings.webhook)
     lifting = HowToLift(settings_path=str(arguments.settings_path), has_control=control is not None, process=os.getpid())
 
     def report(event: object) -> None:

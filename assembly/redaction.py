@@ -8,13 +8,18 @@ from collections.abc import Callable, Iterable
 from urllib.parse import quote
 
 from actors.accounts.credential import Credential
+from network.url import Url
 
 LENGTH_MIN = 6  # shorter ones would take ordinary words out of the text
 
 
-def redactor(credentials: Iterable[Credential]) -> Callable[[str], str]:
-    """A function that replaces every key, secret and passphrase, however they are escaped, by ``***``."""
-    secrets = {text for each in credentials for text in (each.key, each.secret, each.passphrase) if len(text) >= LENGTH_MIN}
+def redactor(credentials: Iterable[Credential], *, webhook: Url | None = None) -> Callable[[str], str]:
+    """A function that replaces every key, secret and passphrase, and what a webhook's URL has behind its host, however they are
+    escaped, by ``***``."""
+    known = {text for each in credentials for text in (each.key, each.secret, each.passphrase)}
+    if webhook is not None:
+        known |= {webhook.target, webhook.path, webhook.query}
+    secrets = {text for text in known if len(text) >= LENGTH_MIN}
     spellings = {
         spelling for secret in secrets for spelling in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1])
     }

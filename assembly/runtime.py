@@ -24,7 +24,8 @@ from assembly.control.listening import ControlSocket
 from assembly.control.picture import RunPicture
 from assembly.control.server import ControlServer
 from assembly.journaling import RunJournal
-from assembly.parts import AccountParts
+from assembly.notifying import Notifying
+from assembly.parts import AccountParts, random_source
 from assembly.presenter.lifting import DEFAULT, HowToLift
 from assembly.presenter.report import ExitStatus, Notice, RunReport, RuntimeStopping, StateLeft, StopAwaited
 from assembly.reloading.desk import SettingsDesk
@@ -90,6 +91,18 @@ class Runtime:
         self._journal = (
             None if journal is None else RunJournal(journal, settings, wall_clock=wall_clock, redact=redact, on_lost=self._journal_lost)
         )
+        self._notifying = (
+            None
+            if settings.webhook is None
+            else Notifying(
+                settings,
+                settings.webhook,
+                wall_clock=wall_clock,
+                rng=random_source(seed, "notifier"),
+                redact=redact,
+                report=self._report,
+            )
+        )
         self.tree = Tree(
             settings,
             wall_clock=wall_clock,
@@ -98,6 +111,7 @@ class Runtime:
             journal=self._journal,
             report=self._report,
             fail=self._fail,
+            notifiers={} if self._notifying is None else {"notifier": self._notifying.run},
             controls={
                 **({} if control is None else {"control": self._serve_control}),
                 **({} if source is None else {"settings": self._watch_settings}),
@@ -242,11 +256,13 @@ class Runtime:
         deadline_seconds = self._settings.runtime.stop_deadline_seconds
         stopping = RuntimeStopping(reason=self._reason, deadline_seconds=deadline_seconds)
         self._picture.note(stopping)
+        if self._notifying is not None:
+            self._notifying.note(stopping)
         self._outer_report(stopping)
         deadline = trio.current_time() + deadline_seconds
         for parts in self.tree.accounts.values():
             parts.closer.end_before(deadline - len(self.tree.exchanges) * CONNECTION_STOP_SECONDS)
-        connections = len(self.tree.accounts) + len(self.tree.exchanges)
+        connections = len(self.tree.accounts) + len(self.tree.exchanges) + (2 if self._notifying is not None else 0)
         tree_seconds = TREE_STOP_SECONDS + connections * CONNECTION_STOP_SECONDS
         with trio.move_on_after(max(deadline_seconds - tree_seconds, deadline_seconds / 2)):
             async with trio.open_nursery() as nursery:
@@ -278,6 +294,8 @@ class Runtime:
         if isinstance(event, SupervisorStopping) and event.supervisor == self.tree.root.name:
             self._close_gates(event.reason)
         self._picture.note(event)
+        if self._notifying is not None:
+            self._notifying.note(event)
         self._outer_report(event)
         if self._journal is not None:
             self._journal.recorder.note(event)

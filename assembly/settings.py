@@ -17,9 +17,12 @@ from actors.accounts.credential import Credential
 from actors.accounts.limits import OnBreach, OnDailyLoss
 from actors.accounts.policies import ForeignOrders, UnexplainedBalances
 from actors.journal.file import Synchronous
+from actors.notifier.bodies import Template
+from actors.notifier.outbox import NotificationKind
 from assembly.control.place import CONTROL_SOCKET
 from assembly.strategies import StrategyEntry
 from market.symbol import Symbol
+from network.url import Url as ParsedUrl
 from orders.reports import MarginMode
 from simulated.settings import SimulationSettings
 
@@ -167,12 +170,22 @@ class CycleSettings(msgspec.Struct, frozen=True, kw_only=True):
     react_to_fills: bool | None = None
 
 
+class NotificationSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom to tell of what. Nobody, without a `template`; where to post to is a secret, and in the environment variable `url_variable`."""
+
+    template: Template | None = None
+    kinds: tuple[NotificationKind, ...] = tuple(NotificationKind)
+    interval_seconds: SecondsAboveZero = 10.0
+    url_variable: Prefix = "NOTIFY_WEBHOOK_URL"
+
+
 class FileSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings file as a whole."""
 
     runtime: RuntimeSettings = RuntimeSettings()
     journal: JournalSettings = JournalSettings()
     limits: GlobalLimitSettings = GlobalLimitSettings()
+    notifications: NotificationSettings = NotificationSettings()
     exchanges: dict[str, ExchangeSettings] = {}
     accounts: dict[str, AccountSettings] = {}
     cycles: dict[str, CycleSettings] = {}
@@ -182,6 +195,7 @@ class Settings(FileSettings, frozen=True, kw_only=True):
     """Settings that have been checked as a whole: every name refers to something, every account has its credential."""
 
     credentials: dict[str, Credential] = {}
+    webhook: ParsedUrl | None = None
     own_strategies: dict[str, StrategyEntry] = {}
     """Those of the cycles' strategies that are not the program's, by the name that the file has for them."""
 

@@ -33,13 +33,14 @@ from assembly.settings import (
     KnownExchange,
     LimitSettings,
     LogLevel,
+    NotificationSettings,
     Overrides,
     RuntimeSettings,
     Settings,
 )
 from assembly.strategies import StrategyEntry
 from market.symbol import SymbolError
-from network.url import UrlError, parse_url
+from network.url import Url, UrlError, parse_url
 from simulated import settings as simulated_settings
 
 JOURNAL_PATH = "var/journal.sqlite"  # from the settings file's folder
@@ -106,6 +107,8 @@ def check_settings(
         runtime=runtime,
         journal=journal,
         limits=found.limits,
+        notifications=found.notifications,
+        webhook=_webhook(found.notifications, environment),
         exchanges=exchanges,
         accounts=accounts,
         cycles=cycles,
@@ -116,6 +119,19 @@ def check_settings(
         check_listed(f"cycles.{name}.symbol", settings, settings.exchange_of(name), str(cycle.symbol))
         check_reference_market(name, settings)
     return settings
+
+
+def _webhook(settings: NotificationSettings, environment: Mapping[str, str]) -> Url | None:
+    if settings.template is None:
+        return None
+    variable = settings.url_variable
+    text = environment.get(variable, "").strip()
+    if not text:
+        raise SettingsError(f"the environment has no {variable}: [notifications] needs the URL to post to there, for it is a secret")
+    try:
+        return parse_url(text)
+    except UrlError as error:
+        raise SettingsError(f"the environment's {variable} cannot be used: {error}") from None
 
 
 # What the file says

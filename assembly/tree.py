@@ -2,6 +2,7 @@
 
 root                  rest_for_one
 ├─ journal              what happens, written down before it is acted on; only where something outlives the run
+├─ notifiers          who tells a webhook; without it the run goes on
 ├─ controls           the control socket's server, and who looks at the settings file; without them the run goes on
 ├─ exchanges          the simulated exchanges that this program embeds
 ├─ feeds              one per exchange
@@ -84,8 +85,8 @@ class OrdersLeft(Exception):
 class Tree:
     """Everything of one run: its parts and its supervisors.
 
-    `controls` are actors by name that nothing waits for, and without which trading goes on. `fail` is called when an actor meets
-    what no restart can mend: with a status of USAGE the whole program is to stop, otherwise only what met it has ended.
+    `controls` and `notifiers` are actors by name that nothing waits for, and without which trading goes on. `fail` is called when an
+    actor meets what no restart can mend: with a status of USAGE the whole program is to stop, otherwise only what met it has ended.
     """
 
     def __init__(
@@ -99,9 +100,11 @@ class Tree:
         report: Report,
         fail: Fail,
         controls: Mapping[str, Callable[[ChildContext], Awaitable[None]]] | None = None,
+        notifiers: Mapping[str, Callable[[ChildContext], Awaitable[None]]] | None = None,
     ) -> None:
         self._control_actors = controls or {}
         self.settings = settings
+        self._notifiers = notifiers or {}
         self._wall_clock = wall_clock
         self._seed = seed
         self._timing = timing
@@ -224,6 +227,7 @@ class Tree:
         cycles = [self._cycle_child(parts) for parts in self.cycles.values()]
         groups = [
             *([self._journal_child(self._journal)] if self._journal is not None else []),
+            *([self._aside("notifiers", self._notifiers)] if self._notifiers else []),
             *([self._controls()] if self._control_actors else []),
             *([self._group("exchanges", embedded, Intensity(restarts_max=0)).as_child()] if embedded else []),
             self._group("feeds", feeds, Intensity()).as_child(),
@@ -270,8 +274,12 @@ class Tree:
         """Before all that takes long to start, so that it can be spoken to meanwhile, and stopped after it. Behind the journal, which
         remembers what is said even during a stop. Nothing waits for it, and a run that cannot be spoken to any more goes on: signals
         still reach it."""
-        children = [Child(name, run, stop_deadline_seconds=CHILD_STOP_DEADLINE_SECONDS) for name, run in self._control_actors.items()]
-        group = self._group("controls", children, Intensity())
+        return self._aside("controls", self._control_actors)
+
+    def _aside(self, name: str, actors: Mapping[str, Callable[[ChildContext], Awaitable[None]]]) -> Child:
+        """A group that nothing waits for, and that may give up without the run ending."""
+        children = [Child(each, run, stop_deadline_seconds=CHILD_STOP_DEADLINE_SECONDS) for each, run in actors.items()]
+        group = self._group(name, children, Intensity())
 
         async def run(context: ChildContext) -> None:
             context.started()

@@ -20,6 +20,7 @@ from actors.cycle.quoting.risk import RiskMeasured
 from actors.feeds import reports as feed_reports
 from actors.journal import entries as journal_entries
 from actors.journal import events as journal_events
+from actors.notifier import actor as notifier_events
 from assembly.guardian import events as guardian_events
 from assembly.presenter import report as runtime_events
 from assembly.reloading import events as reloading_events
@@ -362,6 +363,8 @@ _TELLERS: dict[type, _Teller] = {
     account_events.LeverageSet: _named("leverage_set"),
     account_events.ClosingProgressed: _named("closing_progressed"),
     journal_events.JournalFailed: _named("journal_failed"),
+    notifier_events.NotificationsFailed: _named("notifications_failed"),
+    notifier_events.NotificationsResumed: _named("notifications_resumed"),
     journal_entries.HoldPlaced: _named("hold_placed"),
     reconciliation.CycleStarted: _named("cycle_started"),
     reconciliation.CyclePhaseChanged: _named("cycle_phase_changed"),

@@ -56,6 +56,11 @@ KEYS: MappingProxyType[str, Applied] = MappingProxyType(
         "journal.path": _RESTART,
         "journal.synchronous": _RESTART,
         **{f"limits.{key}": applied for key, applied in _LIMITS.items()},
+        # Its notifier was made from them, and the URL is in the environment.
+        "notifications.template": _RESTART,
+        "notifications.kinds": _RESTART,
+        "notifications.interval_seconds": _RESTART,
+        "notifications.url_variable": _RESTART,
         # Where an exchange is, and what a simulated one is like, its connections were opened by.
         "exchanges.*.mode": _RESTART,
         "exchanges.*.rest_url": _RESTART,

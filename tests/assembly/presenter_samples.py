@@ -10,6 +10,7 @@ from actors.feeds import reports as feed_reports
 from actors.feeds.book_sync import LossKind
 from actors.journal import events as journal_events
 from actors.journal.entries import HoldPlaced
+from actors.notifier import actor as notifier_events
 from assembly.guardian import events as guardian_events
 from assembly.presenter import report as runtime_events
 from assembly.reloading import events as reloading_events
@@ -247,6 +248,8 @@ EVENTS: tuple[object, ...] = (
     account_events.DeadMansSwitchArmed("main", 30),
     account_events.DeadMansSwitchDisarmed("main"),
     journal_events.JournalFailed("the journal var/journal.sqlite cannot be written: database or disk is full (SQLITE_FULL)", 2),
+    notifier_events.NotificationsFailed("hooks.slack.com", "it answered with status 500", 10.0),
+    notifier_events.NotificationsResumed("hooks.slack.com"),
     account_events.LeverageSet("main", BTC, Decimal(5)),
     account_events.ClosingProgressed("main", "2 orders left"),
     account_events.QuotesPulled(

@@ -27,6 +27,7 @@ from assembly.settings import (
     GlobalLimitSettings,
     JournalSettings,
     LimitSettings,
+    NotificationSettings,
     RuntimeSettings,
 )
 from assembly.settings_loading import load_settings
@@ -47,6 +48,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "`[accounts.NAME]`": AccountSettings,
     "`[accounts.NAME.limits]`": LimitSettings,
     "`[limits]`": GlobalLimitSettings,
+    "`[notifications]`": NotificationSettings,
     "`[cycles.NAME]`": CycleSettings,
     "`[cycles.NAME.limits]`": CycleLimitSettings,
     "`[cycles.NAME.parameters]` of `sell_on_top`": SellOnTopParameters,

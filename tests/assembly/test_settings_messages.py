@@ -10,6 +10,7 @@ import pytest
 from settings_files import CREDENTIAL, WHOLE, load
 
 from assembly.decoding import SettingsError
+from assembly.redaction import redactor
 from assembly.settings import Overrides
 from assembly.settings_loading import load_settings
 from market.symbol import Symbol
@@ -83,7 +84,7 @@ BAD_FILES = {
     "an unknown section": (
         {"[runtime]": "[runtme]"},
         'runtme is not a known key. Did you mean "runtime"? '
-        "The keys of the file are: runtime, journal, limits, exchanges, accounts, cycles.",
+        "The keys of the file are: runtime, journal, limits, notifications, exchanges, accounts, cycles.",
     ),
     "a missing key": ({"quantity = 100": ""}, "cycles.btc.quantity is missing; expected a number above 0"),
     "a missing symbol": ({'symbol = "BTC_USDT"': ""}, "cycles.btc.symbol is missing; expected a symbol such as BTC_USDT"),
@@ -131,6 +132,14 @@ BAD_FILES = {
     "an infinite time": (
         {"quantity = 100": "quantity = 100\ntick_seconds = inf"},
         "cycles.btc.tick_seconds is inf; expected a number above 0",
+    ),
+    "a webhook without its URL": (
+        {"[exchanges.gateio_spot]": '[notifications]\ntemplate = "slack"\n\n[exchanges.gateio_spot]'},
+        "the environment has no NOTIFY_WEBHOOK_URL: [notifications] needs the URL to post to there, for it is a secret",
+    ),
+    "a kind of notification that there is not": (
+        {"[exchanges.gateio_spot]": '[notifications]\nkinds = ["fils"]\n\n[exchanges.gateio_spot]'},
+        'notifications.kinds[0] is "fils"; expected one of fills, restarts, limits, halts, unknown_orders, stop',
     ),
     "a cycle's limit below zero": (
         {"quantity = 100": "quantity = 100\nlimits = { inventory_max = -1 }"},
@@ -523,3 +532,21 @@ def test_accounts_with_keys_of_their_own_may_be_strict_about_their_balances(tmp_
     text = ONE_WALLET.replace('exchange = "okx_swap"\n', 'exchange = "okx_swap"\ncredential = "OTHER"\n')
     other = {name.replace("OKX", "OTHER"): f"other-{value}" for name, value in OKX_CREDENTIAL.items()}
     assert load(tmp_path, text, environment={**OKX_CREDENTIAL, **other}).credentials["swap"].key == "other-a-key"
+
+
+@pytest.mark.parametrize("url", ["hooks.slack.com/services/verysecret", "https://me:verysecret@hooks.slack.com/", "ftp://h/verysecret"])
+def test_url_of_a_webhook_that_cannot_be_used_is_refused_without_being_shown(tmp_path: Path, url: str) -> None:
+    changed = {"[exchanges.gateio_spot]": '[notifications]\ntemplate = "json"\n\n[exchanges.gateio_spot]'}
+    found = message(tmp_path, changed, environment={"NOTIFY_WEBHOOK_URL": url})
+    assert found.startswith("the environment's NOTIFY_WEBHOOK_URL cannot be used: ")
+    assert "verysecret" not in found
+
+
+def test_url_of_a_webhook_is_a_secret_of_the_settings(tmp_path: Path) -> None:
+    changed = {"[exchanges.gateio_spot]": '[notifications]\ntemplate = "json"\n\n[exchanges.gateio_spot]'}
+    settings = load(tmp_path, WHOLE, changed=changed, environment={"NOTIFY_WEBHOOK_URL": "https://hooks.slack.com/services/verysecret"})
+    assert settings.webhook is not None
+    assert settings.webhook.host == "hooks.slack.com"
+    assert "verysecret" not in repr(settings)
+    redact = redactor((), webhook=settings.webhook)
+    assert redact("POST hooks.slack.com/services/verysecret failed") == "POST hooks.slack.com*** failed"
