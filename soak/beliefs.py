@@ -29,7 +29,7 @@ RECKONING_SLACK = Decimal("0.9")
 # A state that was entered so long before a kill has been written down, unless the journal's task, or its disk, was held up.
 STATE_SECONDS_TO_BE_WRITTEN = 5.0
 TELLING_WRONG = frozenset({"crossed_update", "wrong_book"})
-LOSING_RECORDS = frozenset({"disk_full", "torn_journal", "hang", "slow_consumer", "crash_at_checkpoint"})
+LOSING_RECORDS = frozenset({"disk_full", "kill_unwritten", "torn_journal", "hang", "slow_consumer", "crash_at_checkpoint"})
 
 
 class Beliefs:

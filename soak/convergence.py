@@ -74,7 +74,7 @@ class Convergence:
         world = self._world
         runtime = world.runtime
         if runtime is None or not world.is_running or runtime.is_stopping:
-            return "the program does not run"
+            return "" if self._has_given_up() else "the program does not run"
         for scope in runtime.tree.states.declared():
             runtime.tree.states.enter(scope, TradingState.RUN, "nothing is wrong any more")
         for restraint in runtime.tree.states.restraints():
@@ -104,6 +104,11 @@ class Convergence:
             if not rests and self._moved_at.get(place.cycle, -1.0) < since:
                 return f"the cycle {place.cycle} does not quote"
         return ""
+
+    def _has_given_up(self) -> bool:
+        """Whether a person must look first, and lost records explain it: every cycle has ended, and would again."""
+        cycles = {cycle.place.cycle for cycle in self._options.cycles}
+        return self._explanations.explains_disagreement() is not None and cycles <= self._finished
 
     def _fill_rests(self) -> None:
         """A rest that is too small to be placed anew stays where it is; the market, which need not ever, comes to it now."""

@@ -17,6 +17,7 @@ import trio
 import trio._core._traps as trio_traps
 
 _ACTOR = re.compile(r"root/(feeds|accounts|cycles)/.+")
+_JOURNAL = "root/journal"
 _GUARD = "Incarnation._guard"
 
 
@@ -43,6 +44,11 @@ class Poison:
 def actors_of(program: trio.lowlevel.Task) -> list[trio.lowlevel.Task]:
     """The main tasks of the actors that run now, in the order in which they were started; none that is being cleaned up."""
     return [task for task in _descendants(program) if _ACTOR.fullmatch(task.name) and _is_alive(task)]
+
+
+def journal_of(program: trio.lowlevel.Task) -> trio.lowlevel.Task | None:
+    """The main task of the journal's actor, if it runs now."""
+    return next((task for task in _descendants(program) if task.name == _JOURNAL and _is_alive(task)), None)
 
 
 def tasks_of(actor: trio.lowlevel.Task) -> list[trio.lowlevel.Task]:

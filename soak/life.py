@@ -239,6 +239,8 @@ class Life:
                     check_run_ended(world, venue, had_faults=self._has_faults)
             await trio.sleep(self._restart_rng.choice((0.0, 1.0, self._restart_rng.uniform(1, 40))))
             await world.journal.wait_has_room()
+            if self._is_closing:
+                return
             self._launch()
 
     def _how_it_ended(self) -> str:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 import signal
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -80,6 +81,7 @@ ACCOUNT = "main"
 PATIENCE_SECONDS = 120.0
 LAST_EVENTS = 40
 OF_MARKETS = (TradeHappened, TickerChanged, MarkPriceChanged)
+_CYCLE = re.compile(r"\bcycle (\w+)\b|\bround \d+ of (\w+)\b")
 
 Event = TypeVar("Event")
 
@@ -468,8 +470,12 @@ class World:
     def _with_last_events(self, message: str) -> str:
         told = [(time, event) for time, event in self.events if type(event).__module__ != BookChanged.__module__]
         about = [(time, event) for time, event in told if (order_id := _order_id(event)) is not None and order_id in message]
+        whose = " of that order" if about else ""
+        if not about and (cycle := _CYCLE.search(message)) is not None:
+            about = [(time, event) for time, event in told if isinstance(event, Noted) or _cycle_of(event) == (cycle[1] or cycle[2])]
+            whose = " of that cycle, and what was done to the program"
         lines = "\n".join(f"  {time:10.4f} {_in_words(event)}" for time, event in (about or told)[-LAST_EVENTS:])
-        return f"{message} (seed {self.seed}); the last events{' of that order' if about else ''}:\n{lines}"
+        return f"{message} (seed {self.seed}); the last events{whose}:\n{lines}"
 
     # What must be true
 
@@ -544,6 +550,12 @@ def _in_words(event: object) -> str:
         return event.text
     told = tell(event)
     return f"{told.name} {told.fields}" if told is not None else repr(event)
+
+
+def _cycle_of(event: object) -> str | None:
+    """The cycle that the event is about."""
+    order = getattr(event, "order", None)
+    return order.request.owner if isinstance(order, Order) else getattr(event, "cycle", None)
 
 
 def _order_id(event: object) -> str | None:

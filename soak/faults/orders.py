@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 from simulated.faults import Operation
 from soak.faults.strike import Group, Kind, Place, Strike, Undo, nothing
@@ -40,7 +41,23 @@ def _cancel_untold(rng: random.Random) -> Strike:
     return Strike(text="", begin=begin)
 
 
+def _tell_nothing(rng: random.Random) -> Strike:
+    """The exchange does what it is asked and says nothing of it for a while: neither answers, nor its stream, nor queries at once."""
+    count, lag_seconds = rng.choice((1, 2, 5)), rng.choice((0.5, 3.5))
+
+    def begin(world: World, place: Place) -> Undo:
+        control = place.venue(world).control
+        for operation in ENTRY:
+            control.lose_answers(operation, count)
+        control.delay_answers(Operation.QUERY, lag_seconds, 2 * count)
+        control.drop_private_events(EVENTS_OF_AN_END)
+        return partial(control.drop_private_events, 0)
+
+    return Strike(text=f"{count} answers of each, queries by {lag_seconds:g} s", begin=begin, seconds=rng.uniform(2, 20))
+
+
 ORDERS: tuple[Kind, ...] = (
     Kind(name="slow_order_entry", group=Group.EXCHANGE, draw=_slow_order_entry),
+    Kind(name="tell_nothing", group=Group.EXCHANGE, draw=_tell_nothing),
     Kind(name="cancel_untold", group=Group.EXCHANGE, draw=_cancel_untold),
 )

@@ -12,7 +12,7 @@ import trio
 from assembly.signals import PAUSE_SIGNAL, RESUME_SIGNAL, STOP_SIGNALS
 from orders.states import GLOBAL, TradingState, account_scope, cycle_scope, symbol_scope
 from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing, once
-from soak.interference import Hang, actors_of, can_hang, crash, tasks_of
+from soak.interference import Hang, actors_of, can_hang, crash, journal_of, tasks_of
 from soak.world import World
 
 LIVENESS_SECONDS_MAX = 60.0
@@ -73,6 +73,27 @@ def _hang(seconds: tuple[float, float]) -> Draw:
         return Strike(text=f"{actor_share:.3f}, {task_share:.3f}", begin=begin, seconds=rng.uniform(*seconds))
 
     return draw
+
+
+def _kill_unwritten(rng: random.Random) -> Strike:
+    """The journal's task stands still, and before it goes on the process is killed: what was to be written is lost."""
+    seconds = rng.choice((rng.uniform(0.0, 0.1), rng.uniform(0.1, 6.0)))
+
+    def begin(world: World, place: Place) -> Undo | None:
+        journal = None if world.runtime_task is None else journal_of(world.runtime_task)
+        if journal is None or not can_hang(journal):
+            return None
+        process, hang = world.process, Hang(journal)
+
+        def kill() -> None:
+            if world.process is process and world.is_running:
+                world.kill()
+            else:
+                hang.end()
+
+        return kill
+
+    return Strike(text="", begin=begin, seconds=seconds, ends_the_run=True)
 
 
 def _torn_journal(rng: random.Random) -> Strike:
@@ -243,6 +264,7 @@ PROGRAM: tuple[Kind, ...] = (
         group=Group.CRASH,
         draw=_when_running(lambda rng: Strike(text="", begin=_kill, ends_the_run=True)),
     ),
+    Kind(name="kill_unwritten", group=Group.CRASH, draw=_when_running(_kill_unwritten)),
     Kind(name="skew_exchange_clock", group=Group.CLOCK, draw=_skew_exchange_clock),
     Kind(name="jump_own_clock", group=Group.CLOCK, draw=_jump_own_clock),
     Kind(name="disk_full", group=Group.DISK, draw=_when_running(_disk_full)),

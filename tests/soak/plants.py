@@ -180,9 +180,7 @@ PLANTS = (
         ),
         seeds_max=25,
         faults="exchange",
-        exchanges="gateio_spot",
-        kind="delay_answers",
-        why_not_found="The exchange is asked at once, and the second order is refused for want of funds where it is not",
+        kind="tell_nothing",
     ),
     Plant(
         name="stale_book_traded_on",
@@ -243,24 +241,23 @@ PLANTS = (
         what="An order leaves before its intent is on the disk",
         changes=(Change(DESK, "            await self._books.recorder.written()\n            report =", "            report ="),),
         seeds_max=25,
-        faults="crash,load",
-        kind="slow_consumer",
-        why_not_found="Needs a kill between an intent and its commit, which takes no virtual time",
+        faults="crash",
+        kind="kill_unwritten",
     ),
     Plant(
-        name="leftovers_fills_forgotten",
-        what="The fills that an earlier run knew are forgotten by a restart",
+        name="earlier_fills_counted_again",
+        what="Trades that an earlier run has counted are counted once more when a restart asks for what it has missed",
         changes=(
             Change(
                 LEDGER,
-                "        for order in restored.values():\n",
-                "        for order in (replace(each, fills=()) for each in restored.values()):\n",
+                "        for trade in counted.trades:\n"
+                "            _remember(self._counted_trade_ids, trade, trade in counted.tallied_trades)\n",
+                "",
             ),
         ),
         seeds_max=25,
         kind="kill",
         faults="crash",
-        why_not_found="What the journal forgot the exchange is asked for at the start, and each trade is counted once by its id",
     ),
     Plant(
         name="stream_back_without_comparing",
@@ -286,8 +283,7 @@ PLANTS = (
         ),
         seeds_max=25,
         faults="exchange",
-        kind="delay_answers",
-        why_not_found="A cycle has one buy at a time, and its fate is mostly known at the next look",
+        kind="tell_nothing",
     ),
     Plant(
         name="clock_measured_once",
@@ -303,6 +299,15 @@ PLANTS = (
         seeds_max=25,
         faults="clock,crash",
         kind="skew_exchange_clock",
+    ),
+    Plant(
+        name="stream_orders_unlimited",
+        what="Orders over the private stream take no place in the rate limits",
+        changes=(
+            Change("actors/accounts/order_entry.py", "        await limits.acquire(prepared.group, prepared.weight, urgent=urgent)\n", ""),
+        ),
+        seeds_max=25,
+        faults="network",
     ),
     Plant(
         name="crashed_cycles_orders_left",
