@@ -94,7 +94,7 @@ def _difference(whose: str, counted: Changes, real: Changes, venue: Venue) -> st
     for asset in sorted({*counted, *real}):
         if counted.get(asset, ZERO) != real.get(asset, ZERO):
             return (
-                f"{asset} at {venue.name} has changed by {real.get(asset, ZERO)} since the beginning, "
-                f"and by {counted.get(asset, ZERO)} by all fills, fees and payments of {whose}"
+                f"{asset} at {venue.name} has changed by {real.get(asset, ZERO):f} since the beginning, "
+                f"and by {counted.get(asset, ZERO):f} by all fills, fees and payments of {whose}"
             )
     return ""

@@ -233,7 +233,7 @@ def test_ledger_that_counts_what_the_balances_do_not_show_is_found() -> None:
     # Who begins to count only now misses the buy that the ledger has counted.
     outcome = when_placed(lambda world: said.append(Money(world.venue).wrong_here(world.account)))
     assert outcome.verdict is Verdict.FINE
-    assert said[0].startswith("BTC at gateio_spot has changed by 0 since the beginning, and by 0.00")
+    assert said[0].startswith("BTC at gateio_spot has changed by 0.000000000 since the beginning, and by 0.00")
     assert said[0].endswith("by all fills, fees and payments of the ledger of main")
 
 
