@@ -54,6 +54,12 @@ def test_flicker_between_samples_that_are_too_near_makes_no_volatility() -> None
     assert sigma_of(mids, spacing_seconds=0.1) != 0
 
 
+def test_ticks_that_come_a_little_early_or_late_are_all_looked_at() -> None:
+    jitter = random.Random(1)
+    mids = [MidSample(at + jitter.uniform(0, 0.01), 60_000.0) for at in range(31)]
+    assert sigma_of(mids) == 0  # 30 returns, which are just enough
+
+
 def test_price_that_moved_while_the_market_was_not_seen_makes_no_volatility() -> None:
     mids = [MidSample(float(at), 60_000.0 if at < 300 else 66_000.0) for at in range(601) if not 200 < at < 400]
     assert sigma_of(mids) == 0

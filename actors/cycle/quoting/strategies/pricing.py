@@ -17,6 +17,8 @@ from orders.order import ZERO
 
 # A moving average is taken over so many samples at most, spread evenly: more would cost time and change nothing.
 AVERAGE_SAMPLES_MAX = 600
+# Ticks come a little early or late: a sample so much of a spacing after the one before is not passed over.
+SPACING_SLACK = 0.95
 
 
 class PriceSource(enum.Enum):
@@ -93,11 +95,11 @@ def reference_price(source: PriceSource, view: QuotingView, book: OthersBook) ->
 
 
 def spaced_samples(mids: Sequence[MidSample], since: float, spacing_seconds: float) -> Iterator[MidSample]:
-    """The samples from `since` on, none nearer to the one before than `spacing_seconds`."""
+    """The samples from `since` on, none nearer to the one before than (about) `spacing_seconds`."""
     index = bisect_left(mids, since, key=_at)
     while index < len(mids):
         yield mids[index]
-        next_at = mids[index].at + spacing_seconds
+        next_at = mids[index].at + spacing_seconds * SPACING_SLACK
         index += 1
         if index < len(mids) and mids[index].at < next_at:  # mostly it is not: samples are as far apart as ticks
             index = bisect_left(mids, next_at, index, key=_at)
