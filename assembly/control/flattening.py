@@ -50,14 +50,15 @@ class Flattener:
 
     async def _flatten_one(self, name: str, found: dict[str, FlattenedCycle]) -> None:
         parts, reply = self._cycles[name], Reply[Flattened]()
+        has_rounds = parts.quoting is None
         deadline = trio.current_time() + FLATTEN_SECONDS_MAX
         command = FlattenOwner(
             owner=name,
             symbol=parts.settings.symbol,
             client_order_ids=tuple(parts.ids.next_id() for _ in range(ATTEMPTS_MAX)),
-            # What a round has bought is in its own account of it, and nothing else is its to sell.
-            since_start=True,
-            tag=tag_for(parts.memory.round_number, FLATTEN),
+            # A round sells what it has bought, and must know that this was it; what quoting has left is of all the journal.
+            since_start=has_rounds,
+            tag=tag_for(parts.memory.round_number, FLATTEN) if has_rounds else FLATTEN,
             expires_at=deadline,
             answer=reply,
         )
