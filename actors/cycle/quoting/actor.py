@@ -32,6 +32,7 @@ from actors.cycle.quoting.funds import Funds
 from actors.cycle.quoting.limits import clipped, room_of
 from actors.cycle.quoting.memory import QuotingMemory, SentAmendment
 from actors.cycle.quoting.refusals import came_to_nothing
+from actors.cycle.quoting.risk import RiskMeasured, risk_of
 from actors.cycle.quoting.standing import permitted
 from actors.cycle.quoting.terms import QuotingTerms
 from actors.cycle.terms import TermsChanged
@@ -204,6 +205,7 @@ class QuotingActor:
         touch = None if view.book is None else touch_of(view.book)
         self._had_book, self._decided_middle = touch is not None, None if touch is None else touch.middle
         memory.refusals.look(view.orders, touch, now=now)
+        self._measure(view)
         room = room_of(self._terms.limits, view.tally)
         wanted = clipped(permitted(self._terms.strategy.decide(view), memory.standing, view), room, view.instrument)
         self._enter(self._phase_in_words(wanted))
@@ -226,6 +228,12 @@ class QuotingActor:
         )
         self._is_waiting = found.is_waiting
         return found
+
+    def _measure(self, view: QuotingView) -> None:
+        meter = self._memory.meter
+        meter.look(view.orders, now=view.now)
+        if meter.is_due(view.now):
+            self._report(RiskMeasured(self._account, self._name, self._market.symbol, risk_of(view, meter)))
 
     def _view(self, instrument: Any, tally: Tally, now: float) -> QuotingView:
         memory, symbol = self._memory, self._market.symbol
@@ -404,7 +412,11 @@ class QuotingActor:
         if news.has_ended and came_to_nothing(order) and memory.instrument is not None:
             memory.refusals.note(order, self._touch(now), price_tick=memory.instrument.price_tick, now=now)
         self._is_urgent |= self._is_waiting or (news.has_ended and not news.was_asked_to)
-        self._is_urgent |= news.is_fill and self._terms.reacts_to_fills
+        self._is_urgent |= (news.has_filled or bool(news.fills)) and self._terms.reacts_to_fills
+        touch = self._touch(now)
+        for fill in news.fills:
+            memory.meter.note_fill(fill, None if touch is None else touch.middle)
+        memory.meter.look(memory.live_orders(), now=now)
 
     def _touch(self, now: float) -> Touch | None:
         book = self._usable_book(now)

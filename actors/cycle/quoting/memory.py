@@ -11,12 +11,14 @@ from actors.cycle.quoting.executor import TAG
 from actors.cycle.quoting.history import KeptHistory
 from actors.cycle.quoting.matching import is_at_rest
 from actors.cycle.quoting.refusals import Refusals
+from actors.cycle.quoting.risk import RiskMeter
 from market.events import BookChanged, Side, TradeHappened
 from market.instrument import Instrument
 from orders.commands import AmendOrder
 from orders.events import BalanceChanged
 from orders.life_cycle import OrderState
 from orders.order import Order
+from orders.reports import FillReport
 from orders.states import Standing
 from orders.tally import Tally
 
@@ -26,9 +28,11 @@ UNSETTLED_ORDERS_KEPT_MAX = 1_000
 
 
 class OrderNews(msgspec.Struct, frozen=True, kw_only=True):
-    """What an order's change means to a cycle. `has_ended` says that it did just now, `was_asked_to` that we cancelled it."""
+    """What an order's change means to a cycle: `fills` that are new, and whether it `has_filled` by the exchange's word, which may come
+    first. `has_ended` says that it did just now, `was_asked_to` that we cancelled it."""
 
-    is_fill: bool = False
+    fills: tuple[FillReport, ...] = ()
+    has_filled: bool = False
     has_ended: bool = False
     was_asked_to: bool = False
 
@@ -68,6 +72,7 @@ class QuotingMemory:
         self.orders_changed_at = 0.0
         self.last_fills: dict[Side, LastFill] = {}
         self.refusals = Refusals()
+        self.meter = RiskMeter()
         # By client order id: until when the account may speak of what it was sent.
         self.placing: dict[str, float] = {}
         self.cancelling: dict[str, float] = {}
@@ -99,13 +104,13 @@ class QuotingMemory:
         self.orders_changed_at = now
         self._heed_answer(order)
         self._forget_ended()
-        filled_before = len(before.fills) if before is not None else 0
-        if is_ours and len(order.fills) > filled_before:
-            fill = order.fills[-1]
+        fills = order.fills[len(before.fills) if before is not None else 0 :] if is_ours else ()
+        for fill in fills:
             self.last_fills[fill.side] = LastFill(at=now, price=fill.price, quantity=fill.quantity)
         has_filled = order.filled_quantity > (before.filled_quantity if before is not None else 0)
         return OrderNews(
-            is_fill=is_ours and has_filled,
+            fills=fills,
+            has_filled=is_ours and has_filled,
             has_ended=is_ours and order.is_terminal and (before is None or not before.is_terminal),
             was_asked_to=order.cancel_wanted,
         )
