@@ -51,6 +51,11 @@ def journal_of(program: trio.lowlevel.Task) -> trio.lowlevel.Task | None:
     return next((task for task in _descendants(program) if task.name == _JOURNAL and _is_alive(task)), None)
 
 
+def tasks_below(program: trio.lowlevel.Task) -> list[trio.lowlevel.Task]:
+    """Every task that it has started, directly or not."""
+    return _descendants(program)
+
+
 def tasks_of(actor: trio.lowlevel.Task) -> list[trio.lowlevel.Task]:
     """An actor's tasks that wait for something now, in the order in which they were started."""
     inside = [task for nursery in actor.child_nurseries[1:] for child in _children(nursery) for task in (child, *_descendants(child))]

@@ -263,6 +263,7 @@ class Life:
     async def _stop_at_the_end(self) -> None:
         world = self._world
         await self._convergence.wait(within_seconds=CONVERGENCE_SECONDS_MAX)
+        self._watcher.look_at_memory()
         self._is_closing = True
         world.stop("the world's time is over")
         await self._wait_stopped("stop")

@@ -32,6 +32,7 @@ from soak.claims import untrue_claim
 from soak.ending import Explanations
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
+from soak.memory import too_large
 from soak.options import Options
 from soak.settings_in_force import SettingsInForce
 from soak.venue import Venue
@@ -42,6 +43,7 @@ LOOK_SECONDS = 0.1
 LOOKS_WITHOUT_NEWS_MAX = 10
 FLATTENING = "flatten"  # marks the one placement that passes behind a closed gate
 BOUNDS_LOOK_SECONDS = 5.0
+MEMORY_LOOK_SECONDS = 300.0
 LATENCY_SECONDS_BUNCHING = 0.06
 BUNCHING = (Group.NETWORK, Group.LOAD, Group.CRASH)
 BUNCHING_KINDS = ("delay_requests", "slow_order_entry", "repeat_requests")
@@ -79,6 +81,7 @@ class Watcher:
         self._book_lost_at: dict[tuple[str, Symbol], float] = {}
         self._ready: set[str] = set()
         self._bounds_looked_at = 0.0
+        self._memory_looked_at = 0.0
         self._departing: dict[str, dict[str, None]] = {}  # submitted, and not seen to have left, by account
         self._gate_was_closed: set[str] = set()
         self._left_open: dict[str, set[str]] = {}  # by an earlier run, by account
@@ -127,8 +130,16 @@ class Watcher:
                 self._look_at_bounds(venue)
             if self._world.is_running:
                 self._budgets.look()
+        if trio.current_time() - self._memory_looked_at > MEMORY_LOOK_SECONDS:
+            self.look_at_memory()
         if self.found:
             self._world.fail(self.found[0])
+
+    def look_at_memory(self) -> None:
+        """Nothing that the program holds is larger than it may be."""
+        self._memory_looked_at = trio.current_time()
+        for text in too_large(self._world):
+            self._say(text)
 
     # What the program says
 

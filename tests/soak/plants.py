@@ -336,7 +336,7 @@ INVARIANTS = (
     (r"the cycle \w+ gave up", "no cycle gives up"),
     (r"does not agree", "each round agrees to the last digit"),
     (r"more was asked of|more came to|were granted at", "request weight within the exchange's budget"),
-    (r"commands wait|remembers \d+ ended|news wait|sockets open", "what is remembered and open is bounded"),
+    (r"commands wait|remembers \d+ ended|news wait|sockets open|things, and \d+ are the most", "what is remembered and open is bounded"),
     (r"has changed by .* by all fills|knows of", "balances equal the sum of fills and fees, over all runs"),
     (r"it ended by itself", "it runs until somebody stops it"),
     (r"after the last fault", "everything comes right again in time"),

@@ -19,6 +19,7 @@ from orders.request import OrderRequest, OrderType, TimeInForce
 from orders.states import TradingState
 from simulated.engine.order import NewOrder, OrderKind
 from soak.faults.strike import Place
+from soak.memory import ELEMENTS_MAX
 from soak.money import Money
 from soak.options import Options, draw_options
 from soak.outcome import Outcome, Verdict
@@ -203,6 +204,22 @@ def test_limiter_that_grants_more_than_its_limit_is_found(monkeypatch: pytest.Mo
 
 def generous(_: object) -> GroupStatistics:
     return GroupStatistics(available=0, waiting=0, granted=10_000, waited_seconds=0.0, penalised_until_monotonic=0.0)
+
+
+def test_collection_of_the_program_that_grows_too_large_is_found_wherever_it_is() -> None:
+    def leak(world: World) -> None:
+        world.account.memory._counting.update(dict.fromkeys(map(str, range(ELEMENTS_MAX + 1)), 0))
+
+    outcome = when_placed(leak)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert f"AccountMemory._counting holds {ELEMENTS_MAX + 2} things, and {ELEMENTS_MAX} are the most" in outcome.first_line
+
+
+def test_ledger_that_forgets_no_ended_order_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("soak.memory.BOUNDS", {"AccountLedger._ended_ids": 0})
+    outcome = when_placed(lambda world: None)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert "AccountLedger._ended_ids holds " in outcome.first_line
 
 
 def test_trade_that_the_journal_does_not_have_is_found_at_the_end() -> None:
