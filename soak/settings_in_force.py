@@ -11,6 +11,7 @@ from actors.accounts.limits import RATE_SECONDS
 from assembly.limiting import limits_as_written
 from assembly.reloading.difference import NONE, flat, in_words
 from assembly.reloading.events import SettingChanged
+from assembly.settings import Settings
 from assembly.tree import Tree
 from orders.events import OrderSubmitted
 from soak.venue import Venue
@@ -70,7 +71,7 @@ class SettingsInForce:
         for key in running.keys() | self._accepted.keys():
             if running.get(key) != self._accepted.get(key):
                 self._say(f"{key} is {running.get(key)}, and {self._accepted.get(key)} was accepted")
-        self._compare(runtime.tree)
+        self._compare(runtime.tree, settings)
 
     def position_max(self, venue: Venue, otherwise: Decimal) -> Decimal:
         """The largest limit that was accepted for an account: what it has bought may be of a time when that one held."""
@@ -81,14 +82,13 @@ class SettingsInForce:
             limit = Decimal(self._accepted[f"accounts.{venue.account}.limits.max_position_notional"])
             self._largest[venue.account] = max(limit, self._largest.get(venue.account, limit))
 
-    def _compare(self, tree: Tree) -> None:
-        """What actors are given, and ask for, is what was accepted."""
+    def _compare(self, tree: Tree, settings: Settings) -> None:
+        """What actors are given, and ask for, is what was accepted: that of these settings."""
         for name, cycle in tree.cycles.items():
             terms = (cycle.terms.quote_quantity, cycle.terms.tick_seconds, cycle.terms.rounds_max)
             expected = tuple(self._accepted[f"cycles.{name}.{key}"] for key in ("quantity", "tick_seconds", "cycles"))
             if tuple(in_words(value) for value in terms) != expected:
                 self._say(f"cycle {name} goes by {terms}, and {expected} was accepted")
-        settings = tree.settings
         for name in tree.accounts:
             if tree.limits.own(name) != limits_as_written(settings.accounts[name].limits):
                 self._say(f"account {name} keeps to {tree.limits.own(name)}, and {settings.accounts[name].limits} was accepted")
