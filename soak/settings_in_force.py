@@ -10,7 +10,7 @@ import trio
 from actors.accounts.limits import RATE_SECONDS
 from assembly.limiting import limits_as_written
 from assembly.reloading.difference import NONE, flat, in_words
-from assembly.reloading.events import SettingChanged
+from assembly.reloading.events import SettingChanged, SettingsRefused
 from assembly.settings import Settings
 from assembly.tree import Tree
 from orders.events import OrderSubmitted
@@ -49,6 +49,8 @@ class SettingsInForce:
                 self._accepted[event.key] = event.after
                 self._note_position_limits()
                 self._look_at = 0.0
+            case SettingsRefused():
+                self._look_at = 0.0  # it must have left everything as it was
             case OrderSubmitted() if self._accepted:
                 self._check(event)
             case _:
