@@ -20,6 +20,7 @@ from soak.settings_file import WorldSettingsFile, in_toml, text_of
 from soak.world import World
 
 BY = "the plan"
+SECONDS_UNTIL_SEEN = 3.0  # of a file, which has to stand still for a look
 WAYS = ("file", "reload", "set")
 # An order that sells what was bought may be worth more by then, and a quantity may be this much larger.
 ORDER_LIMIT_FACTORS = (Decimal(1), Decimal("1.5"), Decimal(3))
@@ -136,7 +137,8 @@ def _reload_settings(rng: random.Random) -> Strike:
             world.nursery.start_soon(_reload, world, runtime, edit)
         return partial(_write_back, world)
 
-    return Strike(text=f"{way} {seed}", begin=begin, seconds=for_a_while(rng))
+    seconds = for_a_while(rng) + (SECONDS_UNTIL_SEEN if way == "file" else 0.0)
+    return Strike(text=f"{way} {seed}", begin=begin, seconds=seconds)
 
 
 async def _reload(world: World, runtime: Runtime, edit: Edit) -> None:
