@@ -15,6 +15,7 @@ from market.events import Side
 from market.symbol import Symbol
 from orders.identity import owner_of
 from simulated.control import VenueControl
+from simulated.engine.events import EngineEvent, TradeMade
 from simulated.engine.order import Order, Trade, TradeParty
 from simulated.exchange import SimulatedExchange
 from simulated.registry import make_exchange
@@ -36,11 +37,13 @@ class Venue:
         self.private_url: str | None = None
         """Where the private stream is, if that has a host of its own."""
         self._server: SimulatedExchange | None = None
+        self._holdings: dict[tuple[str, Symbol], Decimal] = {}
         self._wire_prefix = self.codec.wire_client_order_id(INSTALLATION_PREFIX)
 
     async def open(self, nursery: trio.Nursery, settings: SimulationSettings, *, clock: WallClock, rng: random.Random) -> None:
         """Serve for as long as the nursery lasts."""
         self._server = make_exchange(self.name, settings, clock=clock, rng=rng)
+        self.control.engine.subscribe(self._count_trade, [TradeMade])
         await nursery.start(self._server.run, self.address, PORT)
 
     @property
@@ -95,13 +98,16 @@ class Venue:
 
     def holdings(self, owner: str, symbol: Symbol) -> Decimal:
         """What an owner has bought and not sold, after fees."""
-        held = Decimal(0)
-        for trade in self.control.trades():
-            for party, side in ((trade.taker, trade.taker_side), (trade.maker, trade.taker_side.opposite)):
-                if trade.symbol == symbol and self.is_ours(party.client_id) and self.owner(party.client_id) == owner:
-                    held += trade.quantity if side is Side.BUY else -trade.quantity
-                    held -= party.fee if party.fee_asset == symbol.base else Decimal(0)
-        return held
+        return self._holdings.get((owner, symbol), Decimal(0))
+
+    def _count_trade(self, event: EngineEvent) -> None:
+        assert isinstance(event, TradeMade)
+        trade = event.trade
+        for party, side in ((trade.taker, trade.taker_side), (trade.maker, trade.taker_side.opposite)):
+            if self.is_ours(party.client_id):
+                fee = party.fee if party.fee_asset == trade.symbol.base else Decimal(0)
+                key = (self.owner(party.client_id), trade.symbol)
+                self._holdings[key] = self._holdings.get(key, Decimal(0)) + (trade.quantity if side is Side.BUY else -trade.quantity) - fee
 
     def totals(self) -> dict[str, Decimal]:
         """What the account holds, by asset."""

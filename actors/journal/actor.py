@@ -23,6 +23,7 @@ from actors.journal.store import JournalStore
 
 BATCH_ENTRIES_MAX = 100
 QUIET_SECONDS = 0.25
+IDLE_SECONDS = 2.0  # with nothing to do when it is quiet, it only shows that it lives
 # In statements: some megabytes of log. A checkpoint takes some ten milliseconds of a common disk's time, however much it is.
 CHECKPOINT_WRITES_MIN = 2_000
 # Where it is never quiet the checkpoint must come in between: a log without end would fill the disk.
@@ -62,7 +63,8 @@ class JournalActor:
         try:
             while True:
                 context.progress()
-                with trio.move_on_after(QUIET_SECONDS) as waiting:
+                is_checkpoint_due = self._store.writes_since_checkpoint >= CHECKPOINT_WRITES_MIN
+                with trio.move_on_after(QUIET_SECONDS if is_checkpoint_due else IDLE_SECONDS) as waiting:
                     await self._queue.wait_entry()
                 if waiting.cancelled_caught:
                     self._checkpoint_beyond(CHECKPOINT_WRITES_MIN)

@@ -15,7 +15,7 @@ from journal_samples import TIME, intent, placed, rows, write
 from actors.channels.reply import Reply
 from actors.journal import actor as actor_module
 from actors.journal import port as port_module
-from actors.journal.actor import BATCH_ENTRIES_MAX, CHECKPOINT_WRITES_MIN, QUIET_SECONDS, JournalActor
+from actors.journal.actor import BATCH_ENTRIES_MAX, CHECKPOINT_WRITES_MIN, IDLE_SECONDS, QUIET_SECONDS, JournalActor
 from actors.journal.entries import Entry, EventTold
 from actors.journal.errors import JournalBroken
 from actors.journal.events import JournalFailed
@@ -183,7 +183,7 @@ async def test_actor_reports_progress_though_nothing_comes(autojump_clock, patie
     async with running(desk):
         before = desk.times_progressed
         await trio.sleep(10)
-        assert desk.times_progressed - before >= 10 / QUIET_SECONDS - 1
+        assert desk.times_progressed - before >= 10 / IDLE_SECONDS - 1
 
 
 # A full queue
