@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "actors.accounts": {"market", "exchanges", "network", "actors.channels", "orders"},
     "actors.cycle": {"market", "orders", "actors.channels"},
     "actors.journal": {"market", "orders", "actors.channels"},
+    "actors.notifier": {"network"},
     "simulated": {"market", "orders", "exchanges", "network"},
 }
 COMPOSER = "assembly"  # imports all of them
