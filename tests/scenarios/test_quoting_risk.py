@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import trio
 from msgspec.structs import replace
-from test_control import say, state_of
+from test_control import say, state_of, status
 from world import BTC_USDT, World, run_world
 
+from actors.cycle.quoting.risk import RiskMeasured
 from actors.cycle.quoting.strategies.simple import QuotingParameters
 from assembly.control.protocol import Command
 from assembly.settings import CycleLimitSettings, CycleSettings
@@ -203,3 +204,26 @@ def test_drawdown_halts_the_cycle_until_somebody_accepts_it(name: str) -> None:
         await world.end()
 
     run(story, name)
+
+
+def test_how_the_cycle_stands_is_told_and_shown_by_status() -> None:
+    async def story(world: World) -> None:
+        launch(world)
+        bought = await filled(world, Side.BUY)
+        await world.wait_until(lambda: len(quotes(world, Side.BUY)) == LEVELS, within_seconds=30)
+        await trio.sleep(3)
+        risk = world.seen(RiskMeasured)[-1].risk
+        assert risk.net_quantity == bought
+        assert risk.trades == 1
+        assert risk.spread_captured > 0, "the quote that was taken was better than the middle"
+        assert risk.uptime is not None
+        assert 0 < risk.uptime < 1
+        shown = (await status(world)).cycles[0].risk
+        assert shown is not None
+        assert Decimal(str(shown["inventory"])) == risk.inventory
+        journaled = world.journal_rows("SELECT count(*) FROM events WHERE name = 'risk_measured'")[0][0]
+        assert 1 <= journaled < len(world.seen(RiskMeasured))
+        world.stop()
+        await world.end()
+
+    run(story)
