@@ -181,6 +181,7 @@ PLANTS = (
         seeds_max=25,
         faults="exchange",
         kind="tell_nothing",
+        why_not_found="The exchange is asked at once, and where it is not, funds mostly do not suffice for a second order",
     ),
     Plant(
         name="stale_book_traded_on",
@@ -258,6 +259,7 @@ PLANTS = (
         seeds_max=25,
         kind="kill",
         faults="crash",
+        is_quick=True,
     ),
     Plant(
         name="stream_back_without_comparing",
@@ -308,6 +310,7 @@ PLANTS = (
         ),
         seeds_max=25,
         faults="network",
+        is_quick=True,
     ),
     Plant(
         name="crashed_cycles_orders_left",
@@ -321,6 +324,8 @@ PLANTS = (
 )
 
 INVARIANTS = (
+    (r"the journal is said not to know it", "what is open the journal knows"),
+    (r"is said to be somebody else's|is said to have none|has lost nothing|there is no other program", "the program says nothing untrue"),
     (r"is open at \S+ and not in the ledger", "every open order is in the ledger"),
     (r"is open at \S+ and \w+ here", "no order that is open there has ended here"),
     (r"two orders of [\w' ]+ are open|was accepted by \S+ while", "one intent, one live order"),
