@@ -65,6 +65,27 @@ def test_pause_pulls_the_quote_resume_goes_on_and_status_tells_both(tmp_path: Pa
     assert f"Start it: bin/mm-runtime {path}" in gone.stderr
 
 
+def test_flatten_sells_what_the_cycle_holds_and_says_what_lets_it_run_again(tmp_path: Path, quiet_exchange: Exchange) -> None:
+    path = settings(tmp_path, exchange=quiet_exchange, runtime=NO_GUARDIAN)
+    nothing_named = Said(path, "flatten")
+    assert (nothing_named.status, nothing_named.stderr) == (2, "mm-ctl: flatten needs the name of a cycle, or all\n")
+    with Program(path) as program:
+        program.wait_for("order_placed", count=2)
+        flattened = Said(path, "flatten", "btc", "--reason", "going away")
+        assert (flattened.status, flattened.stderr) == (0, "")
+        sold, stands, lift = flattened.stdout.splitlines()
+        assert sold.startswith("cycle:btc sold 0.00")
+        assert sold.endswith(" BTC is left: less than can be traded.")
+        assert stands == "cycle:btc is reduce_only, flattened by mm-ctl: going away."
+        assert lift == f"Let cycle:btc run again with: bin/mm-ctl {path} resume cycle:btc"
+        assert quiet_exchange.our_open_orders() == []
+        assert "cycle=btc sold 0.00" in program.wait_for("cycle_flattened")
+        again = Said(path, "flatten", "all", "--json").json()
+        assert [(each["cycle"], each["side"], each["is_flat"]) for each in again["flattened"]] == [("btc", None, True)]
+        program.send(signal.SIGINT)
+        program.wait_exit(STOP_SECONDS)
+
+
 def test_halt_survives_kill_9_and_is_lifted_by_who_has_looked(tmp_path: Path, quiet_exchange: Exchange) -> None:
     path = settings(tmp_path, exchange=quiet_exchange, runtime=NO_GUARDIAN)
     with Program(path) as killed:
