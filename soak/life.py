@@ -173,7 +173,9 @@ class Life:
         count(self._outcome.strikes, kind)
         self._outcome.struck.append((*number, kind))
         self._explanations.struck(kind)
-        self._world.note(f"{kind} {strike.text} at {place.exchange} {place.symbol} {place.cycle} for {strike.seconds:.3f} s")
+        self._world.note(
+            f"{kind}{strike.text and f' {strike.text}'} at {place.exchange} {place.symbol} {place.cycle} for {strike.seconds:.3f} s"
+        )
         try:
             if kind in STOPPING or kind == "cancel":
                 await self._wait_stopped("cancel" if kind == "cancel" else "stop")

@@ -54,7 +54,8 @@ def print_report(console: Console, report: Report) -> None:
         if not has_repeated(outcome):
             _say(console, f"seed {outcome.seed} did not repeat: {outcome.trace_hash}, elsewhere {outcome.other_hashes}")
     for outcome in report.failures:
-        _say(console, f"seed {outcome.seed}, {outcome.verdict.value}: {outcome.first_line}")
+        told = outcome.first_line.removesuffix(":").partition(f" (seed {outcome.seed})")[0]
+        _say(console, f"seed {outcome.seed}, {outcome.verdict.value}: {told}")
         _say(console, f"  replay: {report.arguments.replay(outcome.seed)}")
     _say(console, f"exit status {report.status.value}: {report.status.words}")
 

@@ -23,6 +23,7 @@ import hashlib
 import random
 import re
 import signal
+import textwrap
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
@@ -80,6 +81,7 @@ ADDRESS = "10.0.0.2"
 ACCOUNT = "main"
 PATIENCE_SECONDS = 120.0
 LAST_EVENTS = 40
+WORDS_MAX = 300
 OF_MARKETS = (TradeHappened, TickerChanged, MarkPriceChanged)
 _CYCLE = re.compile(r"\bcycle (\w+)\b|\bround \d+ of (\w+)\b")
 
@@ -546,10 +548,14 @@ def run_world(
 
 
 def _in_words(event: object) -> str:
+    """In one line, and no longer than a person reads: `--trace` has the whole."""
     if isinstance(event, Noted):
-        return event.text
+        return f"*** {event.text}"
     told = tell(event)
-    return f"{told.name} {told.fields}" if told is not None else repr(event)
+    if told is None:
+        return textwrap.shorten(repr(event), WORDS_MAX, placeholder=" …")
+    fields = (f"{name}={value}" for name, value in told.fields.items() if value not in (None, "", False))
+    return textwrap.shorten(f"{told.name} {' '.join(fields)}", WORDS_MAX, placeholder=" …")
 
 
 def _cycle_of(event: object) -> str | None:

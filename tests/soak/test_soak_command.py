@@ -152,7 +152,7 @@ def test_report_fits_a_terminal_of_eighty_columns_and_ends_with_every_failure_an
     assert "said_partially_filled" in text
     assert "123k" in text
     assert text.endswith(
-        "seed 7, violation: at 3.0000 s: it is broken (seed 7); the last events:\n"
+        "seed 7, violation: at 3.0000 s: it is broken\n"
         "  replay: bin/mm-soak --seed 7 --hours 1 --faults all --trace\n"
         "exit status 1: something that must always be true was not\n"
     )
