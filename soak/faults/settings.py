@@ -21,7 +21,7 @@ from soak.world import World
 
 BY = "the plan"
 SECONDS_UNTIL_SEEN = 3.0  # of a file, which has to stand still for a look
-WAYS = ("file", "reload", "set")
+WAYS = ("file", "reload", "reload", "set")
 # An order that sells what was bought may be worth more by then, and a quantity may be this much larger.
 ORDER_LIMIT_FACTORS = (Decimal(1), Decimal("1.5"), Decimal(3))
 POSITION_LIMIT_FACTORS = (Decimal("0.9"), Decimal(1), Decimal(3))
@@ -52,7 +52,7 @@ def edited(file: WorldSettingsFile, edit: Edit) -> str:
 
 
 def _draw_edit(rng: random.Random, settings: Settings, place: Place, account: str) -> Edit:
-    draw = rng.choice((_parameters, _parameters, _cycle, _limits, _limits, _all_at_once, _wrong, _needs_restart))
+    draw = rng.choice((_parameters, _parameters, _cycle, _limits, _limits, _all_at_once, _wrong, _needs_restart, _needs_restart))
     return draw(rng, settings.cycles[place.cycle], settings.accounts[account], place.cycle, account)
 
 
@@ -112,7 +112,7 @@ def _wrong(rng: random.Random, cycle: CycleSettings, account: AccountSettings, n
 
 
 def _needs_restart(rng: random.Random, cycle: CycleSettings, account: AccountSettings, name: str, account_name: str) -> Edit:
-    fine = _limits(rng, cycle, account, name, account_name).values
+    fine = _all_at_once(rng, cycle, account, name, account_name).values
     key, value = rng.choice((("runtime.log_files_kept", 7), (f"accounts.{account_name}.dead_mans_switch_seconds", 60), ("runtime.seed", 7)))
     return Edit(values={**fine, key: value}, is_fine=False)
 

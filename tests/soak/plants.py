@@ -321,6 +321,20 @@ PLANTS = (
         kind="crash_cycle",
         is_quick=True,
     ),
+    Plant(
+        name="refused_settings_taken_over",
+        what="Settings that need a restart are refused, and what could be changed of them is in force all the same",
+        changes=(
+            Change(
+                "assembly/reloading/desk.py",
+                "        if fixed:\n",
+                "        if fixed:\n            self._runs.change(settings, self._runs.terms_of(settings))\n",
+            ),
+        ),
+        seeds_max=25,
+        faults="operator",
+        kind="reload_settings",
+    ),
 )
 
 INVARIANTS = (
@@ -334,6 +348,8 @@ INVARIANTS = (
     (r"after the gate of", "nothing leaves after the gate has closed"),
     (r"left while trading was|left and made the position larger", "nothing leaves in a state that forbids it"),
     (r"went on after a restart as", "states outlive a restart"),
+    (r"keeps? to Limits|goes by \(|was accepted$|were (taken over|refused):", "what runs is what was accepted"),
+    (r"th live order, and|th order in a second, and|and max_order_notional of", "limits hold by the value in force"),
     (r"placed (before there was a book|[\d.]+ s after)", "no quote from a stale or lost book"),
     (r"published a book", "a book that is published was the exchange's"),
     (r"was cleaned up", "a crashed cycle begins again only after its orders have ended"),
