@@ -96,7 +96,7 @@ def check_forced_end(world: World, venue: Venue, forced: RunReport) -> None:
         world.fail(f"forced to its end, with exit status {forced.exit_status!r}")
 
 
-def check_end(world: World, venue: Venue, money: Money, explanations: Explanations) -> None:
+def check_end(world: World, venue: Venue, money: Money, explanations: Explanations, *, has_flattened: bool) -> None:
     """At the world's end: nothing is open, ledger and journal have every order and fill that the exchange has, and no money is missing.
 
     Raises:
@@ -111,7 +111,8 @@ def check_end(world: World, venue: Venue, money: Money, explanations: Explanatio
     if explanations.explains_disagreement() is None:
         _check_journal(world, venue)
         assert world.runtime is not None
-        wrong = money.wrong_in_journal(world) or money.wrong_here(world.runtime.tree.accounts[venue.account])
+        account = world.runtime.tree.accounts[venue.account]
+        wrong = money.wrong_in_journal(world) or money.wrong_here(account, has_flattened=has_flattened)
         if wrong:
             world.fail(wrong)
 

@@ -75,7 +75,7 @@ class Life:
             nursery.cancel_scope.cancel()
         self._watcher.check()
         for venue in world.venues.values():
-            check_end(world, venue, self._money[venue.name], self._explanations)
+            check_end(world, venue, self._money[venue.name], self._explanations, has_flattened=options.flatten_on_stop)
 
     def count_facts(self) -> None:
         """What can be counted at any moment, and is so at the end, whatever it was."""

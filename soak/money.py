@@ -69,10 +69,13 @@ class Money:
             _add(written, asset, Decimal(amount))
         return _difference("the journal", written, self.change(), self._venue)
 
-    def wrong_here(self, account: AccountParts) -> str:
-        """How they differ from what the program's ledger counts, and knows."""
+    def wrong_here(self, account: AccountParts, *, has_flattened: bool = False) -> str:
+        """How they differ from what the program's ledger counts, and knows.
+
+        A program that `has_flattened` on its way out does not wait for what its last sale has made of its balances to be pushed.
+        """
         change = self.change()
-        for asset, total in () if self._venue.trades_contracts else self._venue.totals().items():
+        for asset, total in () if self._venue.trades_contracts or has_flattened else self._venue.totals().items():
             known = account.ledger.balance(asset)
             if known is not None and known.total != total:
                 return f"there is {total} {asset} at {self._venue.name}, and {account.name} knows of {known.total}"
