@@ -66,6 +66,8 @@ from supervision.supervisor import Supervisor
 # An actor that answers nothing for so long hangs. An account may wait for the exchange through several retries.
 FEED_LIVENESS_SECONDS = 30.0
 ACCOUNT_LIVENESS_SECONDS = 60.0
+# It asks some twenty questions one after the other before it is ready, and each answer may take nearly as long as its time-out.
+ACCOUNT_START_DEADLINE_SECONDS = 120.0
 CYCLE_LIVENESS_SECONDS = 30.0
 JOURNAL_LIVENESS_SECONDS = 30.0
 JOURNAL_STOP_DEADLINE_SECONDS = 4.0  # its last writing has two seconds
@@ -380,6 +382,7 @@ class Tree:
         return Child(
             f"account:{parts.name}",
             self._failing_for_good(run),
+            start_deadline_seconds=ACCOUNT_START_DEADLINE_SECONDS,
             stop_deadline_seconds=CHILD_STOP_DEADLINE_SECONDS,
             cleanup=clean_up,
             cleanup_deadline_seconds=self._stop_deadline_seconds,

@@ -19,7 +19,7 @@ from actors.accounts.events import AccountDisconnected, AccountReconciled, Accou
 from actors.cycle.sell_on_top import SellOnTopParameters
 from assembly.presenter.report import ExitStatus
 from market.events import Side
-from orders.events import LeftoverOrderFound, OrderEnded, OrderFateUnknown, OrderFilled, OrderSubmitted
+from orders.events import AccountReady, LeftoverOrderFound, OrderEnded, OrderFateUnknown, OrderFilled, OrderSubmitted
 from orders.identity import ClientOrderIds
 from orders.life_cycle import OrderState
 from orders.reconciliation import CycleReconciled, CycleStarted
@@ -27,7 +27,7 @@ from orders.states import StateEntered, TradingState
 from simulated.engine.order import NewOrder
 from simulated.faults import Operation
 from simulated.settings import AccountSettings, SimulationSettings
-from supervision.events import ChildHung, CleanupStarted, CleanupTimedOut, IntensityExceeded
+from supervision.events import ChildHung, ChildRestarting, CleanupStarted, CleanupTimedOut, IntensityExceeded
 
 RICH = AccountSettings(balances={"USDT": Decimal(1_000_000), "BTC": Decimal(1)})
 REMEMBERING_CLIENT_IDS = replace(NO_TAKERS, client_id_memory_seconds=30.0)
@@ -330,3 +330,14 @@ async def test_refusal_of_a_repeated_placement_does_not_end_an_order_that_is_bei
     assert world.our_open_orders() == [f"t-{sell.client_order_id}"]
     assert [order.client_order_id for order in world.account.ledger.live_orders()] == [sell.client_order_id]
     await world.end()
+
+
+def test_account_is_ready_over_a_line_on_which_every_answer_takes_seconds_without_being_restarted() -> None:
+    async def body(world: World) -> None:
+        await world.start()
+        await world.wait_for(AccountReady)
+        assert not world.seen(ChildRestarting)
+        world.stop()
+        await world.end()
+
+    run_world(body, seed=302, simulation=NO_TAKERS, latency_seconds=(1.0, 1.5), exchange_name="okx_swap")
