@@ -8,7 +8,7 @@ import trio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from simulated.faults import AnswerFault, Faults, Operation
+from simulated.faults import AnswerFault, Faults, Moment, Operation
 
 UNREADABLE = "<html>please wait</html>"
 """What no client expects, by REST or on a websocket."""
@@ -45,7 +45,9 @@ async def answer_request(
     elif fault is AnswerFault.FAILED_BEFORE:
         response = failure(status)
     else:
+        faults.take_calls(operation, Moment.ARRIVED)
         response = carry_out(body)
+        faults.take_calls(operation, Moment.DONE)
         repeat = faults.take_repeat(operation)
         if repeat is not None:
             await _sleep(repeat.after_seconds)

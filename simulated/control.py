@@ -13,7 +13,7 @@ from simulated.engine.invariants import check_invariants
 from simulated.engine.matching import MatchingEngine
 from simulated.engine.order import Order, Trade
 from simulated.engine.position import Position
-from simulated.faults import AnswerFault, Faults, Operation, Repeat, WrongLevel
+from simulated.faults import AnswerFault, Faults, Moment, Operation, Repeat, WrongLevel
 from simulated.flow import MarketDriver
 from simulated.house import TAKERS
 from simulated.rate_limits import RateLimits
@@ -177,6 +177,14 @@ class VenueControl:
         A websocket client gets both answers, that to the first time first or last; by REST it gets that one, or the other.
         """
         self.faults.plan_repeat(operation, Repeat(after_seconds, answers_first), count=count)
+
+    def call_at(self, operation: Operation, moment: Moment, call: Callable[[], object], count: int = 1) -> None:
+        """Call `call`, which must not raise, at this moment of each of the next `count` such requests."""
+        self.faults.plan_call(operation, moment, call, count=count)
+
+    def carry_out_late(self, operation: Operation, seconds: float, count: int = 1) -> None:
+        """Answer the next `count` such requests at once and carry them out late: cancellations at OKX, whose answers promise no more."""
+        self.faults.plan_late(operation, seconds, count=count)
 
     def hide_new_orders(self, seconds: float) -> None:
         """Let queries not find an order before it is so old: they are answered by a replica that lags behind the engine."""

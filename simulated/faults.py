@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from math import ceil
 
 import msgspec
@@ -70,6 +71,20 @@ class _PlannedRepeat(msgspec.Struct):
     left: int
 
 
+class Moment(enum.Enum):
+    """Of a request's life at the exchange."""
+
+    ARRIVED = "it is about to be carried out"
+    DONE = "it has just been carried out, and is not answered yet"
+
+
+class _PlannedCall(msgspec.Struct):
+    operation: Operation
+    moment: Moment
+    call: Callable[[], object]
+    left: int
+
+
 class _PlannedDelay(msgspec.Struct):
     operation: Operation
     seconds: float
@@ -99,6 +114,8 @@ class Faults:
         self.wrong_levels: dict[Symbol, list[WrongLevel]] = {}
         self._answers: list[_PlannedAnswer] = []
         self._repeats: list[_PlannedRepeat] = []
+        self._calls: list[_PlannedCall] = []
+        self._late: list[_PlannedDelay] = []
         self._request_delays: list[_PlannedDelay] = []
         self._answer_delays: list[_PlannedDelay] = []
 
@@ -112,7 +129,7 @@ class Faults:
         self.new_orders_hidden_seconds = 0.0
         for planned in (self.updates_to_withhold, self.updates_to_duplicate, self.wrong_levels):
             planned.clear()
-        for planned in (self._answers, self._repeats, self._request_delays, self._answer_delays):
+        for planned in (self._answers, self._repeats, self._calls, self._late, self._request_delays, self._answer_delays):
             planned.clear()
 
     def plan_answer(self, operation: Operation, fault: AnswerFault, *, status: int, count: int) -> None:
@@ -136,6 +153,25 @@ class Faults:
                     self._answers.remove(planned)
                 return planned.fault, planned.status
         return None
+
+    def plan_call(self, operation: Operation, moment: Moment, call: Callable[[], object], *, count: int) -> None:
+        self._calls.append(_PlannedCall(operation, moment, call, count))
+
+    def plan_late(self, operation: Operation, seconds: float, *, count: int) -> None:
+        self._late.append(_PlannedDelay(operation, seconds, count))
+
+    def take_calls(self, operation: Operation, moment: Moment) -> None:
+        """Call who wants to know that such a request is here."""
+        for planned in tuple(self._calls):
+            if planned.operation in (operation, Operation.ANY) and planned.moment is moment:
+                planned.left -= 1
+                if not planned.left:
+                    self._calls.remove(planned)
+                planned.call()
+
+    def take_late_seconds(self, operation: Operation) -> float:
+        """How long after its answer such a request is carried out, where answers say only that it was accepted."""
+        return _take_delay(self._late, operation)
 
     def take_repeat(self, operation: Operation) -> Repeat | None:
         """Whether this request comes once more; the oldest plan first."""

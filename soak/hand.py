@@ -1,6 +1,6 @@
 """Somebody else who orders through the program's accounts: what no strategy does yet, amendments and batches, is done at random.
 
-A hand has one symbol of one account of assets. It looks at nothing but the account's ledger, as a cycle would, and has two slots with
+A hand has one symbol of one account. It looks at nothing but the account's ledger, as a cycle would, and has two slots with
 one order at a time each: in the first it trades, and sells again what it has bought, in the second it bids far below. It is impatient:
 what it has just asked for it may call off in the next moment, before anybody knows what became of it.
 """
@@ -17,10 +17,11 @@ import trio
 from actors.cycle.executor import slot_of
 from assembly.parts import AccountParts
 from market.events import Side
+from market.exact import exact_sum
 from orders.commands import AccountCommand, AmendOrder, AmendOrders, CancelOrder, CancelOrders, PlaceOrder, PlaceOrders
 from orders.identity import ClientOrderIds
 from orders.life_cycle import OrderState
-from orders.order import Order
+from orders.order import ZERO, Order
 from orders.request import OrderRequest, OrderType, TimeInForce
 from soak.faults.strike import Place
 from soak.options import HAND_QUOTE_QUANTITY
@@ -112,7 +113,7 @@ class Hand:
         rules = account.rules.get(self._symbol)
         if rules is None:
             return None
-        held = rules.round_quantity_down(self._venue.holdings(self._owner, self._symbol))
+        held = rules.round_quantity_down(self._held())
         side = Side.SELL if held >= rules.quantity_min else Side.BUY
         price = self._price(side, slot)
         if price is None or (side is Side.SELL and slot != SLOTS[0]):
@@ -131,10 +132,22 @@ class Hand:
             quantity=quantity,
             price=price,
             tag=slot,
+            reduce_only=side is Side.SELL and self._venue.trades_contracts,
         )
         command = PlaceOrder(request=request, expires_at=trio.current_time() + COMMAND_LIFETIME_SECONDS)
         self._asked_for[slot] = command
         return command
+
+    def _held(self) -> Decimal:
+        """What it has bought and not sold; of contracts there is one position for all, which somebody else may have closed."""
+        held = self._venue.holdings(self._owner, self._symbol)
+        if not self._venue.trades_contracts:
+            return held
+        position = self._venue.control.positions().get(self._symbol)
+        spoken_for = exact_sum(
+            order.remaining_quantity for order in self._venue.open_orders() if order.symbol == self._symbol and order.side is Side.SELL
+        )
+        return min(held, ZERO if position is None else position.quantity - spoken_for)
 
     def _amend(self, account: AccountParts, order: Order) -> AmendOrder:
         price, quantity = self._price(order.request.side, slot_of(order)), None

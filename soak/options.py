@@ -33,7 +33,7 @@ CYCLE_NAMES = ("one", "two", "three", "four")
 # Twice what the cycles may want would pass a limit that is this many times as high: a buy that is made twice is too much.
 LIMIT_FACTOR = Decimal("1.8")
 HAND_QUOTE_QUANTITY = Decimal(60)
-HAND_SHARE = 0.6  # of the worlds that trade assets
+HAND_SHARE = 0.6
 # No exchange says for how long a client id is taken: for longer than something on the way would send a request again.
 CLIENT_ID_MEMORY_SECONDS = 30.0
 
@@ -204,13 +204,15 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
                 places.append(Place(name, parse_symbol(symbol), CYCLE_NAMES[len(places)]))
     chosen = tuple(dict.fromkeys(place.exchange for place in places))
     private_lines = tuple(name for name in chosen if rng.random() < 0.5)
-    assets = [place for place in places if not EXCHANGES[place.exchange].account_codec().capabilities.positions]
-    hands = tuple(msgspec.structs.replace(place, cycle="hand") for place in assets[:1] if rng.random() < HAND_SHARE)
+    hand = msgspec.structs.replace(rng.choice(places), cycle="hand")
+    hands = (hand,) if rng.random() < HAND_SHARE else ()
     wanted = sorted(kinds)
     sure_kind = wanted[seed % len(wanted)] if wanted else None
     if sure_kind is not None and KINDS[sure_kind].needs_private_line and not private_lines:
         private_lines = chosen[:1]
-    usable = [kind for kind in wanted if private_lines or not KINDS[kind].needs_private_line]
+    if sure_kind is not None and KINDS[sure_kind].needs_hand:
+        hands = (hand,)
+    usable = [kind for kind in wanted if (private_lines or not KINDS[kind].needs_private_line) and (hands or not KINDS[kind].needs_hand)]
     strategies = sorted(STRATEGY_PARAMETERS)
     regimes = {name: rng.choice(sorted(REGIMES)) for name in chosen}
     return Options(

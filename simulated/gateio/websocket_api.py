@@ -9,7 +9,7 @@ import msgspec
 import trio
 
 from simulated.answering import UNREADABLE
-from simulated.faults import AnswerFault, Faults, Operation
+from simulated.faults import AnswerFault, Faults, Moment, Operation
 from simulated.gateio import messages
 from simulated.gateio.auth import Authenticator
 from simulated.gateio.errors import GateError
@@ -89,7 +89,9 @@ class WebsocketApi:
             operation = Operation.QUERY if command is None else command.operation
             await _sleep(self._faults.take_request_delay_seconds(operation))
             fault = self._faults.take_answer(operation)
+            self._faults.take_calls(operation, Moment.ARRIVED)
             frames = self._answer(session, submitted, command, fault)
+            self._faults.take_calls(operation, Moment.DONE)
             repeat = self._faults.take_repeat(operation)
             if repeat is not None:
                 await _sleep(repeat.after_seconds)

@@ -8,7 +8,7 @@ import msgspec
 import trio
 
 from simulated.answering import UNREADABLE
-from simulated.faults import AnswerFault, Faults, Operation
+from simulated.faults import AnswerFault, Faults, Moment, Operation
 from simulated.okx import messages
 from simulated.okx.encoding import Json
 from simulated.okx.errors import OkxError
@@ -64,7 +64,9 @@ class Operations:
             fault, _ = self._faults.take_answer(kind.operation) or (None, 0)
             received = self._venue.now() * 1000
             failed = OkxError("50026", "System error. Try again later").body()
+            self._faults.take_calls(kind.operation, Moment.ARRIVED)
             answers = [failed if fault is AnswerFault.FAILED_BEFORE else self._answer(session, kind, args, expires_at)]
+            self._faults.take_calls(kind.operation, Moment.DONE)
             repeat = self._faults.take_repeat(kind.operation)
             if repeat is not None and fault is not AnswerFault.FAILED_BEFORE:
                 await _sleep(repeat.after_seconds)

@@ -6,9 +6,11 @@ An order command is answered with ids alone, whatever becomes of the order at on
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from simulated.engine.order import FinishReason, NewOrder, Order, OrderRefused
-from simulated.faults import Faults
+from simulated.faults import Faults, Operation
+from simulated.later import Later
 from simulated.okx.encoding import Json
 from simulated.okx.errors import OkxError, okx_error_of
 from simulated.okx.fields import Fields, client_id_of, flag_of, limit_of, optional_number_of, self_trade_of, side_of, tag_of, whole_number
@@ -24,9 +26,10 @@ BATCH_MAX = 20
 class OrderDesk:
     """Carries out order commands of signed-in accounts."""
 
-    def __init__(self, venue: OkxVenue, faults: Faults) -> None:
+    def __init__(self, venue: OkxVenue, faults: Faults, later: Later) -> None:
         self._venue = venue
         self._faults = faults
+        self._later = later
 
     # -- commands ---------------------------------------------------------------------------------------------------
 
@@ -73,10 +76,15 @@ class OrderDesk:
     def cancel(self, account: AccountSettings, fields: Fields) -> Json:
         """Raises: OkxError: there is no such order, or it is finished."""
         order = self._find(account, fields, "51400")
-        try:
-            self._venue.engine.cancel(order.id, self._venue.now())
-        except OrderRefused as refused:
-            raise okx_error_of(refused, self._venue.wire(order.symbol)) from refused
+        late_seconds = self._faults.take_late_seconds(Operation.CANCEL)
+        if late_seconds and order.is_open:
+            # "Cancel order": the answer says that the request was accepted; whether it is cancelled, the order channel tells.
+            self._later.do(late_seconds, partial(self._cancel_if_open, order))
+        else:
+            try:
+                self._venue.engine.cancel(order.id, self._venue.now())
+            except OrderRefused as refused:
+                raise okx_error_of(refused, self._venue.wire(order.symbol)) from refused
         return {"clOrdId": order.client_id, "ordId": str(order.id)}
 
     def amend(self, account: AccountSettings, fields: Fields) -> Json:
@@ -151,6 +159,10 @@ class OrderDesk:
                 if (kinds is None or encoded["ordType"] in kinds.split(",")) and state in (None, encoded["state"]):
                     found.append(encoded)
         return found[: limit_of(fields)]
+
+    def _cancel_if_open(self, order: Order) -> None:
+        if order.is_open:
+            self._venue.engine.cancel(order.id, self._venue.now())
 
     def _find(self, account: AccountSettings, fields: Fields, code: str) -> Order:
         symbol = self._venue.symbol(text_of(fields, "instId"))

@@ -15,6 +15,7 @@ from simulated.contracts import MarkPrices
 from simulated.control import VenueClock
 from simulated.countdown import Countdowns
 from simulated.faults import Faults
+from simulated.later import Later
 from simulated.okx.auth import Authenticator
 from simulated.okx.funding import Funding
 from simulated.okx.operations import Operations
@@ -64,7 +65,8 @@ class SimulatedOkx(SimulatedServer):
         """Say what is served besides what all markets have. Call it once, while being made."""
         venue, faults, limits = self.venue, self._faults, self._limits
         auth = Authenticator(venue.settings.accounts, venue.clock)
-        desk = OrderDesk(venue, faults)
+        later = Later()
+        desk = OrderDesk(venue, faults, later)
         countdowns = Countdowns(desk.cancel_tagged)
         public = PublicChannels(venue, faults, channels or {})
         private = PrivateChannels(venue, faults, self._rng)
@@ -78,7 +80,7 @@ class SimulatedOkx(SimulatedServer):
         app.router.redirect_slashes = False
         self.serve_with(
             app,
-            (public.run, private.run, countdowns.run, *services),
+            (public.run, private.run, countdowns.run, later.run, *services),
             inject_crossed_update=public.push_crossed,
             announce_shutdown=private.announce_shutdown,
         )

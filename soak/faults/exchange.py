@@ -8,9 +8,7 @@ from decimal import Decimal
 from functools import partial
 
 from market.events import Side
-from orders.events import OrderCancelRequested
 from simulated.control import VenueControl
-from simulated.engine.order import Order
 from simulated.faults import BookError, Operation, WrongLevel
 from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing, once
 from soak.world import World
@@ -217,45 +215,6 @@ def _freeze_flow(rng: random.Random) -> Strike:
     return Strike(text="", begin=begin, seconds=for_a_while(rng))
 
 
-def _fill_ours(rng: random.Random) -> Strike:
-    fraction = rng.choice((0.05, 0.5, 0.97, 1.0))
-
-    def begin(world: World, place: Place) -> Undo | None:
-        ours = place.venue(world).open_orders()
-        if not ours:
-            return None
-        _fill(_control(world, place), ours[0], fraction)
-        return nothing
-
-    return Strike(text=f"{fraction:.0%}", begin=begin)
-
-
-def _fill_at_cancel(rng: random.Random) -> Strike:
-    """A part of the order trades while our cancellation of it is under way."""
-    fraction = rng.choice((0.3, 1.0))
-
-    def begin(world: World, place: Place) -> Undo:
-        venue = place.venue(world)
-
-        def see(event: object) -> None:
-            if not isinstance(event, OrderCancelRequested) or event.account != venue.account:
-                return
-            theirs = venue.control.order_by_client_id(venue.codec.wire_client_order_id(event.order.client_order_id))
-            if theirs is not None and theirs.finish is None:
-                _fill(venue.control, theirs, fraction)
-
-        world.observers.append(see)
-        return partial(world.observers.remove, see)
-
-    return Strike(text=f"{fraction:.0%}", begin=begin, seconds=for_a_while(rng))
-
-
-def _fill(control: VenueControl, order: Order, fraction: float) -> None:
-    rules = control.engine.instruments[order.symbol]
-    part = rules.round_quantity_down(order.remaining_quantity * Decimal(str(fraction)))
-    control.fill_order(order.id, min(max(part, rules.quantity_step), order.remaining_quantity))
-
-
 def _cancel_ours(rng: random.Random) -> Strike:
     def begin(world: World, place: Place) -> Undo | None:
         ours = place.venue(world).open_orders()
@@ -298,8 +257,6 @@ _DRAWS: dict[str, Draw] = {
     "crossed_update": once(lambda world, place: _control(world, place).inject_crossed_update(place.symbol)),
     "move_market": _move_market,
     "freeze_flow": _freeze_flow,
-    "fill_ours": _fill_ours,
-    "fill_at_cancel": _fill_at_cancel,
     "cancel_ours": _cancel_ours,
 }
 

@@ -6,13 +6,16 @@ from collections.abc import Collection
 from types import MappingProxyType
 
 from soak.faults.exchange import EXCHANGE
+from soak.faults.fills import FILLS
 from soak.faults.network import NETWORK
 from soak.faults.orders import ORDERS
 from soak.faults.program import PROGRAM
 from soak.faults.settings import RELOAD
 from soak.faults.strike import Group, Kind
 
-KINDS: MappingProxyType[str, Kind] = MappingProxyType({kind.name: kind for kind in (*NETWORK, *EXCHANGE, *ORDERS, *PROGRAM, RELOAD)})
+KINDS: MappingProxyType[str, Kind] = MappingProxyType(
+    {kind.name: kind for kind in (*NETWORK, *EXCHANGE, *FILLS, *ORDERS, *PROGRAM, RELOAD)}
+)
 
 
 def kinds_of(groups: Collection[Group]) -> tuple[str, ...]:

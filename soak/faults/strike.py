@@ -59,12 +59,15 @@ class Draw(Protocol):
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of fault; `needs_private_line` if it strikes where the private stream has a host of its own."""
+    """One kind of fault; `needs_private_line` if it strikes where the private stream has a host of its own, `needs_hand` if it is about
+    amendments, which only hands send.
+    """
 
     name: str
     group: Group
     draw: Draw
     needs_private_line: bool = False
+    needs_hand: bool = False
 
 
 def nothing() -> None:

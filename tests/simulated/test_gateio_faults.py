@@ -21,7 +21,7 @@ from market.clock import VirtualWallClock
 from market.events import Side
 from network.deterministic import run_deterministically
 from network.simulated_network import SimulatedNetwork
-from simulated.faults import BookError, Operation, WrongLevel
+from simulated.faults import BookError, Moment, Operation, WrongLevel
 from simulated.registry import make_exchange
 
 World = Callable[..., AbstractAsyncContextManager[GateWorld]]
@@ -235,6 +235,18 @@ async def test_request_that_comes_twice_is_refused_the_second_time_and_answered_
         assert answered == status
         assert answers_first or body["label"] == "INVALID_CLIENT_ORDER_ID"
         assert [order.client_id for order in world.control.orders()] == ["t-twice"]
+
+
+async def test_call_is_made_when_such_a_request_arrives_and_when_it_is_done_so_often_as_was_asked(
+    autojump_clock: MockClock, gate: World
+) -> None:
+    async with gate() as world:
+        seen: list[tuple[str, int]] = []
+        for moment in Moment:
+            world.control.call_at(Operation.PLACE, moment, lambda name=moment.name: seen.append((name, len(world.control.orders()))))
+        for _ in range(2):
+            assert (await world.place())[0] == 201
+        assert seen == [("ARRIVED", 0), ("DONE", 1)]
 
 
 async def test_client_id_of_an_order_that_has_just_finished_is_taken_for_as_long_as_is_set(autojump_clock: MockClock, gate: World) -> None:

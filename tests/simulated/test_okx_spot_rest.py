@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+import trio
 from okx_world import BTC, READER, okx_world
 from trio.testing import MockClock
 
@@ -90,6 +91,21 @@ async def test_client_id_is_taken_only_while_its_order_is_open(autojump_clock: M
         assert (await world.place(clOrdId="same"))["sCode"] == "51016"
         await world.post("/trade/cancel-order", {"instId": "BTC-USDT", "clOrdId": "same"})
         assert (await world.place(clOrdId="same"))["sCode"] == "0"
+
+
+async def test_cancellation_that_is_carried_out_late_is_accepted_at_once_and_the_order_may_still_trade(autojump_clock: MockClock) -> None:
+    async with okx_world() as world:
+        world.control.carry_out_late(Operation.CANCEL, 2.0, 2)
+        for name, filled in (("traded", Decimal("0.0004")), ("whole", None)):
+            placed = await world.place(clOrdId=name, sz="0.001")
+            answer = await world.post("/trade/cancel-order", {"instId": "BTC-USDT", "clOrdId": name})
+            assert answer["data"][0]["sCode"] == "0"
+            await trio.sleep(1)
+            world.control.fill_order(int(placed["ordId"]), filled)
+            await trio.sleep(2)
+        first, second = world.control.orders()
+        assert (first.finish, first.filled_quantity) == (FinishReason.CANCELLED, Decimal("0.0004"))
+        assert second.finish is FinishReason.FILLED
 
 
 async def test_market_orders_state_their_size_in_either_unit(autojump_clock: MockClock) -> None:
