@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from assembly.decoding import SettingsError, decode, nearest
-from assembly.own_strategies import is_own, load_own_strategy, make_own_strategy
+from assembly.own_strategies import forget_own_modules, is_own, load_own_strategy, make_own_strategy
 from assembly.settings import CycleSettings, Settings
 from assembly.strategies import StrategyEntry, StrategyKind
 
@@ -35,6 +35,7 @@ def check_reference(path: str, name: str, section: str, names: Iterable[str]) ->
 def find_strategies(cycles: Mapping[str, CycleSettings], known: Mapping[str, StrategyEntry], folder: Path) -> dict[str, StrategyEntry]:
     """The strategy of each cycle, by the name that the file has for it; one of the user's own is loaded from `folder`."""
     found: dict[str, StrategyEntry] = {}
+    forget_own_modules(folder)
     for name, cycle in cycles.items():
         path = f"cycles.{name}.strategy"
         if is_own(cycle.strategy):

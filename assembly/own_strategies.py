@@ -23,6 +23,7 @@ from assembly.decoding import SettingsError, nearest
 from assembly.strategies import StrategyEntry, StrategyKind
 
 _NAME = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
+_MARK = "__is_of_a_strategy_of_ones_own__"
 _GUIDE = "docs/writing_a_strategy.md shows how to write one"
 
 
@@ -59,6 +60,12 @@ def load_own_strategy(strategy: str, folder: Path, path: str) -> StrategyEntry:
     return StrategyEntry(parameters=parameters, make=cast(Any, found), kind=StrategyKind.QUOTING)
 
 
+def forget_own_modules(folder: Path) -> None:
+    """What was imported for earlier settings may have changed since: it is read anew when it is loaded next."""
+    for name in [name for name, module in sys.modules.items() if _is_of_a_user(module, folder.resolve())]:
+        del sys.modules[name]
+
+
 def make_own_strategy(strategy: str, entry: StrategyEntry, parameters: object, path: str) -> None:
     """See that the class takes its parameters.
 
@@ -79,15 +86,18 @@ def _import(module_name: str, folder: Path, path: str) -> ModuleType:
             f"{path}: there is no {place.with_suffix('.py')}; a strategy's module is looked for in the settings file's folder"
         )
     known = sys.modules.get(top)
-    if (known is not None and not _is_from(known, folder)) or top in sys.stdlib_module_names:
+    if (known is not None and not _is_of_a_user(known, folder)) or top in sys.stdlib_module_names:
         raise SettingsError(f"{path}: the name {top} is taken by another module of the program; give the strategy's another name")
     try:
         with _found_in(folder):
-            # Read anew: what was imported from there for earlier settings may have changed since.
-            for name in [name for name, module in sys.modules.items() if name.partition(".")[0] == top and _is_from(module, folder)]:
-                del sys.modules[name]
+            before = set(sys.modules)
             importlib.invalidate_caches()
-            return importlib.import_module(module_name)
+            try:
+                return importlib.import_module(module_name)
+            finally:
+                for name in sys.modules.keys() - before:
+                    if _is_from(sys.modules[name], folder):
+                        setattr(sys.modules[name], _MARK, True)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)
         inside = [frame for frame in where if Path(frame.filename).is_relative_to(folder)]
@@ -104,6 +114,11 @@ def _found_in(folder: Path) -> Generator[None]:
         yield
     finally:
         sys.path.remove(str(folder))
+
+
+def _is_of_a_user(module: ModuleType, folder: Path) -> bool:
+    """Whether it was imported here, or lies in the folder."""
+    return getattr(module, _MARK, False) or _is_from(module, folder)
 
 
 def _is_from(module: ModuleType, folder: Path) -> bool:
