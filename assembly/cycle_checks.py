@@ -35,7 +35,7 @@ def check_reference(path: str, name: str, section: str, names: Iterable[str]) ->
 def find_strategies(cycles: Mapping[str, CycleSettings], known: Mapping[str, StrategyEntry], folder: Path) -> dict[str, StrategyEntry]:
     """The strategy of each cycle, by the name that the file has for it; one of the user's own is loaded from `folder`."""
     found: dict[str, StrategyEntry] = {}
-    forget_own_modules(folder)
+    forget_own_modules()
     for name, cycle in cycles.items():
         path = f"cycles.{name}.strategy"
         if is_own(cycle.strategy):

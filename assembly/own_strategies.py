@@ -60,9 +60,9 @@ def load_own_strategy(strategy: str, folder: Path, path: str) -> StrategyEntry:
     return StrategyEntry(parameters=parameters, make=cast(Any, found), kind=StrategyKind.QUOTING)
 
 
-def forget_own_modules(folder: Path) -> None:
+def forget_own_modules() -> None:
     """What was imported for earlier settings may have changed since: it is read anew when it is loaded next."""
-    for name in [name for name, module in sys.modules.items() if _is_of_a_user(module, folder.resolve())]:
+    for name in [name for name, module in sys.modules.items() if getattr(module, _MARK, False)]:
         del sys.modules[name]
 
 
@@ -86,7 +86,7 @@ def _import(module_name: str, folder: Path, path: str) -> ModuleType:
             f"{path}: there is no {place.with_suffix('.py')}; a strategy's module is looked for in the settings file's folder"
         )
     known = sys.modules.get(top)
-    if (known is not None and not _is_of_a_user(known, folder)) or top in sys.stdlib_module_names:
+    if (known is not None and not _is_from(known, folder)) or top in sys.stdlib_module_names:
         raise SettingsError(f"{path}: the name {top} is taken by another module of the program; give the strategy's another name")
     try:
         with _found_in(folder):
@@ -114,11 +114,6 @@ def _found_in(folder: Path) -> Generator[None]:
         yield
     finally:
         sys.path.remove(str(folder))
-
-
-def _is_of_a_user(module: ModuleType, folder: Path) -> bool:
-    """Whether it was imported here, or lies in the folder."""
-    return getattr(module, _MARK, False) or _is_from(module, folder)
 
 
 def _is_from(module: ModuleType, folder: Path) -> bool:

@@ -7,10 +7,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from settings_files import WHOLE, load
+from settings_files import KNOWN, STRATEGIES, WHOLE, load
 
 from assembly.cycle_parts import cycle_terms, strategy_of
 from assembly.decoding import SettingsError
+from assembly.settings_loading import load_settings
 from assembly.strategies import StrategyKind
 
 OWN = WHOLE.replace('strategy = "sell_on_top"', 'strategy = "here.grid:Grid"') + "[cycles.btc.parameters]\nlines = 3\n"
@@ -82,6 +83,14 @@ def test_module_is_read_anew_with_the_settings(beside: Path) -> None:
     load(beside, OWN)
     write(beside, "spacing.py", "SPACING = 70\n")
     assert cycle_terms(load(beside, OWN), "btc").strategy.spacing == 70
+
+
+def test_program_s_own_modules_stay_as_they_are_where_the_settings_lie_beside_them(beside: Path) -> None:
+    before = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in ("assembly", "market", "actors")}
+    folder = Path(__file__).parents[2]
+    load_settings(folder / "config.toml", environment={}, known_exchanges=KNOWN, strategies=STRATEGIES)
+    load(beside, OWN)
+    assert all(sys.modules[name] is module for name, module in before.items())
 
 
 def test_two_cycles_share_one_class(beside: Path) -> None:
