@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import trio
 
 from market.clock import WallClock
 from market.symbol import Symbol
+from simulated.countdown import Countdowns
 from simulated.engine.invariants import check_invariants
 from simulated.engine.matching import MatchingEngine
 from simulated.engine.order import Order, Trade
@@ -73,6 +75,8 @@ class VenueControl:
         announce_shutdown: Callable[[], None],
     ) -> None:
         self.engine = engine
+        self.countdowns: Countdowns[Any] | None = None
+        """The dead-man's switches, where there are some."""
         self.faults = faults
         self._limits = limits
         self._driver = driver
@@ -135,6 +139,10 @@ class VenueControl:
     def requests_over_limits(self) -> dict[str, int]:
         """How many requests were refused because they exceeded the documented limits, by the limits' group."""
         return dict(self._limits.exceeded)
+
+    def switch_due_at(self) -> float | None:
+        """When the dead-man's switch fires, by Trio's clock; None if it is not armed."""
+        return None if self.countdowns is None else self.countdowns.due_at(self.main_account)
 
     def weight_of_requests(self) -> dict[str, int]:
         """What all requests so far count together, refused ones too, by the limits' group."""

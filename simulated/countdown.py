@@ -30,6 +30,10 @@ class Countdowns(Generic[Scope]):
         else:
             self._deadlines.pop(key, None)
 
+    def due_at(self, account: str) -> float | None:
+        """When the first of an account's switches fires, by Trio's clock; None if none is armed."""
+        return min((deadline for (name, _), deadline in self._deadlines.items() if name == account), default=None)
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Fire what is due, until cancelled."""
         task_status.started()

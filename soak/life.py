@@ -37,6 +37,7 @@ STOP_SLACK_SECONDS = 1.0
 CANCEL_SLACK_SECONDS = 6.0  # actors, accounts and feeds then stop one after the other, each with its own deadline
 # Requests that a fault has held up may still arrive, and must be refused then.
 SETTLE_SECONDS = 15.0
+SWITCH_SECONDS_TO_BE_ARMED = 20.0  # twice as long as it takes to be renewed
 SPELL_SECONDS = (15.0, 30.0, 60.0, 120.0)
 KINDS_IN_A_SPELL_MAX = 6
 CRASHES_IN_A_SPELL_MAX = 3  # more in a minute and the supervisor gives up, as it should
@@ -134,7 +135,9 @@ class Life:
         self._outcome.convergences += 1
         self._outcome.convergence_seconds_max = max(self._outcome.convergence_seconds_max, trio.current_time() - began_at)
         self._has_faults = False
-        await trio.sleep(rng.choice((5.0, 20.0, 60.0)))
+        await trio.sleep(quiet_seconds := rng.choice((5.0, 20.0, 60.0)))
+        if quiet_seconds >= SWITCH_SECONDS_TO_BE_ARMED:
+            self._watcher.look_at_switches()
 
     def _draw_strikes(self, rng: random.Random, seconds: float, *, is_first: bool) -> list[tuple[str, When, Strike]]:
         kinds = rng.sample(self._options.kinds, k=min(len(self._options.kinds), KINDS_IN_A_SPELL_MAX))

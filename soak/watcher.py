@@ -141,6 +141,17 @@ class Watcher:
         for text in too_large(self._world):
             self._say(text)
 
+    def look_at_switches(self) -> None:
+        """To be called after some quiet: where the exchange has a dead-man's switch, it is armed while orders of ours are open."""
+        for venue in self._world.venues.values():
+            seconds_min = venue.codec.capabilities.dead_mans_switch_seconds_min
+            if seconds_min is None or not self._world.is_running or self._world.runtime_is_stopping():
+                continue
+            due_at = venue.control.switch_due_at()
+            if due_at is None and venue.open_orders():
+                names = ", ".join(venue.client_order_id(order.client_id) for order in venue.open_orders())
+                self._say(f"{names} open at {venue.name}, and its dead-man's switch is not armed")
+
     # What the program says
 
     def _see(self, event: object) -> None:

@@ -71,6 +71,7 @@ class SimulatedGateioSpot(SimulatedServer):
             inject_crossed_update=public.push_crossed,
             announce_shutdown=private.announce_shutdown,
         )
+        self.control.countdowns = countdowns
 
     def rest_url(self, host: str, port: int) -> str:
         return f"http://{host}:{port}{PREFIX}"

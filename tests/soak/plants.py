@@ -303,6 +303,19 @@ PLANTS = (
         kind="skew_exchange_clock",
     ),
     Plant(
+        name="switch_not_renewed",
+        what="The exchange's dead-man's switch is armed once and never renewed",
+        changes=(
+            Change(
+                "actors/accounts/dead_mans_switch.py",
+                "            await trio.sleep(self._timeout_seconds / RENEWALS_PER_TIMEOUT)\n",
+                "            await trio.sleep_forever()\n",
+            ),
+        ),
+        seeds_max=25,
+        faults="exchange",
+    ),
+    Plant(
         name="stream_orders_unlimited",
         what="Orders over the private stream take no place in the rate limits",
         changes=(
@@ -345,6 +358,7 @@ INVARIANTS = (
     (r"two orders of [\w' ]+ are open|was accepted by \S+ while", "one intent, one live order"),
     (r"has or may yet sell", "nobody sells more than he bought"),
     (r"makes the exposure|reckons its exposure", "exposure within limits"),
+    (r"dead-man's switch is not armed", "the exchange's switch is armed while orders are open"),
     (r"after the gate of", "nothing leaves after the gate has closed"),
     (r"left while trading was|left and made the position larger", "nothing leaves in a state that forbids it"),
     (r"went on after a restart as", "states outlive a restart"),

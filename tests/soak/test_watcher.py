@@ -222,6 +222,18 @@ def test_ledger_that_forgets_no_ended_order_is_found(monkeypatch: pytest.MonkeyP
     assert "AccountLedger._ended_ids holds " in outcome.first_line
 
 
+@pytest.mark.parametrize("name", ["gateio_spot", "gateio_futures", "okx_spot"])
+def test_switch_that_is_not_renewed_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never_renew(*_: object) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.setattr("actors.accounts.dead_mans_switch.DeadMansSwitch.keep", never_renew)
+    monkeypatch.setattr("soak.life.SWITCH_SECONDS_TO_BE_ARMED", 5.0)
+    outcome = run_options(replace(quiet_world(name), hours=0.03))
+    assert outcome.verdict is Verdict.VIOLATION
+    assert f"open at {name}, and its dead-man's switch is not armed" in outcome.first_line
+
+
 def test_trade_that_the_journal_does_not_have_is_found_at_the_end() -> None:
     def trade_unseen(world: World) -> None:
         world.journal.rows("DELETE FROM fills")
