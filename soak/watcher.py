@@ -1,8 +1,8 @@
 """What must be true of a world at every moment, whatever goes wrong in it.
 
 It is checked against the exchanges' own state whenever the program reports anything, whenever an exchange accepts an order of
-ours, and every tenth of a second in between. What is said of orders that are live holds while the program lives: one that was
-killed has forgotten what it had not written, until its account is ready again.
+ours, and every tenth of a second in between if anything was told (every second if not). What is said of orders that are live holds
+while the program lives: one that was killed has forgotten what it had not written, until its account is ready again.
 """
 
 from __future__ import annotations
