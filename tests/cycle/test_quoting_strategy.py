@@ -325,6 +325,19 @@ def test_half_full_inventory_leans_prices_and_shrinks_what_leads_further() -> No
     assert quantities(wanted.quotes) == [D("0.000833"), D("0.001665")]
 
 
+def test_level_is_not_lifted_by_a_tick_when_more_inventory_leaves_the_first_level_on_its_own() -> None:
+    parameters = {
+        "bid_spread_fraction": D("0.00100083"),
+        "ask_spread_fraction": D("0.00099917"),
+        "levels": 4,
+        "level_spacing_fraction": D("0.10000003"),
+        "inventory_price_skew": D(1),
+    }
+    lighter, heavier = (prices(bids(plain(view_of(inventory=D(orders) / 60_000), **parameters))) for orders in ("0", "0.5"))
+    assert lighter[0] == heavier[0]
+    assert all(new <= old for new, old in zip(heavier, lighter, strict=True))
+
+
 def test_levels_shrink_in_number_on_the_side_that_leads_further() -> None:
     wanted = plain(view_of(inventory=D(-750) / 60_000), levels=4, inventory_level_skew=D(1), inventory_size_skew=D(0))
     assert (len(bids(wanted)), len(asks(wanted))) == (4, 1)

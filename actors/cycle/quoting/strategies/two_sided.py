@@ -162,7 +162,7 @@ class _SideBuilder:
     def _why_no_levels(self) -> str:
         if not self._level_count():
             return "inventory at its maximum"
-        first = self._first_price()
+        first = round_away(self._side, self._instrument, self._first_price())
         if self._is_out_of_band(first):
             return "price above its ceiling" if self._side is Side.BUY else "price under its floor"
         if not self._tradable(self._amount(0, first), first):
@@ -174,7 +174,8 @@ class _SideBuilder:
     def _levels(self) -> list[_Level]:
         """The side as it would be if nothing were live; levels that cannot be are left out."""
         levels: list[_Level] = []
-        first = price = self._first_price()
+        first = self._first_price()
+        price = round_away(self._side, self._instrument, first)
         step = distance = self._aim.centre_price * self._parameters.level_spacing_fraction
         factor = self._situation.inventory.size_factor(self._side, self._parameters.inventory_size_skew)
         for number in range(self._level_count()):
@@ -189,6 +190,7 @@ class _SideBuilder:
         return levels
 
     def _first_price(self) -> Decimal:
+        """Before it is rounded to a tick, so that the further levels follow the centre as closely as the first."""
         centre, tick = self._aim.centre_price, self._instrument.price_tick
         price = away(self._side, centre, centre * self._spread_fraction)
         if self._parameters.order_optimisation:
@@ -197,7 +199,7 @@ class _SideBuilder:
             widest = away(self._side, centre, centre * self._spread_fraction / both * self._parameters.spread_max_fraction)
             price = further(self._side, price, nearer(self._side, ahead, widest))
         touch = away(self._side, self._situation.book.best(self._side.opposite), tick)
-        return round_away(self._side, self._instrument, further(self._side, price, touch))
+        return further(self._side, price, touch)
 
     def _band_limit(self) -> Decimal | None:
         """Nothing is bought above it, or sold under it."""
