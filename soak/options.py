@@ -36,6 +36,7 @@ HAND_QUOTE_QUANTITY = Decimal(60)
 HAND_SHARE = 0.6
 # No exchange says for how long a client id is taken: for longer than something on the way would send a request again.
 CLIENT_ID_MEMORY_SECONDS = 30.0
+BUFFERS_BYTES = (64 * 1024, 64 * 1024, 2 * 1024)
 
 # Makers renew several quotes at a time, as those of real markets do: as much happens in the books, in fewer and larger messages.
 BTC = MarketSettings(maker_rate_per_second=1.5, maker_quotes_at_once=4)
@@ -112,6 +113,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     hands: tuple[Place, ...]
     private_lines: tuple[str, ...]
     orders_by_rest: bool
+    buffer_bytes: int
+    """What waits on each way of a connection: where it is little, an exchange soon gives up a client that does not read."""
     flatten_on_stop: bool
     kinds: tuple[str, ...]
     sure_kind: str | None
@@ -153,7 +156,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             f"cycles: {', '.join(map(str, self.cycles))}; rounds each: {self.rounds or 'no end'}",
             f"hands: {', '.join(f'{place.cycle} in {place.symbol} at {place.exchange}' for place in self.hands) or 'none'}",
             f"private lines of their own: {', '.join(self.private_lines) or 'none'}; orders by REST: {self.orders_by_rest}; "
-            f"flatten on stop: {self.flatten_on_stop}",
+            f"flatten on stop: {self.flatten_on_stop}; buffers: {self.buffer_bytes} bytes",
             f"faults: {', '.join(self.kinds) or 'none'}",
             *([] if self.plan is None else [f"only these spells and strikes: {format_plan(self.plan)}"]),
         ]
@@ -228,6 +231,7 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
         private_lines=private_lines,
         orders_by_rest=rng.random() < 0.2,
         flatten_on_stop=rng.random() < 0.3,
+        buffer_bytes=rng.choice(BUFFERS_BYTES),
         kinds=tuple(sorted({*rng.sample(usable, k=min(len(usable), rng.choice(KINDS_AT_ONCE))), *([sure_kind] if sure_kind else [])})),
         sure_kind=sure_kind,
         places=tuple(places),

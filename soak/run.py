@@ -59,6 +59,7 @@ async def _world(options: Options, outcome: Outcome, folder: Path, watch: Callab
             exchange_name=first,
             other_exchanges=others,
             journal=WorldJournal(folder / "journal.db"),
+            buffer_bytes=options.buffer_bytes,
         )
         with world.machine.install():
             for venue in world.venues.values():

@@ -109,6 +109,7 @@ class World:
         exchange_name: str = "gateio_spot",
         other_exchanges: Sequence[str] = (),
         journal: WorldJournal | None = None,
+        buffer_bytes: int = 64 * 1024,
     ) -> None:
         self.seed = seed
         self.exchange_name = exchange_name
@@ -120,7 +121,7 @@ class World:
         """What the program takes for the time."""
         self.wire_events = 0
         self.wire_checksum = 0
-        self.network = SimulatedNetwork(random.Random(f"{seed}:network"), trace=self._count_wire_event)
+        self.network = SimulatedNetwork(random.Random(f"{seed}:network"), buffer_bytes=buffer_bytes, trace=self._count_wire_event)
         self.machine = Machine(self.network)
         self.venues = {exchange_name: Venue(exchange_name, account=ACCOUNT, host=HOST, address=ADDRESS)}
         for number, name in enumerate(other_exchanges):
