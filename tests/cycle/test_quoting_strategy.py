@@ -336,6 +336,10 @@ def test_level_is_not_lifted_by_a_tick_when_more_inventory_leaves_the_first_leve
     lighter, heavier = (prices(bids(plain(view_of(inventory=D(orders) / 60_000), **parameters))) for orders in ("0", "0.5"))
     assert lighter[0] == heavier[0]
     assert all(new <= old for new, old in zip(heavier, lighter, strict=True))
+    held = [view_of(inventory=D(orders) / 60_000, book=book_of(BTC, half_spread_ticks=700)) for orders in ("0", "0.5")]
+    parameters |= {"order_optimisation": True, "level_spacing_fraction": D("0.10000001")}
+    lighter, heavier = (prices(bids(plain(view, **parameters))) for view in held)
+    assert heavier == lighter  # both a tick ahead of the others
 
 
 def test_levels_shrink_in_number_on_the_side_that_leads_further() -> None:

@@ -176,7 +176,8 @@ class _SideBuilder:
         levels: list[_Level] = []
         first = self._first_price()
         price = round_away(self._side, self._instrument, first)
-        step = distance = self._aim.centre_price * self._parameters.level_spacing_fraction
+        # Of the reference price: of the centre, which leans, it would let a level of an eased side move against the inventory.
+        step = distance = self._situation.reference_price * self._parameters.level_spacing_fraction
         factor = self._situation.inventory.size_factor(self._side, self._parameters.inventory_size_skew)
         for number in range(self._level_count()):
             if number:
@@ -190,7 +191,7 @@ class _SideBuilder:
         return levels
 
     def _first_price(self) -> Decimal:
-        """Before it is rounded to a tick, so that the further levels follow the centre as closely as the first."""
+        """Not yet on a tick."""
         centre, tick = self._aim.centre_price, self._instrument.price_tick
         price = away(self._side, centre, centre * self._spread_fraction)
         if self._parameters.order_optimisation:
