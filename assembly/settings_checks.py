@@ -409,4 +409,5 @@ def _open_accounts(
                     api_passphrase=credential.passphrase,
                 )
             )
-    return replace(exchange, simulation=replace(exchange.simulation, accounts=tuple(opened)))
+    # One that only shows its books (`reference_exchange`) has the account that every simulation has, and nobody trades with it.
+    return replace(exchange, simulation=replace(exchange.simulation, accounts=tuple(opened) or exchange.simulation.accounts))

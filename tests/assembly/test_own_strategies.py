@@ -200,6 +200,11 @@ def test_reference_market_may_be_on_an_exchange_without_an_account_or_another_on
     assert load(tmp_path, QUOTING).reference_of("btc") is None
 
 
+def test_embedded_exchange_that_only_shows_its_books_can_be_served(tmp_path: Path) -> None:
+    settings = load(tmp_path, QUOTING + 'reference_exchange = "okx_spot"\n[exchanges.okx_spot]\nmode = "simulated"\n')
+    assert [len(exchange.simulation.accounts) for exchange in settings.exchanges.values()] == [1, 1]
+
+
 def test_terms_have_what_the_cycle_s_keys_say(tmp_path: Path) -> None:
     text = QUOTING + "tick_seconds = 0.1\nreact_to_move_fraction = 0\nreact_to_fills = false\nlimits = { net_buy_max = 2 }\n"
     settings = load(tmp_path, text)

@@ -9,14 +9,14 @@ import pytest
 import trio
 from msgspec.structs import replace
 from quoting_desk import ACCOUNT, EXCHANGE, OWN_MARKET, Desk, ScriptedStrategy
-from quoting_samples import BTC_USDT, ask, bid
+from quoting_samples import BTC_USDT, RULES, ask, bid
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.cycle.quoting.actor import COMMAND_LIFETIME_SECONDS, Market
 from actors.cycle.quoting.contract import QuotingView, StrategyFailed, Wanted
 from actors.cycle.quoting.limits import StrategyLimits
 from actors.cycle.quoting.memory import ENDED_ORDERS_KEPT_MAX
-from market.events import Side, TradeHappened
+from market.events import InstrumentListed, Side, TradeHappened
 from orders.commands import AmendOrders, CancelOrders, PlaceOrders
 from orders.events import AccountLost, AccountReady, BalanceChanged
 from orders.life_cycle import OrderState
@@ -206,17 +206,19 @@ async def test_replacement_follows_the_end_of_what_it_replaces_without_waiting_f
 # Commands on their way
 
 
-async def test_no_decision_is_made_while_an_order_is_on_its_way_to_the_account(patient: Desk, autojump_clock: object) -> None:
-    patient.account.deaf_to = {PlaceOrders}
-    async with patient.open():
+@pytest.mark.parametrize("tick_seconds", [LONG_TICK_SECONDS, 0.1])
+async def test_no_decision_is_made_while_an_order_is_on_its_way_to_the_account(tick_seconds: float, autojump_clock: object) -> None:
+    desk = Desk(tick_seconds=tick_seconds)
+    desk.account.deaf_to = {PlaceOrders}
+    async with desk.open():
         await trio.sleep(1.0)
-        assert len(patient.strategy.views) == 1
-        patient.tell_book(150.0)
+        assert len(desk.strategy.views) == 1
+        desk.tell_book(150.0)
         await trio.sleep(0.5)
-        assert len(patient.strategy.views) == 1
-        patient.account.deaf_to = set()
+        assert len(desk.strategy.views) == 1
+        desk.account.deaf_to = set()
         await trio.sleep(COMMAND_LIFETIME_SECONDS)
-        assert len(patient.account.live()) == 2, "an account that never spoke of it has not read it: they are placed anew"
+        assert len(desk.account.live()) == 2, "an account that never spoke of it has not read it: they are placed anew"
 
 
 async def test_amendment_that_the_account_says_nothing_of_is_given_up_for_a_replacement(autojump_clock: object) -> None:
@@ -371,12 +373,14 @@ async def test_strategy_that_gives_up_ends_the_cycle(autojump_clock: object) -> 
     assert isinstance(desk.error, StrategyFailed)
 
 
-async def test_books_of_other_markets_are_not_taken_for_its_own(autojump_clock: object) -> None:
+async def test_books_and_rules_of_other_markets_are_not_taken_for_its_own(autojump_clock: object) -> None:
     desk = Desk()
     async with desk.open():
         await trio.sleep(0.5)
         desk.tell_book(500.0, exchange="mexc_spot")
+        desk.tell(InstrumentListed(replace(RULES, exchange="mexc_spot")))
         await trio.sleep(2.0)
         book = desk.strategy.views[-1].book
         assert book is not None
+        assert desk.strategy.views[-1].instrument.exchange == EXCHANGE
         assert Market(book.exchange, book.symbol) == OWN_MARKET

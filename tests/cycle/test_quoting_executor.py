@@ -11,6 +11,7 @@ from quoting_samples import around, ask, bid, live
 from actors.cycle.quoting.contract import Quote, Tolerance, Wanted
 from actors.cycle.quoting.executor import Plan, plan
 from actors.cycle.quoting.funds import Funds
+from actors.cycle.quoting.limits import Room, SideRoom
 from market.events import Side
 from orders.life_cycle import OrderState
 from orders.order import Order, UnseenAmendment
@@ -239,6 +240,21 @@ def test_levels_that_funds_do_not_cover_are_left_out_the_highest_first() -> None
     assert placed(found) == [("b0", Decimal(100)), ("s0", Decimal(101)), ("b1", Decimal(99))]
     kept = [live("b0", "100"), live("b1", "99"), live("s0", "101")]
     assert plan(wanted, kept, around(funds=Funds(quote_available=Decimal(51), base_available=Decimal(0)))) == Plan()
+
+
+def test_level_is_left_out_with_all_that_are_higher_even_where_those_are_smaller() -> None:
+    wanted = want(bid("100"), bid("99", "0.1", level=1))
+    assert plan(wanted, [], around(funds=Funds(quote_available=Decimal(60)))).places == ()
+
+
+def test_nothing_is_placed_that_does_not_fit_within_the_limits_beside_what_may_still_fill() -> None:
+    leaving = live("b0", "99.5", state=OrderState.PENDING_CANCEL, cancel_wanted=True)
+    wanted = want(bid("100"), bid("99", level=1))
+    found = plan(wanted, [leaving], replace(around(), room=Room(buy=SideRoom(Decimal("1.5"), "net_buy_max"))))
+    assert (found.places, found.is_waiting) == ((), True)
+    ended = replace(leaving, state=OrderState.CANCELLED)
+    found = plan(wanted, [ended], replace(around(), room=Room(buy=SideRoom(Decimal("1.5"), "net_buy_max"))))
+    assert placed(found) == [("b0", Decimal(100))]
 
 
 def test_higher_level_is_cancelled_for_the_best_one_that_lacks_what_it_holds_and_not_put_back() -> None:
