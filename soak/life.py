@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection
+from math import inf
 
 import trio
 
@@ -268,6 +269,9 @@ class Life:
     async def _stop_at_the_end(self) -> None:
         world = self._world
         await self._convergence.wait(within_seconds=CONVERGENCE_SECONDS_MAX)
+        while (seconds := self._seconds_until_payment()) < STOP_DEADLINE_SECONDS + SETTLE_SECONDS:
+            await trio.sleep(max(0.0, seconds) + 1.0)  # or else it came when nobody is there any more to learn of it
+            await self._convergence.wait(within_seconds=CONVERGENCE_SECONDS_MAX)
         self._watcher.look_at_memory()
         self._is_closing = True
         world.stop("the world's time is over")
@@ -278,3 +282,13 @@ class Life:
             if self._explanations.explains_disagreement() is None:
                 world.fail(f"stopped while nothing was wrong, and the exit status is {status}")
         await world.settle(SETTLE_SECONDS)
+
+    def _seconds_until_payment(self) -> float:
+        """Until funding is due for the next time anywhere."""
+        due = [
+            venue.control.engine.next_funding_milliseconds(symbol)
+            for venue in self._world.venues.values()
+            if venue.trades_contracts
+            for symbol in venue.control.engine.instruments
+        ]
+        return (min(due) - self._world.wall_clock.milliseconds()) / 1000 if due else inf

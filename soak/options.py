@@ -20,7 +20,7 @@ from assembly.settings import AccountSettings, CycleSettings, LimitSettings, Run
 from market.symbol import Symbol, parse_symbol
 from orders.reports import MarginMode
 from simulated.settings import AccountSettings as SimulatedAccount
-from simulated.settings import MarketSettings, SimulationSettings
+from simulated.settings import ContractSettings, MarketSettings, SimulationSettings
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Place
 from soak.plan import Plan, format_plan
@@ -33,7 +33,8 @@ CYCLE_NAMES = ("one", "two", "three", "four")
 # Twice what the cycles may want would pass a limit that is this many times as high: a buy that is made twice is too much.
 LIMIT_FACTOR = Decimal("1.8")
 HAND_QUOTE_QUANTITY = Decimal(60)
-HAND_SHARE = 0.6
+FUNDING_INTERVALS_SECONDS = (120, 600, 28_800)
+HAND_SHARE = 0.6  # of the worlds that trade assets
 # No exchange says for how long a client id is taken: for longer than something on the way would send a request again.
 CLIENT_ID_MEMORY_SECONDS = 30.0
 BUFFERS_BYTES = (64 * 1024, 64 * 1024, 2 * 1024)
@@ -252,7 +253,9 @@ def _behaviour(market: MarketSettings, regime: str, traded: Set[Symbol]) -> dict
 
 
 def _draw_simulation(rng: random.Random, seed: int, regime: str, *, traded: Set[Symbol]) -> SimulationSettings:
-    markets = tuple(msgspec.structs.replace(market, **_behaviour(market, regime, traded)) for market in (BTC, ETH))
+    # As often as the exchanges themselves, or so often that a world meets it.
+    funding = ContractSettings(funding_interval_seconds=random.Random(f"{seed}:funding").choice(FUNDING_INTERVALS_SECONDS))
+    markets = tuple(replace(market, contract=funding, **_behaviour(market, regime, traded)) for market in (BTC, ETH))
     return SimulationSettings(
         seed=seed,
         markets=markets,
