@@ -13,7 +13,6 @@ from soak.outcome import count
 
 _WRONG = "it would be open there and have ended here, which is a violation by itself"
 _SAME_WORDS = "a simulated exchange words the end of an order in the same way wherever it tells of it"
-_RESTS = "what is amended rests, and no simulated exchange expires an order that rests"
 _TOGETHER = (
     "whatever loses the answer to a cancellation asked for after an amendment loses the amendment's, too, or waits longer: "
     "the fate is not unknown while the amendment is still to be answered"
@@ -32,8 +31,6 @@ UNREACHABLE: MappingProxyType[tuple[OrderState, OrderInput], str] = MappingProxy
             _s.PENDING_AMEND,
             _i.SAID_FORGOTTEN,
         ): "an amendment is answered, or given up, before its order could be forgotten and believed absent",
-        (_s.PENDING_AMEND, _i.SAID_EXPIRED): _RESTS,
-        (_s.EXPIRED, _i.AMEND_ENDED): _RESTS,
         (_s.OPEN, _i.AMEND_ENDED): _TOGETHER,
         (_s.PARTIALLY_FILLED, _i.AMEND_ENDED): _TOGETHER,
         (_s.UNKNOWN, _i.AMEND_ENDED): _TOGETHER,
