@@ -105,8 +105,8 @@ def _cycle_cells(cycle: CycleStatus) -> tuple[str, ...]:
         cycle.name,
         cycle.symbol,
         cycle.account,
-        f"#{cycle.round}{f' of {cycle.rounds_wanted}' if cycle.rounds_wanted else ''}",
-        str(cycle.rounds_completed),
+        f"#{cycle.round}{f' of {cycle.rounds_wanted}' if cycle.rounds_wanted else ''}" if cycle.round else "-",
+        str(cycle.rounds_completed) if cycle.round else "-",
         cycle.state.value,
         cycle.phase,
     )

@@ -119,7 +119,8 @@ def _cycle_started(fields: Fields) -> str:
 
 
 def _cycle_phase_changed(fields: Fields) -> str:
-    return f"cycle={fields['cycle']} #{fields['number']} {fields['phase']}"
+    number = f"#{fields['number']} " if fields["number"] else ""  # a quoting cycle has no rounds
+    return f"cycle={fields['cycle']} {number}{fields['phase']}"
 
 
 def _cycle_reconciled(fields: Fields) -> str:

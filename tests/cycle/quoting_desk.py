@@ -46,6 +46,8 @@ class ScriptedAccount:
     def __init__(self, commands: BoundedReceiver[AccountCommand], tell: Callable[[CycleInput], None]) -> None:
         self.received: list[tuple[float, AccountCommand]] = []
         self.deaf_to: set[type[AccountCommand]] = set()
+        self.at_work = trio.Event()
+        self.at_work.set()
         self.refuses: Callable[[OrderRequest], bool] = lambda request: False
         self.refuses_amendments = False
         self.orders: dict[str, Order] = {}
@@ -54,6 +56,7 @@ class ScriptedAccount:
 
     async def run(self) -> None:
         async for command in self._commands:
+            await self.at_work.wait()
             self.received.append((trio.current_time(), command))
             if type(command) not in self.deaf_to:
                 self.carry_out(command)
@@ -142,6 +145,7 @@ class Desk:
         may_amend: bool = False,
         book_age_seconds_max: float = 3600.0,
         reference: Market | None = None,
+        commands_capacity: int = 8,
         **terms: Any,
     ) -> None:
         self.strategy = strategy or ScriptedStrategy()
@@ -162,11 +166,15 @@ class Desk:
         ends: tuple[LatestSender[CycleInput], LatestReceiver[CycleInput]] = open_latest(inbox_key, 1000)
         self._inbox_sender, self.inbox = ends
         self._commands_sender: BoundedSender[AccountCommand]
-        self._commands_sender, commands = open_bounded[AccountCommand](8)
+        self._commands_sender, commands = open_bounded[AccountCommand](commands_capacity)
         self.account = ScriptedAccount(commands, self.tell)
         self._nursery: trio.Nursery | None = None
         self._life = trio.CancelScope()
         self._ended = trio.Event()
+
+    @property
+    def commands_pending(self) -> int:
+        return self._commands_sender.statistics().used
 
     def tell(self, news: CycleInput) -> None:
         self._inbox_sender.send_nowait(news)

@@ -12,7 +12,7 @@ from quoting_desk import ACCOUNT, EXCHANGE, OWN_MARKET, Desk, ScriptedStrategy
 from quoting_samples import BTC_USDT, RULES, ask, bid
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.cycle.quoting.actor import COMMAND_LIFETIME_SECONDS, Market
+from actors.cycle.quoting.actor import COMMAND_LIFETIME_SECONDS, COMMANDS_UNREAD_MAX, Market
 from actors.cycle.quoting.contract import QuotingView, StrategyFailed, Wanted
 from actors.cycle.quoting.limits import StrategyLimits
 from actors.cycle.quoting.memory import ENDED_ORDERS_KEPT_MAX
@@ -219,6 +219,21 @@ async def test_no_decision_is_made_while_an_order_is_on_its_way_to_the_account(t
         desk.account.deaf_to = set()
         await trio.sleep(COMMAND_LIFETIME_SECONDS)
         assert len(desk.account.live()) == 2, "an account that never spoke of it has not read it: they are placed anew"
+
+
+async def test_account_that_reads_nothing_is_not_asked_over_and_over(autojump_clock: object) -> None:
+    desk = Desk(commands_capacity=64)
+    async with desk.open():
+        await trio.sleep(5.0)
+        desk.account.at_work = trio.Event()
+        desk.tell(AccountLost(ACCOUNT, "it is being restarted"))
+        desk.strategy.wanted = Wanted()
+        await trio.sleep(1000.0)
+        assert desk.commands_pending <= COMMANDS_UNREAD_MAX
+        assert desk.strategy.views[-1].now == pytest.approx(trio.current_time(), abs=1.0), "it goes on deciding"
+        desk.account.at_work.set()
+        await trio.sleep(5.0)
+        assert desk.account.live() == []
 
 
 async def test_amendment_that_the_account_says_nothing_of_is_given_up_for_a_replacement(autojump_clock: object) -> None:

@@ -51,6 +51,8 @@ from orders.tally import Tally, TallyChanged
 
 # A command that waited longer than this was decided on a market that is gone.
 COMMAND_LIFETIME_SECONDS = 2.0
+# An account that leaves so many unread is not at work: what was asked stands, and more of it would only fill its queue.
+COMMANDS_UNREAD_MAX = 16
 # Balances follow the orders that changed them within this, or not at all.
 FUNDS_LAG_SECONDS = 0.5
 # An account that restarts does not answer what its last incarnation was asked; then it is asked again.
@@ -297,6 +299,8 @@ class QuotingActor:
 
     async def _carry_out(self, found: Plan) -> None:
         """Cancels first. What is sent is remembered only then: a cancelled send has sent nothing."""
+        if self._commands.statistics().used >= COMMANDS_UNREAD_MAX:
+            return
         until = trio.current_time() + COMMAND_LIFETIME_SECONDS
         memory = self._memory
         if found.cancels:
