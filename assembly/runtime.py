@@ -260,10 +260,11 @@ class Runtime:
             self._notifying.note(stopping)
         self._outer_report(stopping)
         deadline = trio.current_time() + deadline_seconds
-        for parts in self.tree.accounts.values():
-            parts.closer.end_before(deadline - len(self.tree.exchanges) * CONNECTION_STOP_SECONDS)
-        connections = len(self.tree.accounts) + len(self.tree.exchanges) + (2 if self._notifying is not None else 0)
-        tree_seconds = TREE_STOP_SECONDS + connections * CONNECTION_STOP_SECONDS
+        stop_later = len(self.tree.exchanges) + (2 if self._notifying is not None else 0)
+        # Children stop in reverse: after an account those before it, and then whatever is no account.
+        for accounts_before, parts in enumerate(self.tree.accounts.values()):
+            parts.closer.end_before(deadline - (accounts_before + stop_later) * CONNECTION_STOP_SECONDS)
+        tree_seconds = TREE_STOP_SECONDS + (len(self.tree.accounts) + stop_later) * CONNECTION_STOP_SECONDS
         with trio.move_on_after(max(deadline_seconds - tree_seconds, deadline_seconds / 2)):
             async with trio.open_nursery() as nursery:
                 for parts in self.tree.accounts.values():

@@ -15,6 +15,7 @@ from test_following_the_market import NO_TAKERS, exchange_id, is_sell, placed_se
 from world import BTC_USDT, HOST, World, run_world, scenario
 
 from actors.accounts.actor import BEING_ALONE
+from actors.accounts.credential import Credential
 from actors.accounts.events import AccountDisconnected, AccountReconciled, AccountTrouble, ClockOffsetMeasured
 from actors.cycle.sell_on_top import SellOnTopParameters
 from assembly.presenter.report import ExitStatus
@@ -341,3 +342,24 @@ def test_account_is_ready_over_a_line_on_which_every_answer_takes_seconds_withou
         await world.end()
 
     run_world(body, seed=302, simulation=NO_TAKERS, latency_seconds=(1.0, 1.5), exchange_name="okx_swap")
+
+
+FIVE = tuple(
+    AccountSettings(name=name, user_id=number, api_key=f"simulated-key-{name}", api_secret=f"simulated-secret-{name}")
+    for number, name in enumerate(("main", "second", "third", "fourth", "fifth"), start=10_000_001)
+)
+
+
+@scenario(seed=9121, simulation=SimulationSettings(markets=NO_TAKERS.markets, accounts=FIVE))
+async def test_stop_of_many_accounts_keeps_its_deadline_when_the_exchange_falls_silent_after_their_orders_have_ended(world: World) -> None:
+    others = {one.name: Credential(key=one.api_key, secret=one.api_secret, passphrase=one.api_passphrase) for one in FIVE[1:]}
+    await world.start(cycles=0, names=("btc", *others), other_accounts=others)
+    await placed_sell(world, len(FIVE))
+    world.stop()
+    stopped_at = trio.current_time()
+    await world.wait_for(OrderEnded, is_sell, count=len(FIVE))
+    world.network.stall(HOST)
+    report = await world.ended()
+    assert report is not None
+    assert report.exit_status is ExitStatus.CLEAN
+    assert trio.current_time() - stopped_at <= 10.0
