@@ -44,7 +44,8 @@ class BookKeeper:
     Freshness. Gate.io and most others push nothing while a book does not change, so silence proves neither that a quiet
     book is still true nor that it is not. A book is *proven* at the moment when a delta was applied to it, or when a REST
     snapshot that bears the very sequence number of the local book was asked for (`max_age_seconds` / 2 after the last
-    proof); a snapshot with the very same levels proves it, too. A proof by REST is published anew, with its time, so that a
+    proof); a snapshot with the very same levels proves it, too. One that bears the number and has other levels where the book
+    is published shows it to be wrong: it is lost and fetched anew. A proof by REST is published anew, with its time, so that a
     reader's own rule on age holds for quiet books.
     A snapshot that is ahead gives the stream `mismatch_grace_seconds` to catch up; if it does not, the subscription is
     dead though the socket lives: the book is lost and fetched anew, and when it happens again soon the connection is ended.
@@ -207,7 +208,11 @@ class BookKeeper:
             snapshot = await self._ask_snapshot(book)
             if not book.is_whole or synchroniser.generation != generation or book.proven_at >= asked_at:
                 return
-            if snapshot.sequence == synchroniser.book.sequence or _shows(snapshot, synchroniser.book):
+            is_same_change = snapshot.sequence == synchroniser.book.sequence
+            if is_same_change and not _shows(snapshot, synchroniser.book, levels_max=self._settings.depth_levels):
+                self._give_up_wrong_book(book)
+                return
+            if is_same_change or _shows(snapshot, synchroniser.book):
                 book.proven_at = asked_at
                 if synchroniser.book.has_both_sides:
                     self._publish(book)
@@ -230,14 +235,19 @@ class BookKeeper:
         else:
             self._carry_out(book, book.synchroniser.discard(LossKind.STALE, reason), now)
 
+    def _give_up_wrong_book(self, book: TrackedBook) -> None:
+        """A change was numbered rightly and told wrongly, or lost on our side: no later number would ever show it."""
+        reason = f"wrong: the exchange's levels at {book.synchroniser.book.sequence} are not ours"
+        self._carry_out(book, book.synchroniser.discard(LossKind.WRONG, reason), trio.current_time())
 
-def _shows(snapshot: BookSnapshotDecoded, book: OrderBook) -> bool:
-    """Whether a snapshot holds the very levels of `book`, as far down as it goes.
+
+def _shows(snapshot: BookSnapshotDecoded, book: OrderBook, *, levels_max: int | None = None) -> bool:
+    """Whether a snapshot holds the very levels of `book`, as far down as it goes, or as `levels_max`.
 
     Some exchanges count changes that their stream does not push (there and back within its interval), or do not number REST's answers.
     """
-    bids, asks = book.top(max(len(snapshot.bids), len(snapshot.asks)))
-    return bids == tuple(snapshot.bids) and asks == tuple(snapshot.asks)
+    bids, asks = book.top(levels_max or max(len(snapshot.bids), len(snapshot.asks)))
+    return bids == tuple(snapshot.bids[:levels_max]) and asks == tuple(snapshot.asks[:levels_max])
 
 
 async def ask(rest: PublicRest, codec: FeedCodec, request: PublicRequest, timeout_seconds: float) -> bytes:

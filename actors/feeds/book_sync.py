@@ -89,6 +89,7 @@ class LossKind(enum.Enum):
     GAP = "gap"
     CROSSED = "crossed"
     CHECKSUM = "checksum"
+    WRONG = "wrong"
     BAD_FRAME = "bad_frame"
     STALE = "stale"
     DISCONNECTED = "disconnected"

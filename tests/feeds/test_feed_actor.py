@@ -404,6 +404,27 @@ async def test_dead_subscription_is_noticed_and_ends_the_connection_when_it_repe
     assert "the stream of BTC/USDT is silent" in disconnected.reason
 
 
+async def test_quiet_book_whose_levels_are_not_the_exchanges_under_the_same_number_is_fetched_anew(
+    autojump_clock: MockClock, world: World
+) -> None:
+    await start_synchronised(world)
+    theirs = world.gate.books["BTC_USDT"]
+    theirs.bids["99"] = "4"  # without a number of its own: a change that the stream has told wrongly
+    lost = await world.inbox.wait(BookLost)
+    assert lost.reason == "wrong: the exchange's levels at 1000 are not ours"
+    book = await world.inbox.wait(BookChanged, since=len(world.inbox.events))
+    assert (book.sequence, book.best_bid) == (1000, (99.0, 4.0))
+    await trio.sleep(20)
+    assert [report.kind for report in world.reported(BookDiscarded)] == [LossKind.WRONG]
+
+
+async def test_quiet_book_that_differs_only_below_what_is_published_is_kept(autojump_clock: MockClock, world: World) -> None:
+    await start_synchronised(world, depth_levels=1)
+    world.gate.books["BTC_USDT"].bids["98"] = "4"
+    await trio.sleep(20)
+    assert not world.inbox.about(BTC_USDT, (BookLost,))
+
+
 async def test_slow_proof_of_a_quiet_book_is_dated_from_when_it_was_asked_for(autojump_clock: MockClock, world: World) -> None:
     await start_synchronised(world)
     world.gate.rest_delay_seconds = 2.0
