@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import trio
 
-from market.events import BookChanged, BookLost
+from market.events import BookChanged, BookLost, Side
 from market.symbol import Symbol
 from orders.events import AccountLost, AccountReady, OrderEnded, OrderFilled, OrderPlaced
 from orders.life_cycle import OrderState
@@ -15,6 +15,7 @@ from orders.states import TradingState
 from soak.ending import Explanations
 from soak.money import Money
 from soak.options import Options
+from soak.quoting import QuotingFacts
 from soak.world import World
 
 LOOK_SECONDS = 0.25
@@ -23,15 +24,18 @@ LOOK_SECONDS = 0.25
 class Convergence:
     """Follows one world, whose program has not started yet."""
 
-    def __init__(self, world: World, options: Options, explanations: Explanations, money: Mapping[str, Money]) -> None:
+    def __init__(
+        self, world: World, options: Options, explanations: Explanations, money: Mapping[str, Money], quoting: QuotingFacts
+    ) -> None:
         self._world = world
         self._options = options
         self._explanations = explanations
         self._money = money
+        self._quoting = quoting
         self._ready: set[str] = set()
         self._finished: set[str] = set()
         self._book_at: dict[tuple[str, Symbol], float] = {}
-        self._moved_at: dict[str, float] = {}
+        self._moved_at: dict[tuple[str, Side], float] = {}
         world.observers.append(self._see)
 
     def run_begins(self) -> None:
@@ -65,7 +69,7 @@ class Convergence:
             case CycleFinished():
                 self._finished.add(event.cycle)
             case OrderPlaced() | OrderFilled() | OrderEnded():
-                self._moved_at[event.order.request.owner] = now
+                self._moved_at[event.order.request.owner, event.order.request.side] = now
             case _:
                 pass
 
@@ -100,10 +104,17 @@ class Convergence:
             if self._book_at.get((place.exchange, place.symbol), -1.0) < since:
                 return f"there is no book of {place.symbol} from {place.exchange}"
             venue = place.venue(world)
-            rests = any(venue.owner(order.client_id) == place.cycle for order in venue.open_orders())
-            if not rests and self._moved_at.get(place.cycle, -1.0) < since:
+            sides = {order.side for order in venue.open_orders() if venue.owner(order.client_id) == place.cycle}
+            sides |= {side for side in Side if self._moved_at.get((place.cycle, side), -1.0) >= since}
+            if cycle.quotes and len(sides) < len(Side):
+                wanted = self._quoting.sides_wanted(cycle)
+                if isinstance(wanted, str):
+                    return wanted
+                if missing := sorted(side.value for side in wanted - sides):
+                    return f"the cycle {place.cycle} does not quote: its strategy wants to {' and '.join(missing)}"
+            elif not sides:
                 return f"the cycle {place.cycle} does not quote"
-        return ""
+        return self._quoting.wrong_tally()
 
     def _has_given_up(self) -> bool:
         """Whether a person must look first, and lost records explain it: every cycle has ended, and would again."""

@@ -54,7 +54,7 @@ class Life:
         self._explanations = Explanations()
         self._watcher = Watcher(world, options, self._explanations)
         self._money = {name: Money(venue) for name, venue in world.venues.items()}
-        self._convergence = Convergence(world, options, self._explanations, self._money)
+        self._convergence = Convergence(world, options, self._explanations, self._money, self._watcher.quoting)
         self._is_closing = False
         self._has_faults = False
         self._restart_rng = random.Random(f"{world.seed}:restarts")

@@ -6,7 +6,7 @@ Each seed switches on a random subset of the kinds: runs with few kinds get deep
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -14,9 +14,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from actors.cycle.sell_on_top import SellOnTopParameters
 from assembly.registry import EXCHANGES
-from assembly.settings import AccountSettings, CycleSettings, LimitSettings, RuntimeSettings, Settings
+from assembly.settings import AccountSettings, LimitSettings, RuntimeSettings, Settings
 from market.symbol import Symbol, parse_symbol
 from orders.reports import MarginMode
 from simulated.settings import AccountSettings as SimulatedAccount
@@ -24,6 +23,7 @@ from simulated.settings import ContractSettings, MarketSettings, SimulationSetti
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Place
 from soak.plan import Plan, format_plan
+from soak.strategies import Cycle, draw_cycle_of_rounds, draw_quoting_cycle
 from soak.world import World
 
 STOP_DEADLINE_SECONDS = 10.0
@@ -35,6 +35,8 @@ LIMIT_FACTOR = Decimal("1.8")
 HAND_QUOTE_QUANTITY = Decimal(60)
 FUNDING_INTERVALS_SECONDS = (120, 600, 28_800)
 HAND_SHARE = 0.6  # of the worlds that trade assets
+QUOTING_SHARE = 0.5
+OPEN_ORDERS_MAX = 80  # five quotes a side of four cycles, those that hang, and a hand's
 # No exchange says for how long a client id is taken: for longer than something on the way would send a request again.
 CLIENT_ID_MEMORY_SECONDS = 30.0
 BUFFERS_BYTES = (64 * 1024, 64 * 1024, 2 * 1024)
@@ -71,30 +73,6 @@ REGIMES: MappingProxyType[str, Mapping[str, Any]] = MappingProxyType(
 
 # A market in which no cycle trades is there, and nearly still: nobody of ours sees who comes to it, and each of them takes time.
 NOBODYS: MappingProxyType[str, float] = MappingProxyType({"maker_rate_per_second": 0.1, "taker_rate_per_second": 0.05})
-
-
-def _sell_on_top(rng: random.Random) -> SellOnTopParameters:
-    return SellOnTopParameters(
-        reprice_interval_seconds=rng.choice((0.0, 0.2, 1.0, 5.0)),
-        retry_seconds=rng.choice((0.2, 1.0)),
-        price_offset_ticks=rng.choice((0, 1, 1, 5)),
-    )
-
-
-STRATEGY_PARAMETERS: MappingProxyType[str, Callable[[random.Random], object]] = MappingProxyType({"sell_on_top": _sell_on_top})
-"""How each registered strategy's parameters are drawn."""
-
-
-class Cycle(msgspec.Struct, frozen=True, kw_only=True):
-    """One cycle of the program."""
-
-    place: Place
-    strategy: str
-    parameters: Any
-    quote_quantity: Decimal
-
-    def __str__(self) -> str:
-        return f"{self.place.cycle} ({self.strategy}, {self.quote_quantity} in {self.place.symbol} at {self.place.exchange})"
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +115,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         if strange or not names:
             raise ValueError(f"this world has the cycles {', '.join(self.cycle_names)}, and not {', '.join(strange) or 'none at all'}")
         cycles = tuple(cycle for cycle in self.cycles if cycle.place.cycle in names)
-        used = {cycle.place.exchange for cycle in cycles}
+        used = {name for cycle in cycles for name in (cycle.place.exchange, cycle.reference_exchange)}
         return replace(
             self,
             cycles=cycles,
@@ -164,8 +142,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     def notional_max(self, exchange: str) -> Decimal:
         """The limits of the account there, in quote units."""
-        cycles = sum((cycle.quote_quantity for cycle in self.cycles if cycle.place.exchange == exchange), Decimal(0))
-        return cycles * LIMIT_FACTOR + sum(HAND_QUOTE_QUANTITY for place in self.hands if place.exchange == exchange)
+        cycles = sum((cycle.notional_max for cycle in self.cycles if cycle.place.exchange == exchange), Decimal(0))
+        hands = sum(HAND_QUOTE_QUANTITY for place in self.hands if place.exchange == exchange)
+        return cycles * LIMIT_FACTOR + hands or HAND_QUOTE_QUANTITY  # an exchange may be there to be looked at only
 
     def settings(self, world: World) -> Settings:
         """Settings of the program that trades in this world."""
@@ -174,7 +153,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             notional_max = self.notional_max(venue.name)
             accounts[venue.account] = AccountSettings(
                 exchange=venue.name,
-                limits=LimitSettings(max_position_notional=notional_max, max_order_notional=notional_max),
+                limits=LimitSettings(max_position_notional=notional_max, max_order_notional=notional_max, max_open_orders=OPEN_ORDERS_MAX),
                 margin_mode=MarginMode.CROSS if venue.trades_contracts else None,
             )
         return Settings(
@@ -182,15 +161,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             exchanges={venue.name: venue.settings() for venue in world.venues.values()},
             accounts=accounts,
             cycles={
-                cycle.place.cycle: CycleSettings(
-                    strategy=cycle.strategy,
-                    account=cycle.place.venue(world).account,
-                    symbol=cycle.place.symbol,
-                    quantity=cycle.quote_quantity,
-                    cycles=self.rounds,
-                    parameters=cycle.parameters,
-                )
-                for cycle in self.cycles
+                cycle.place.cycle: cycle.settings(account=cycle.place.venue(world).account, rounds=self.rounds) for cycle in self.cycles
             },
             credentials={venue.account: venue.credential() for venue in world.venues.values()},
         )
@@ -217,15 +188,18 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
     if sure_kind is not None and KINDS[sure_kind].needs_hand:
         hands = (hand,)
     usable = [kind for kind in wanted if (private_lines or not KINDS[kind].needs_private_line) and (hands or not KINDS[kind].needs_hand)]
-    strategies = sorted(STRATEGY_PARAMETERS)
     regimes = {name: rng.choice(sorted(REGIMES)) for name in chosen}
+    cycles = _draw_cycles(rng, seed, places)
+    quoted = {cycle.place.exchange for cycle in cycles if cycle.quotes}
     return Options(
         seed=seed,
         hours=hours,
         exchanges=chosen,
-        cycles=tuple(_draw_cycle(rng, place, rng.choice(strategies)) for place in places),
+        cycles=cycles,
         rounds=rng.choice((0, 0, 0, 1, 3)),
-        simulations={name: _draw_simulation(rng, seed, regimes[name], traded=_symbols_at(name, places)) for name in chosen},
+        simulations={
+            name: _draw_simulation(rng, seed, regimes[name], traded=_symbols_at(name, places), is_quoted=name in quoted) for name in chosen
+        },
         regimes=regimes,
         latencies_seconds={name: rng.choice(LATENCIES) for name in chosen},
         hands=hands,
@@ -239,9 +213,18 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
     )
 
 
-def _draw_cycle(rng: random.Random, place: Place, strategy: str) -> Cycle:
-    parameters = STRATEGY_PARAMETERS[strategy](rng)
-    return Cycle(place=place, strategy=strategy, parameters=parameters, quote_quantity=Decimal(rng.choice((50, 100, 400))))
+def _draw_cycles(rng: random.Random, seed: int, places: Sequence[Place]) -> tuple[Cycle, ...]:
+    """About half of them quote. Of contracts an account has one position: nobody else sells what he bought, where somebody quotes."""
+    of_rounds = [draw_cycle_of_rounds(rng, place) for place in places]
+    of_quoting = random.Random(f"{seed}:quoting")
+    exchanges = tuple(dict.fromkeys(place.exchange for place in places))
+    markets = dict.fromkeys((place.exchange, place.symbol) for place in places)
+    quoted = {market for market in markets if of_quoting.random() < QUOTING_SHARE}
+    cycles = (
+        draw_quoting_cycle(of_quoting, cycle.place, exchanges) if (cycle.place.exchange, cycle.place.symbol) in quoted else cycle
+        for cycle in of_rounds
+    )
+    return tuple(cycles)
 
 
 def _symbols_at(exchange: str, places: Sequence[Place]) -> set[Symbol]:
@@ -252,14 +235,17 @@ def _behaviour(market: MarketSettings, regime: str, traded: Set[Symbol]) -> dict
     return {**REGIMES[regime], **({} if market.parsed_symbol in traded else NOBODYS)}
 
 
-def _draw_simulation(rng: random.Random, seed: int, regime: str, *, traded: Set[Symbol]) -> SimulationSettings:
+def _draw_simulation(rng: random.Random, seed: int, regime: str, *, traded: Set[Symbol], is_quoted: bool) -> SimulationSettings:
+    balances = {"USDT": Decimal(1_000_000), "BTC": rng.choice((Decimal(0), Decimal("0.1")))}
+    if is_quoted and balances["BTC"]:
+        balances |= {"BTC": Decimal(1), "ETH": Decimal(20)}  # what is quoted on both sides must be there
     # As often as the exchanges themselves, or so often that a world meets it.
     funding = ContractSettings(funding_interval_seconds=random.Random(f"{seed}:funding").choice(FUNDING_INTERVALS_SECONDS))
     markets = tuple(replace(market, contract=funding, **_behaviour(market, regime, traded)) for market in (BTC, ETH))
     return SimulationSettings(
         seed=seed,
         markets=markets,
-        accounts=(SimulatedAccount(balances={"USDT": Decimal(1_000_000), "BTC": rng.choice((Decimal(0), Decimal("0.1")))}),),
+        accounts=(SimulatedAccount(balances=balances),),
         text_lookup_after_finish_seconds=rng.choice((0.0, 0.0, 1800.0)),
         unfilled_order_memory_seconds=rng.choice((5.0, 60.0, 600.0)),
         client_id_memory_seconds=CLIENT_ID_MEMORY_SECONDS,

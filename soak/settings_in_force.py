@@ -8,11 +8,13 @@ from decimal import Decimal
 import trio
 
 from actors.accounts.limits import RATE_SECONDS
+from actors.cycle.executor import slot_of
 from assembly.limiting import limits_as_written
 from assembly.reloading.difference import NONE, flat, in_words
 from assembly.reloading.events import SettingChanged, SettingsRefused
 from assembly.settings import Settings
 from assembly.tree import Tree
+from orders.commands import FLATTEN
 from orders.events import OrderSubmitted
 from soak.venue import Venue
 from soak.world import World
@@ -102,7 +104,7 @@ class SettingsInForce:
     def _check(self, event: OrderSubmitted) -> None:
         """An order has been written down. What would be wrong if it is let through, which is decided in this very step."""
         runtime, order, account = self._world.runtime, event.order, event.account
-        if runtime is None or order.request.tag == "flatten":
+        if runtime is None or slot_of(order) == FLATTEN:
             return
         wrong: list[str] = []
         most, worth = self._limit(account, "max_order_notional"), order.request.quote_quantity or order.request.notional

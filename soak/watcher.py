@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import trio
 
+from actors.accounts.events import OwnerFlattened
 from actors.cycle.actor import COMMAND_LIFETIME_SECONDS
 from actors.cycle.executor import slot_of
 from assembly.cycle_parts import INBOX_KEYS_MAX
@@ -19,6 +20,7 @@ from assembly.parts import COMMANDS_CAPACITY, AccountParts
 from assembly.presenter.report import RuntimeStopping
 from market.events import BookChanged, BookLost, MarkPriceChanged, Side, TickerChanged, TradeHappened
 from market.symbol import Symbol
+from orders.commands import FLATTEN
 from orders.events import AccountReady, OrderSubmitted
 from orders.ledger import ENDED_ORDERS_KEPT_MAX
 from orders.order import ZERO
@@ -34,6 +36,7 @@ from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
 from soak.memory import too_large
 from soak.options import Options
+from soak.quoting import QuotingFacts
 from soak.settings_in_force import SettingsInForce
 from soak.venue import Venue
 from soak.world import World
@@ -41,7 +44,6 @@ from supervision.events import CleanupFinished
 
 LOOK_SECONDS = 0.1
 LOOKS_WITHOUT_NEWS_MAX = 10
-FLATTENING = "flatten"  # marks the one placement that passes behind a closed gate
 BOUNDS_LOOK_SECONDS = 5.0
 MEMORY_LOOK_SECONDS = 300.0
 LATENCY_SECONDS_BUNCHING = 0.06
@@ -76,6 +78,15 @@ class Watcher:
         self._wire_bunches = _bunches_requests(options)
         # Base units by holder, by the exchange's trades.
         self._held: dict[str, defaultdict[str, Decimal]] = {name: defaultdict(Decimal) for name in world.venues}
+        # Who quotes sells what it never bought; of contracts so does whoever shares a position with it.
+        self._may_be_short = {
+            name: {
+                _holder(venue, cycle.place.symbol, cycle.place.cycle)
+                for cycle in options.cycles
+                if cycle.quotes and cycle.place.exchange == name
+            }
+            for name, venue in world.venues.items()
+        }
         self._intents: dict[str, Intent] = {}  # of every order that the program has submitted, in whichever run
         self._book_at: dict[tuple[str, Symbol], float] = {}
         self._book_lost_at: dict[tuple[str, Symbol], float] = {}
@@ -89,6 +100,7 @@ class Watcher:
         self._states_known: dict[str, trio.Event] = {}  # by account: set as soon as `_states_before` is not true any more
         self._beliefs = Beliefs(world, options, self._say)
         self._settings = SettingsInForce(world, self._say)
+        self.quoting = QuotingFacts(world, options, explanations, self._say)
         self._budgets = Budgets(world, options, self._say)
         world.observers.append(self._see)
         for venue in world.venues.values():
@@ -178,6 +190,10 @@ class Watcher:
                 self._ready.add(event.account)
             case CleanupFinished(child=child) if child.startswith("cycle:") and not self._world.runtime_is_stopping():
                 self._look_at_cleaned_up(child.removeprefix("cycle:"))
+            case OwnerFlattened(account, flattened):
+                for venue in self._world.venues.values():
+                    if venue.account == account:
+                        self.quoting.flattened(venue, flattened)
             case RuntimeStopping():
                 # It says that every gate is closed, whatever they are: what left until now is looked at before.
                 self._look()
@@ -222,11 +238,13 @@ class Watcher:
             if intent in intents:
                 self._say(f"two orders of {_in_words(intent)} are open at once at {venue.name}, {name} among them")
             intents.add(intent)
-            if order.side is Side.SELL:
+            if order.side is Side.SELL and not self.quoting.is_quoting(intent[0]):
                 open_sells[_holder(venue, order.symbol, intent[0])] += order.remaining_quantity
         if self._explanations.explains_disagreement() is not None:
             return
         for holder, held in self._held[venue.name].items():
+            if holder in self._may_be_short[venue.name]:
+                continue
             if held < open_sells.get(holder, ZERO):
                 self._say(f"{holder} has or may yet sell {open_sells[holder] - held} more than it bought at {venue.name}")
 
@@ -257,7 +275,7 @@ class Watcher:
                 continue
             del departing[name]
             request = order.request
-            if request.tag == FLATTENING:
+            if slot_of(order) == FLATTEN:  # the one placement that passes behind a closed gate
                 continue
             if request.owner not in self._hands:  # which look at no book
                 self._check_book(name, venue, request.symbol)
@@ -268,7 +286,7 @@ class Watcher:
                 now = states.standing(account=venue.account, owner=request.owner, symbol=request.symbol).state
                 if not before.may_place and not now.may_place:
                     self._say(f"{name} left while trading was {now.value}")
-                elif before is now is TradingState.REDUCE_ONLY and request.side is Side.BUY:
+                elif before is now is TradingState.REDUCE_ONLY and request.side is Side.BUY and not self._buys_back(venue, request.owner):
                     self._say(f"{name} left and made the position larger while trading was {now.value}")
         if account.gate.closed_reason is not None:
             self._gate_was_closed.add(venue.account)
@@ -290,6 +308,10 @@ class Watcher:
             self._say(f"{name} was placed {now - at:.1f} s after the last book of {symbol} at {venue.name}")
         if lost_at is not None and now - lost_at > COMMAND_LIFETIME_SECONDS + LOOK_SECONDS:
             self._say(f"{name} was placed {now - lost_at:.1f} s after the book of {symbol} at {venue.name} was lost")
+
+    def _buys_back(self, venue: Venue, owner: str) -> bool:
+        """Whether a buy of this owner may make a short position smaller: of contracts, one who quotes has such."""
+        return venue.trades_contracts and self.quoting.is_quoting(owner)
 
     def _look_at_bounds(self, venue: Venue) -> None:
         """Nothing may grow without end: what waits, what is remembered, what is open."""
@@ -332,6 +354,7 @@ class Watcher:
 
     def trade_made(self, venue: Venue, event: TradeMade) -> None:
         trade = event.trade
+        self.quoting.trade_made(venue, event)
         for party, side in ((trade.taker, trade.taker_side), (trade.maker, trade.taker_side.opposite)):
             if venue.is_ours(party.client_id):
                 self.trades += 1
@@ -343,6 +366,7 @@ class Watcher:
     def accepted(self, venue: Venue, order: Order) -> None:
         """An order of ours rests, or is about to trade."""
         self.orders_accepted += 1
+        self.quoting.accepted(venue, order)
         name, intent = venue.client_order_id(order.client_id), self._intent(venue, order)
         others = [other for other in venue.open_orders() if other.id != order.id and self._intent(venue, other) == intent]
         if others:

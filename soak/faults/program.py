@@ -9,6 +9,8 @@ from functools import partial
 
 import trio
 
+from assembly.control.protocol import VERSION, Command, Request
+from assembly.runtime import Runtime
 from assembly.signals import PAUSE_SIGNAL, RESUME_SIGNAL, STOP_SIGNALS
 from orders.states import GLOBAL, TradingState, account_scope, cycle_scope, symbol_scope
 from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing, once
@@ -16,6 +18,7 @@ from soak.interference import Hang, actors_of, can_hang, crash, journal_of, task
 from soak.world import World
 
 LIVENESS_SECONDS_MAX = 60.0
+BY = "the plan"
 TORN_BYTES = (1, 100, 1_000, 4_000, 30_000)
 
 # Crashes
@@ -189,6 +192,33 @@ def _trading_state(rng: random.Random) -> Strike:
     return Strike(text=f"{state.value} {('global', 'account', 'cycle', 'symbol')[which]}", begin=begin, seconds=for_a_while(rng))
 
 
+def _flatten(rng: random.Random) -> Strike:
+    """Everything that cycles hold is sold, as `mm-ctl flatten` has it, and they only reduce until somebody lets them go on."""
+    which = rng.choice((0, 1, 2, 2, 3))
+
+    def begin(world: World, place: Place) -> Undo | None:
+        if world.runtime is None:
+            return None
+        request = Request(version=VERSION, command=Command.FLATTEN, scope=_scope(world, place, which))
+        world.nursery.start_soon(_carry_out, world, world.runtime, request)
+
+        def resume() -> None:
+            if world.is_running and world.runtime is not None:
+                for scope, entered in world.runtime.tree.states.declared().items():
+                    if entered.reason.startswith(f"flattened by {BY}"):
+                        world.runtime.tree.states.enter(scope, TradingState.RUN, "the plan says so")
+
+        return resume
+
+    return Strike(text=("global", "account", "cycle", "symbol")[which], begin=begin, seconds=for_a_while(rng))
+
+
+async def _carry_out(world: World, runtime: Runtime, request: Request) -> None:
+    answer = await runtime.desk.carry_out(request, by=BY)
+    if runtime is world.runtime:
+        world.note(f"flatten {request.scope}: {answer.message}")
+
+
 # The process
 
 
@@ -272,6 +302,7 @@ PROGRAM: tuple[Kind, ...] = (
     Kind(name="slow_consumer", group=Group.LOAD, draw=_when_running(_hang((0.5, 20.0)))),
     Kind(name="burst", group=Group.LOAD, draw=_burst),
     Kind(name="trading_state", group=Group.OPERATOR, draw=_when_running(_trading_state)),
+    Kind(name="flatten", group=Group.OPERATOR, draw=_when_running(_flatten)),
     Kind(name="stop", group=Group.OPERATOR, draw=_when_running(lambda rng: Strike(text="", begin=_stop, ends_the_run=True))),
     Kind(name="signal_to_stop", group=Group.OPERATOR, draw=_signal_to_stop),
     Kind(name="signals_to_force", group=Group.OPERATOR, draw=_signals_to_force),

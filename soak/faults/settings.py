@@ -61,12 +61,13 @@ def _parameters(rng: random.Random, cycle: CycleSettings, account: AccountSettin
     numbers = {
         field: value
         for field in cast("msgspec.Struct", cycle.parameters).__struct_fields__
-        if isinstance(value := getattr(cycle.parameters, field), int | float) and not isinstance(value, bool)
+        if isinstance(value := getattr(cycle.parameters, field), int | float | Decimal) and not isinstance(value, bool)
     }
     if not numbers:
         return _cycle(rng, cycle, account, name, account_name)
     field = rng.choice(sorted(numbers))
-    value = numbers[field] + rng.choice((1, 2))
+    step, number = rng.choice((1, 2)), numbers[field]
+    value = number * (1 + Decimal(step) / 4) if isinstance(number, Decimal) else number + step
     return Edit(values={f"cycles.{name}.parameters.{field}": value}, is_fine=True if cycle.strategy == "sell_on_top" else None)
 
 

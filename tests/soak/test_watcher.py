@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -24,6 +25,7 @@ from soak.money import Money
 from soak.options import Options, draw_options
 from soak.outcome import Outcome, Verdict
 from soak.run import run_options
+from soak.strategies import draw_cycle_of_rounds
 from soak.world import World
 
 BTC_USDT = Symbol("BTC", "USDT")
@@ -38,7 +40,7 @@ def quiet_world(name: str, *, seconds: float = 14.4) -> Options:
     still = tuple(replace(market, **calm) for market in simulation.markets)
     return replace(
         drawn,
-        cycles=(replace(drawn.cycles[0], place=Place(name, BTC_USDT, "one")),),
+        cycles=(draw_cycle_of_rounds(random.Random(1), Place(name, BTC_USDT, "one")),),
         simulations={name: replace(simulation, markets=still)},
         rounds=0,
         orders_by_rest=False,

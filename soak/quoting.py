@@ -1,0 +1,226 @@
+"""What must be so of cycles that quote, by the exchange's own word: their orders, what they traded, and whether they quote.
+
+Whether a cycle should quote is not asked of the actor: its strategy is, of a view that is settled, in which nothing of ours is
+live. So a phase cannot hide a cycle that never quotes again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+import trio
+
+from actors.cycle.quoting.contract import Quote, QuotingView
+from actors.cycle.quoting.funds import Funds
+from actors.cycle.quoting.limits import clipped, room_of
+from actors.cycle.quoting.terms import QuotingTerms
+from assembly.cycle_parts import CycleParts
+from market.events import Side
+from market.exact import EXACT
+from orders.commands import Flattened
+from orders.order import ZERO
+from orders.tally import Tally
+from simulated.engine.events import TradeMade
+from simulated.engine.order import Order, TradeParty
+from soak.ending import Explanations
+from soak.options import Options
+from soak.strategies import Cycle
+from soak.venue import Venue
+from soak.world import World
+
+
+class Traded:
+    """What one cycle's trades add up to, as the exchange made them."""
+
+    def __init__(self) -> None:
+        self.quantity = dict.fromkeys(Side, ZERO)
+        self.quote = dict.fromkeys(Side, ZERO)
+        self.fees: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.base_fees = ZERO
+        self.trades = 0
+        self.maker_trades = 0
+
+    def add(self, event: TradeMade, party: TradeParty, side: Side) -> None:
+        trade = event.trade
+        self.quantity[side] = EXACT.add(self.quantity[side], trade.quantity)
+        self.quote[side] = EXACT.add(self.quote[side], EXACT.multiply(trade.quantity, trade.price))
+        self.fees[party.fee_asset] = EXACT.add(self.fees[party.fee_asset], party.fee)
+        if party.fee_asset == trade.symbol.base:
+            self.base_fees = EXACT.add(self.base_fees, party.fee)
+        self.trades += 1
+        self.maker_trades += party is trade.maker
+
+    @property
+    def net(self) -> Decimal:
+        return EXACT.subtract(self.quantity[Side.BUY], self.quantity[Side.SELL])
+
+    @property
+    def inventory(self) -> Decimal:
+        return EXACT.subtract(self.net, self.base_fees)
+
+    def difference(self, tally: Tally) -> str:
+        """How the program's tally differs; empty if it does not."""
+        pairs = {
+            "bought": (tally.bought_quantity, self.quantity[Side.BUY]),
+            "bought for": (tally.bought_quote, self.quote[Side.BUY]),
+            "sold": (tally.sold_quantity, self.quantity[Side.SELL]),
+            "sold for": (tally.sold_quote, self.quote[Side.SELL]),
+            "held": (tally.traded.quantity, self.net),
+            "paid in base": (tally.base_fees, self.base_fees),
+            "trades": (Decimal(tally.trades), Decimal(self.trades)),
+            "trades as maker": (Decimal(tally.maker_trades), Decimal(self.maker_trades)),
+            **{f"fees in {asset}": (tally.fees.get(asset, ZERO), self.fees.get(asset, ZERO)) for asset in {*tally.fees, *self.fees}},
+        }
+        wrong = [f"{what} {here:f} here and {there:f} there" for what, (here, there) in sorted(pairs.items()) if here != there]
+        return ", ".join(wrong)
+
+
+class QuotingFacts:
+    """Those of one world, whose program has not started yet. `say` takes what is wrong; None to only count."""
+
+    def __init__(self, world: World, options: Options, explanations: Explanations, say: Callable[[str], None]) -> None:
+        self._world = world
+        self._explanations = explanations
+        self._say = say
+        self._cycles = {cycle.place.cycle: cycle for cycle in options.cycles if cycle.quotes}
+        self._orders_max = {name: orders_a_side_max(cycle.parameters) for name, cycle in self._cycles.items()}
+        self.traded = {name: Traded() for name in self._cycles}
+
+    def is_quoting(self, owner: str) -> bool:
+        return owner in self._cycles
+
+    # At every order and trade
+
+    def accepted(self, venue: Venue, order: Order) -> None:
+        """An order of ours rests at the exchange, or is about to trade."""
+        owner = venue.owner(order.client_id)
+        if owner not in self._cycles:
+            return
+        name = venue.client_order_id(order.client_id)
+        mine = [other for other in venue.open_orders() if other.id != order.id and venue.owner(other.client_id) == owner]
+        for other in mine:
+            if _cross(order, other):
+                against = venue.client_order_id(other.client_id)
+                self._say(f"{name} at {order.price} was accepted by {venue.name} and crosses {against} at {other.price}, also of {owner}")
+        self._orders_max[owner] = most = max(self._orders_max[owner], self._wanted_now(owner))
+        count = 1 + sum(other.side is order.side for other in mine)
+        if order.price and count > most:
+            self._say(f"{name} is the {count}th {order.side.value} of {owner} that is open at {venue.name}, and {most} are wanted at most")
+
+    def trade_made(self, venue: Venue, event: TradeMade) -> None:
+        trade = event.trade
+        owners: list[str] = []
+        for party, side in ((trade.taker, trade.taker_side), (trade.maker, trade.taker_side.opposite)):
+            owner = venue.owner(party.client_id) if venue.is_ours(party.client_id) else ""
+            if owner in self._cycles:
+                owners.append(owner)
+                self.traded[owner].add(event, party, side)
+                self._look_at_limits(owner, venue, trade.quantity, side)
+        if len(set(owners)) < len(owners):
+            self._say(f"{owners[0]} traded with itself at {venue.name}: {trade.quantity} at {trade.price}")
+
+    def _look_at_limits(self, owner: str, venue: Venue, quantity: Decimal, side: Side) -> None:
+        """They hold at every trade, whatever else could have traded before it; what is beyond one already comes back."""
+        if self._explanations.explains_disagreement() is not None:
+            return
+        limits, traded = self._cycles[owner].limits, self.traded[owner]
+        net, held = traded.net, traded.inventory
+        towards, away = (net, held), (net.copy_negate(), held.copy_negate())
+        reached = {"net_buy_max": towards[0], "inventory_max": towards[1]}
+        if side is Side.SELL:
+            reached = {"net_sell_max": away[0], "inventory_max": away[1]}
+        for limit, value in reached.items():
+            most = getattr(limits, limit)
+            if most is not None and value > most:
+                self._say(f"{owner} traded {quantity} ({side.value}) at {venue.name}, which makes {value:f}, and {limit} is {most:f}")
+
+    def _wanted_now(self, owner: str) -> int:
+        """By the settings in force, which may be others by now."""
+        parts = None if self._world.runtime is None else self._world.runtime.tree.cycles.get(owner)
+        return 0 if parts is None else orders_a_side_max(parts.settings.parameters)
+
+    def flattened(self, venue: Venue, flattened: Flattened) -> None:
+        """What a cycle is said to have been brought to, nothing, it has; and none of its orders is open."""
+        owner = flattened.owner
+        if owner not in self._cycles or not flattened.is_flat or self._explanations.explains_disagreement() is not None:
+            return
+        rules, held = venue.control.engine.instruments[flattened.symbol], self.traded[owner].inventory
+        price = venue.control.best_bid(flattened.symbol) or ZERO
+        can_be_sold = abs(held) >= rules.quantity_min and abs(held) * price >= rules.notional_min
+        if can_be_sold and (held > 0 or venue.trades_contracts):
+            self._say(f"{owner} is said to be flat at {venue.name}, and holds {held:f}")
+        if mine := [venue.client_order_id(order.client_id) for order in venue.open_orders() if venue.owner(order.client_id) == owner]:
+            self._say(f"{owner} is said to be flat at {venue.name}, and has open {', '.join(mine)}")
+
+    # Once it is quiet
+
+    def wrong_tally(self) -> str:
+        """How what the program counts of a cycle differs from what the exchange made; empty if it does not."""
+        if self._explanations.explains_disagreement() is not None or self._world.runtime is None:
+            return ""
+        for name in self._cycles:
+            quoting = self._world.runtime.tree.cycles[name].quoting
+            if quoting is None or quoting.tally is None:
+                return f"cycle {name} does not know what it has traded"
+            if wrong := self.traded[name].difference(quoting.tally):
+                return f"the tally of cycle {name} is wrong: {wrong}"
+        return ""
+
+    def sides_wanted(self, cycle: Cycle) -> frozenset[Side] | str:
+        """The sides on which a cycle should have orders; in words what it does not know that it must know."""
+        assert self._world.runtime is not None
+        parts, venue = self._world.runtime.tree.cycles[cycle.place.cycle], cycle.place.venue(self._world)
+        view = _settled_view(parts, venue)
+        if isinstance(view, str) or not isinstance(parts.terms, QuotingTerms):
+            return f"cycle {cycle.place.cycle} does not know {view}"
+        wanted = clipped(parts.terms.strategy.decide(view), room_of(parts.terms.limits, view.tally), view.instrument)
+        return frozenset(quote.side for quote in _paid_for(view, wanted.quotes))
+
+
+def orders_a_side_max(parameters: object) -> int:
+    """How many orders a side a strategy with these parameters may want."""
+    return getattr(parameters, "levels", 1) + getattr(parameters, "hanging_orders_max", 0)
+
+
+def _cross(order: Order, other: Order) -> bool:
+    if order.symbol != other.symbol or order.side is other.side or not order.price or not other.price:
+        return False
+    bid, ask = (order.price, other.price) if order.side is Side.BUY else (other.price, order.price)
+    return bid >= ask
+
+
+def _settled_view(parts: CycleParts, venue: Venue) -> QuotingView | str:
+    """What the strategy would be shown if nothing of ours were live: balances are the exchange's, the rest is what was told."""
+    memory, symbol, balances = parts.quoting, parts.settings.symbol, venue.control.balances()
+    if memory is None or memory.instrument is None or memory.tally is None:
+        return "its market and its tally"
+    nothing = (ZERO, ZERO)
+    (base, base_locked), (quote, quote_locked) = balances.get(symbol.base, nothing), balances.get(symbol.quote, nothing)
+    return QuotingView(
+        now=trio.current_time(),
+        instrument=memory.instrument,
+        book=memory.book,
+        reference_book=memory.reference_book,
+        last_trade=memory.last_trade,
+        history=memory.history,
+        order_quote=parts.terms.quote_quantity,
+        tally=memory.tally,
+        position=memory.position if memory.instrument.is_contract else None,
+        base_total=base + base_locked,
+        base_available=base,
+        quote_total=quote + quote_locked,
+        quote_available=quote,
+        leverage=memory.leverage or Decimal(1),
+        last_fills=memory.last_fills,
+    )
+
+
+def _paid_for(view: QuotingView, quotes: Iterable[Quote]) -> Iterable[Quote]:
+    """Those that funds suffice for."""
+    position = (view.position or ZERO) if view.instrument.is_contract else None
+    funds = Funds(base_available=view.base_available, quote_available=view.quote_available, position=position, leverage=view.leverage)
+    for quote in quotes:
+        if funds.budget(()).covers(quote, None):
+            yield quote
