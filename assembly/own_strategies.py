@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, cast
 
 import msgspec
 
+from assembly.checked_strategy import CheckedStrategy, where_in
 from assembly.decoding import SettingsError, nearest
 from assembly.strategies import StrategyEntry, StrategyKind
 
@@ -57,7 +57,11 @@ def load_own_strategy(strategy: str, folder: Path, path: str) -> StrategyEntry:
     lacking = [name for name in ("decide", "history_seconds") if not hasattr(found, name)]
     if lacking:
         raise SettingsError(f"{path}: {strategy} has no {' and no '.join(lacking)}; {_GUIDE}")
-    return StrategyEntry(parameters=parameters, make=cast(Any, found), kind=StrategyKind.QUOTING)
+
+    def make(parameters: Any) -> CheckedStrategy:
+        return CheckedStrategy(cast(Any, found)(parameters), strategy, folder.resolve())
+
+    return StrategyEntry(parameters=parameters, make=make, kind=StrategyKind.QUOTING)
 
 
 def forget_own_modules() -> None:
@@ -99,11 +103,7 @@ def _import(module_name: str, folder: Path, path: str) -> ModuleType:
                     if _is_from(sys.modules[name], folder):
                         setattr(sys.modules[name], _MARK, True)
     except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)
-        inside = [frame for frame in where if Path(frame.filename).is_relative_to(folder)]
-        line = f", line {inside[-1].lineno} of {inside[-1].filename}" if inside else ""
-        if isinstance(error, SyntaxError):
-            line = f", line {error.lineno} of {error.filename}"
+        line = f", line {error.lineno} of {error.filename}" if isinstance(error, SyntaxError) else where_in(folder, error)
         raise SettingsError(f"{path}: importing {module_name} failed: {type(error).__name__}: {error}{line}") from error
 
 

@@ -64,7 +64,7 @@ def message(folder: Path, text: str = OWN, **changed: str) -> str:
 
 def test_class_is_found_beside_the_settings_file_with_what_it_imports_and_made_from_its_parameters(beside: Path) -> None:
     settings = load(beside, OWN)
-    strategy = cycle_terms(settings, "btc").strategy
+    strategy = cycle_terms(settings, "btc").strategy.strategy
     assert (strategy.lines, strategy.spacing) == (3, 7)
     assert strategy_of(settings, "btc").kind is StrategyKind.QUOTING
     assert settings.cycles["btc"].cycles == 0, "until it is stopped"
@@ -82,7 +82,7 @@ def test_nobody_else_sees_the_folder_whether_the_strategy_loads_or_not(beside: P
 def test_module_is_read_anew_with_the_settings(beside: Path) -> None:
     load(beside, OWN)
     write(beside, "spacing.py", "SPACING = 70\n")
-    assert cycle_terms(load(beside, OWN), "btc").strategy.spacing == 70
+    assert cycle_terms(load(beside, OWN), "btc").strategy.strategy.spacing == 70
 
 
 def test_program_s_own_modules_stay_as_they_are_where_the_settings_lie_beside_them(beside: Path) -> None:
@@ -98,13 +98,13 @@ def test_two_cycles_share_one_class(beside: Path) -> None:
     settings = load(beside, OWN + second)
     first, other = (cycle_terms(settings, name).strategy for name in ("btc", "eth"))
     assert type(first) is type(other)
-    assert (first.lines, other.lines) == (3, 4)
+    assert (first.strategy.lines, other.strategy.lines) == (3, 4)
 
 
 def test_module_needs_no_package(tmp_path: Path) -> None:
     (tmp_path / "grid_of_mine.py").write_text(GRID.replace("from here.spacing import SPACING", "SPACING = 1"))
     settings = load(tmp_path, OWN.replace("here.grid:Grid", "grid_of_mine:Grid"))
-    assert cycle_terms(settings, "btc").strategy.lines == 3
+    assert cycle_terms(settings, "btc").strategy.strategy.lines == 3
 
 
 # Not found
