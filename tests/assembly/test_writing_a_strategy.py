@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from assembly.cycle_parts import cycle_terms
+from assembly.cycle_parts import cycle_terms, strategy_of
 from assembly.registry import EXCHANGES, STRATEGIES
 from assembly.settings_loading import load_settings
 
@@ -28,7 +28,7 @@ def test_guide_leads_to_a_strategy_that_loads_and_passes_its_own_tests(tmp_path:
     (tmp_path / "config.toml").write_text(settings_file)
     known = {name: entry.known for name, entry in EXCHANGES.items()}
     settings = load_settings(tmp_path / "config.toml", environment={}, known_exchanges=known, strategies=STRATEGIES)
-    assert type(cycle_terms(settings, "lean").strategy).__name__ == "Lean"
+    assert strategy_of(settings, "lean").parameters.__name__ == "LeanParameters"
     names: dict[str, Any] = {}
     exec("\n".join(tests), names)  # noqa: S102 - the page is ours
     passed = [name for name, test in names.items() if name.startswith("test_") and test() is None]
