@@ -312,6 +312,21 @@ async def test_view_has_what_was_told_last_of_everything(autojump_clock: object)
         assert view.history.trades == []
 
 
+async def test_view_has_orders_that_ended_for_as_long_as_the_book_may_still_show_them(autojump_clock: object) -> None:
+    desk = Desk(tick_seconds=LONG_TICK_SECONDS)
+    async with desk.open():
+        await trio.sleep(1.0)
+        order = desk.account.live()[0]
+        desk.account.fill(order)
+        assert await decides_again(desk)
+        assert [ended.client_order_id for ended in desk.strategy.views[-1].ended_orders] == [order.client_order_id]
+        await trio.sleep(1.0)
+        desk.tell_book(101.0)
+        assert await decides_again(desk)
+        [later] = {ended.client_order_id for ended in desk.strategy.views[-1].ended_orders}
+        assert later != order.client_order_id, "that book was made without it, and shows what was cancelled just now"
+
+
 async def test_reference_book_that_is_too_old_is_none(autojump_clock: object) -> None:
     desk = Desk(reference=Market("okx_spot", BTC_USDT), reference_age_seconds_max=5.0)
     async with desk.open():

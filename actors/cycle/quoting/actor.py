@@ -25,6 +25,7 @@ import trio
 from actors.channels.bounded import BoundedSender
 from actors.channels.latest import LatestReceiver
 from actors.channels.reply import Reply
+from actors.cycle.controller import OWN_ORDER_ECHO_SECONDS
 from actors.cycle.inbox import CycleInput
 from actors.cycle.quoting.contract import QuotingView, Wanted
 from actors.cycle.quoting.executor import Placement, Plan, Surroundings, plan, tag_of
@@ -240,14 +241,16 @@ class QuotingActor:
     def _view(self, instrument: Any, tally: Tally, now: float) -> QuotingView:
         memory, symbol = self._memory, self._market.symbol
         base, quote = memory.balances.get(symbol.base), memory.balances.get(symbol.quote)
+        book = self._usable_book(now)
         return QuotingView(
             now=now,
             instrument=instrument,
-            book=self._usable_book(now),
+            book=book,
             reference_book=self._usable_reference_book(now),
             last_trade=memory.last_trade,
             history=memory.history,
             orders=memory.live_orders(),
+            ended_orders=() if book is None else memory.ended_orders(since=book.received_at - OWN_ORDER_ECHO_SECONDS),
             order_quote=self._terms.quote_quantity,
             tally=tally,
             position=memory.position if instrument.is_contract else None,

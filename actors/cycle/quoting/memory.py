@@ -86,6 +86,10 @@ class QuotingMemory:
         """Those that may still trade, oldest first."""
         return tuple(order for order in self.orders.values() if not order.is_terminal)
 
+    def ended_orders(self, *, since: float) -> tuple[Order, ...]:
+        """Those that have ended after `since` (monotonic seconds), oldest first."""
+        return tuple(order for order in self.orders.values() if order.is_terminal and order.changed_at > since)
+
     def asked(self) -> frozenset[str]:
         """Orders that a command is on its way for."""
         return frozenset((*self.cancelling, *self.amending))
