@@ -81,11 +81,18 @@ def check_rounds_wanted(cycles: Mapping[str, CycleSettings], strategies: Mapping
 
 
 def check_reference_market(name: str, settings: Settings) -> None:
-    """The market that a quoting strategy is shown besides its own is another one, on an exchange that is in the file and lists it."""
-    found = settings.reference_of(name)
+    """The market that a quoting strategy is shown besides its own is another one, on an exchange that is in the file and lists it.
+
+    A strategy whose parameters have a true `needs_reference` is shown one.
+    """
+    path, cycle, found = f"cycles.{name}", settings.cycles[name], settings.reference_of(name)
     if found is None:
+        if getattr(cycle.parameters, "needs_reference", False):
+            raise SettingsError(
+                f"{path}.reference_exchange and {path}.reference_symbol are missing, and {path}.parameters go by "
+                "the price of such a market; expected at least one of them"
+            )
         return
-    path, cycle = f"cycles.{name}", settings.cycles[name]
     exchange, symbol = found
     check_reference(f"{path}.reference_exchange", exchange, "exchanges", settings.exchanges)
     if found == (settings.exchange_of(name), cycle.symbol):

@@ -149,7 +149,19 @@ def _struct(value: object, schema: inspect.StructType, path: str) -> msgspec.Str
     try:
         return schema.cls(**values)
     except ValueError as error:
-        raise SettingsError(f"{path}: {error}") from error
+        raise SettingsError(_refused(str(error), values, path)) from error
+
+
+def _refused(message: str, values: Mapping[str, object], path: str) -> str:
+    """What a struct's own check says of its fields ("levels is 1 to 100"), with the whole key, what stands there and what is expected."""
+    name, _, expected = message.partition(" is ")
+    if not expected or name not in values:
+        return f"{path}: {message}"
+    value = values[name]
+    said = f"{value:f}" if isinstance(value, Decimal) else f"{value}"
+    if re.match(rf"{re.escape(said)}\b", expected):
+        return f"{join(path, name)} is {expected}"
+    return f"{join(path, name)} is {said}; expected {expected}"
 
 
 def _table(value: object, path: str, expected: str) -> dict[str, object]:

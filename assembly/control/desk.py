@@ -154,7 +154,8 @@ class ControlDesk:
             return refusal
         is_new = self._flattener.forbid(names, f"flattened by {by}{': ' if request.reason else ''}{request.reason}")
         written = await self._written(request) if is_new else ""
-        flattened = await self._flattener.flatten(names)
+        done = await self._flattener.flatten(names)
+        flattened = tuple(replace(each, state=self._state_of(cycle_scope(each.cycle))) for each in done)
         lines = [flattened_words(each) for each in flattened]
         states = [f"{cycle_scope(name)} is {self._state_of(cycle_scope(name)).value}{self._why(cycle_scope(name))}." for name in names]
         return Answer(

@@ -88,7 +88,7 @@ class PulledOrders(msgspec.Struct, frozen=True, kw_only=True):
 class FlattenedCycle(msgspec.Struct, frozen=True, kw_only=True):
     """What came of `flatten` for one cycle: what was sold (`side` buy: bought back), and what is left, with its sign, and why.
 
-    `is_flat`: nothing is left that could be traded. `left` is empty where nobody knows.
+    `is_flat`: nothing is left that could be traded. `left` is empty where nobody knows. `state` is the one that the cycle is in now.
     """
 
     cycle: str
@@ -99,6 +99,7 @@ class FlattenedCycle(msgspec.Struct, frozen=True, kw_only=True):
     left: str
     why_left: str
     is_flat: bool
+    state: TradingState = TradingState.REDUCE_ONLY
 
 
 class UnknownOrder(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ def answer_lines(answer: Answer, request: Request, lifting: HowToLift) -> list[s
             lines.append(f"Lift it with: {lifting.command(request.scope, state)}")
         for flattened in answer.flattened:
             scope = cycle_scope(flattened.cycle)
-            lines.append(f"Let {scope} run again with: {lifting.command(scope, TradingState.REDUCE_ONLY)}")
+            lines.append(f"Let {scope} run again with: {lifting.command(scope, flattened.state)}")
         if answer.halted is not None:
             halted = answer.halted
             lines.append(f"It is halted since {moment(halted.since_milliseconds)} UTC. When it is safe to go on:")

@@ -17,15 +17,16 @@ import tomli
 import trio
 
 from actors.cycle.terms import CycleTerms
-from assembly.cycle_parts import CycleParts
+from assembly.cycle_parts import CycleParts, strategy_of
 from assembly.decoding import SettingsError, nearest
 from assembly.presenter.report import Notice
 from assembly.reloading.difference import NONE, Difference, differences, flat, in_words
 from assembly.reloading.events import SettingChanged, SettingsRefused
-from assembly.reloading.keys import applied
+from assembly.reloading.keys import Applied, applied
 from assembly.reloading.source import SettingsSource
 from assembly.settings import Settings, live_permissions
 from assembly.settings_loading import FileRead, Stamp, Table
+from assembly.strategies import StrategyKind
 from supervision.errors import one_line
 
 KEYS_TOLD_MAX = 20
@@ -176,7 +177,7 @@ class SettingsDesk:
         before, self.settings = self.settings, settings
         self._runs.change(settings, terms)
         self._on_change(settings)
-        changes = tuple(_changed(difference, by) for difference in found)
+        changes = tuple(_changed(difference, by, settings) for difference in found)
         for change in changes:
             self._report(change)
         for line in live_permissions(settings):
@@ -194,13 +195,16 @@ class SettingsDesk:
         return Outcome(done=False, message=f"Refused, and nothing was changed: {reason}")
 
 
-def _changed(difference: Difference, by: str) -> SettingChanged:
+def _changed(difference: Difference, by: str, settings: Settings) -> SettingChanged:
+    holds = applied(difference.key)
+    if holds is Applied.FROM_NEXT_ROUND and strategy_of(settings, difference.key.split(".")[1]).kind is StrategyKind.QUOTING:
+        holds = Applied.FROM_NEXT_DECISION
     return SettingChanged(
         key=difference.key,
         before=in_words(difference.before),
         after=in_words(difference.after),
         by=by,
-        applies=applied(difference.key).value,
+        applies=holds.value,
     )
 
 

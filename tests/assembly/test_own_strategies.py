@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from settings_files import KNOWN, STRATEGIES, WHOLE, load
 
+from assembly import registry
 from assembly.cycle_parts import cycle_terms, strategy_of
 from assembly.decoding import SettingsError
+from assembly.settings import Overrides
 from assembly.settings_loading import load_settings
 from assembly.strategies import StrategyKind
 
@@ -210,3 +212,14 @@ def test_terms_have_what_the_cycle_s_keys_say(tmp_path: Path) -> None:
     settings = load(tmp_path, text)
     assert (settings.cycles["btc"].react_to_move_fraction, settings.cycles["btc"].react_to_fills) == (Decimal(0), False)
     assert settings.cycles["btc"].limits.net_buy_max == 2
+
+
+def test_strategy_that_goes_by_a_reference_price_is_refused_without_a_reference_market(tmp_path: Path) -> None:
+    text = WHOLE.replace('strategy = "sell_on_top"', 'strategy = "quoting"')
+    by_reference = text + '[cycles.btc.parameters]\nprice_source = "reference_mid"\n'
+    path = tmp_path / "config.toml"
+    path.write_text(by_reference, encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"cycles\.btc\.reference_exchange and cycles\.btc\.reference_symbol are missing, and cycles"):
+        load_settings(path, overrides=Overrides(), environment={}, known_exchanges=KNOWN, strategies=registry.STRATEGIES)
+    path.write_text(by_reference.replace("quantity = 100", 'quantity = 100\nreference_symbol = "ETH_USDT"'), encoding="utf-8")
+    load_settings(path, overrides=Overrides(), environment={}, known_exchanges=KNOWN, strategies=registry.STRATEGIES)

@@ -114,6 +114,11 @@ async def run(tmp_path: Path) -> Run:
 # The file
 
 
+async def test_quantity_of_a_cycle_without_rounds_holds_from_its_next_decision_on(tmp_path: Path) -> None:
+    run = Run(tmp_path, WHOLE.replace("sell_on_top", "quoting"))
+    assert run.desk.set(QUANTITY, "50", by="mm-ctl").message.startswith(f"{QUANTITY}: 100 -> 50, from the cycle's next decision on\n")
+
+
 async def test_changed_keys_are_taken_over_together_and_told_each_with_both_values_and_who_asked(run: Run) -> None:
     run.write(
         {
@@ -199,7 +204,7 @@ async def test_key_that_needs_a_restart_has_the_whole_file_refused_by_its_name(
         ({"quantity = 100": "quantity = 100\nquantitty = 3"}, ": cycles.btc.quantitty is not a known key."),
         (
             {"quantity = 100": "quantity = 100\nparameters = { price_offset_ticks = -1 }"},
-            ": cycles.btc.parameters: price_offset_ticks is 0 or more",
+            ": cycles.btc.parameters.price_offset_ticks is -1; expected 0 or more",
         ),
     ],
 )
@@ -265,7 +270,7 @@ async def test_set_changes_what_runs_and_says_what_the_file_says(run: Run) -> No
         ("cycles.btc.quantitty", "3", 'there is no setting "cycles.btc.quantitty". Did you mean "cycles.btc.quantity"?'),
         (QUANTITY, "300", "cycles.btc.quantity is 300, more than accounts.main.limits.max_order_notional = 200"),
         (QUANTITY, "many", 'cycles.btc.quantity is "many"; expected a number above 0'),
-        (OFFSET, "-1", "cycles.btc.parameters: price_offset_ticks is 0 or more"),
+        (OFFSET, "-1", "cycles.btc.parameters.price_offset_ticks is -1; expected 0 or more"),
         ("cycles.btc.symbol", "ETH_USDT", "needs a restart: cycles.btc.symbol."),
         ("limits.max_open_orders", "1.5", "limits.max_open_orders is a number with a fraction; expected a whole number of 1 or more"),
     ],

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from settings_files import CREDENTIAL, WHOLE, load
 
-from assembly.decoding import SettingsError
+from assembly.decoding import SettingsError, decode
 from assembly.redaction import redactor
 from assembly.settings import Overrides
 from assembly.settings_loading import load_settings
@@ -211,7 +213,7 @@ BAD_FILES = {
     ),
     "a parameter that the strategy refuses": (
         {"quantity = 100": "quantity = 100\nparameters = {price_offset_ticks = -1}"},
-        "cycles.btc.parameters: price_offset_ticks is 0 or more",
+        "cycles.btc.parameters.price_offset_ticks is -1; expected 0 or more",
     ),
     "a quantity above a limit of the program": (
         {"[exchanges.gateio_spot]": "[limits]\nmax_position_notional = 99\n\n[exchanges.gateio_spot]"},
@@ -550,3 +552,33 @@ def test_url_of_a_webhook_is_a_secret_of_the_settings(tmp_path: Path) -> None:
     assert "verysecret" not in repr(settings)
     redact = redactor((), webhook=settings.webhook)
     assert redact("POST hooks.slack.com/services/verysecret failed") == "POST hooks.slack.com*** failed"
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """Says of its fields what they are to be, as parameters of strategies do."""
+
+    widest: Decimal = Decimal(1)
+    narrowest: Decimal = Decimal("0.1")
+
+    def __post_init__(self) -> None:
+        if self.widest <= 0:
+            raise ValueError("widest is above 0")
+        if self.widest < self.narrowest:
+            raise ValueError(f"widest is {self.widest:f}, less than narrowest")
+        if self.narrowest == self.widest:
+            raise ValueError("narrowest and widest must differ")
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ({"widest": Decimal(-5)}, "spread.widest is -5; expected above 0"),
+        ({"widest": Decimal("0.05")}, "spread.widest is 0.05, less than narrowest"),
+        ({"narrowest": Decimal(2)}, "spread: widest is 1, less than narrowest"),
+        ({"narrowest": 1}, "spread: narrowest and widest must differ"),
+    ],
+)
+def test_what_a_struct_says_of_its_own_fields_is_told_with_the_key_and_what_stands_there(table: dict[str, object], told: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        decode(table, Spread, "spread")
+    assert str(caught.value) == told

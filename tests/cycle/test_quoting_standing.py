@@ -33,6 +33,12 @@ def test_paused_or_halted_nothing_is_wanted_and_nothing_held(state: TradingState
     assert left(state, tally=tally_of(fill(Side.BUY, "5"))) == []
 
 
+@pytest.mark.parametrize("state", [TradingState.PAUSED, TradingState.HALTED])
+def test_phase_of_a_cycle_that_is_held_back_says_that_and_not_that_it_quotes(state: TradingState) -> None:
+    standing = Standing(state, "cycle:btc", "by mm-ctl")
+    assert permitted(BOTH, standing, view()).phase == f"cycle:btc is {state.value}: by mm-ctl"
+
+
 def test_without_a_book_nothing_is_wanted_in_any_state() -> None:
     assert permitted(BOTH, Standing(), view(book=None)).quotes == ()
 

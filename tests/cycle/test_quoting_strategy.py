@@ -488,7 +488,7 @@ def test_side_that_pauses_after_a_fill_keeps_the_orders_nearest_to_the_market() 
         ({"maker_fee_fraction": D(1)}, "maker_fee_fraction is between -1 and 1"),
         ({"maker_fee_fraction": D("-0.001")}, "spread_min_fraction and twice maker_fee_fraction must be above 0"),
         ({"spread_max_fraction": D("0.001")}, "spread_max_fraction is 0.001, narrower than the fees of both sides"),
-        ({"refresh_tolerance_fraction": D("0.01")}, "refresh_tolerance_fraction must be below half"),
+        ({"refresh_tolerance_fraction": D("0.01")}, "refresh_tolerance_fraction is 0.01; expected less than 0.00125"),
         ({"price_ceiling": D(1), "price_floor": D(2)}, "price_floor must be under price_ceiling"),
         ({"inventory_size_skew": D("1.1")}, "inventory_size_skew is 0 to 1"),
         ({"inventory_price_skew": D(-1)}, "inventory_price_skew is 0 to 10"),

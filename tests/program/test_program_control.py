@@ -82,6 +82,8 @@ def test_flatten_sells_what_the_cycle_holds_and_says_what_lets_it_run_again(tmp_
         assert "cycle=btc sold 0.00" in program.wait_for("cycle_flattened")
         again = Said(path, "flatten", "all", "--json").json()
         assert [(each["cycle"], each["side"], each["is_flat"]) for each in again["flattened"]] == [("btc", None, True)]
+        Said(path, "halt", "cycle:btc")
+        assert Said(path, "flatten", "btc").stdout.splitlines()[-1].endswith(f"bin/mm-ctl {path} resume cycle:btc --from-halt")
         program.send(signal.SIGINT)
         program.wait_exit(STOP_SECONDS)
 

@@ -21,9 +21,9 @@ def permitted(wanted: Wanted, standing: Standing, view: QuotingView) -> Wanted:
         return replace(wanted, quotes=(), hold=False)
     if standing.state is TradingState.RUN:
         return wanted
-    left = replace(wanted, hold=False, phase=f"{wanted.phase}; {standing.words}")
     if standing.state is not TradingState.REDUCE_ONLY:
-        return replace(left, quotes=())
+        return replace(wanted, quotes=(), hold=False, phase=standing.words)
+    left = replace(wanted, hold=False, phase=f"{wanted.phase}; {standing.words}")
     return clipped(left, _room_to_reduce(view), view.instrument)
 
 

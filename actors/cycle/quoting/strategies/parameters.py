@@ -98,10 +98,14 @@ class TwoSidedParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         if self.spread_max_fraction < self.spread_needed_fraction:
             raise ValueError(
                 f"spread_max_fraction is {self.spread_max_fraction:f}, narrower than the fees of both sides and spread_min_fraction "
-                f"make it: {self.spread_needed_fraction:f}"
+                f"make it: {self.spread_needed_fraction:.6f}"
             )
         if self.refresh_tolerance_fraction >= self.spread_needed_fraction / 2:
-            raise ValueError("refresh_tolerance_fraction must be below half of what spread_min_fraction and the fees of both sides make")
+            most = f"{self.spread_needed_fraction / 2:.6f}"
+            raise ValueError(
+                f"refresh_tolerance_fraction is {self.refresh_tolerance_fraction:f}; expected less than {most}, half of what "
+                "spread_min_fraction and the fees of both sides make"
+            )
         if self.price_ceiling is not None and self.price_floor is not None and self.price_floor >= self.price_ceiling:
             raise ValueError("price_floor must be under price_ceiling")
 
@@ -109,6 +113,11 @@ class TwoSidedParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     def spread_needed_fraction(self) -> Decimal:
         """The narrowest spread that leaves `spread_min_fraction` after fees, wherever between its sides the price is."""
         return (2 * self.maker_fee_fraction + self.spread_min_fraction) / (ONE - abs(self.maker_fee_fraction))
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether nothing can be quoted without the book of another market."""
+        return self.price_source in (PriceSource.REFERENCE_MID, PriceSource.REFERENCE_MICRO_PRICE)
 
     @property
     def tolerance(self) -> Tolerance:
