@@ -68,6 +68,8 @@ class Convergence:
                 self._ready.discard(event.account)
             case CycleFinished():
                 self._finished.add(event.cycle)
+            case OrderEnded() if event.order.exchange_order_id is None:
+                pass  # the exchange never had it: whose orders are all refused does not quote
             case OrderPlaced() | OrderFilled() | OrderEnded():
                 self._moved_at[event.order.request.owner, event.order.request.side] = now
             case _:

@@ -198,7 +198,6 @@ class Life:
         """Nothing is wrong any more."""
         world = self._world
         world.network.repair()
-        world.program_clock.skew_milliseconds = 0
         if world.journal.is_full:
             world.journal.free_disk()
         for venue in world.venues.values():

@@ -53,6 +53,7 @@ WINDOW_SECONDS_MAX = 10.0  # of the documented limits
 # Of one cycle: what it holds may have grown in worth since it was bought, and the touch may move between our look and theirs.
 EXPOSURE_SLACK = Decimal("1.1")
 SOCKETS_PER_EXCHANGE_MAX = 40
+TOLD_AT_ONCE_MAX = 2_000  # besides news of markets
 
 Intent = tuple[str, str]
 """An owner and one of its slots: it has one live order at most."""
@@ -71,6 +72,8 @@ class Watcher:
         self._explanations = explanations
         self._over_limits: dict[str, int] = {}
         self._news = True  # something was told since the last look at all orders
+        self._told_at, self._told_at_once = -1.0, 0
+        self._is_spinning = trio.Event()
         self._run_began_at = 0.0
         self._runs = 0
         self._hands = {place.cycle for place in options.hands}
@@ -127,7 +130,8 @@ class Watcher:
         """Look again and again until cancelled; raises `Violation`."""
         looks = 0
         while True:
-            await trio.sleep(LOOK_SECONDS)
+            with trio.move_on_after(LOOK_SECONDS):
+                await self._is_spinning.wait()
             looks += 1
             # Whatever moves an order is told, by the program or by the exchange. If something was not, it is seen a second later.
             self.check(of_orders_too=self._news or looks % LOOKS_WITHOUT_NEWS_MAX == 0)
@@ -203,8 +207,17 @@ class Watcher:
                 self._departing.setdefault(event.account, {})[event.order.client_order_id] = None
             case _:
                 pass
+        self._look_at_pace(now)
         self._look()
         self._news = True  # what it says may come before what it does
+
+    def _look_at_pace(self, now: float) -> None:
+        """Time passes: for who does the same again and again in one instant every clock stands still, ours too."""
+        self._told_at_once = self._told_at_once + 1 if now == self._told_at else 1
+        self._told_at = now
+        if self._told_at_once > TOLD_AT_ONCE_MAX and not self._is_spinning.is_set():
+            self._say(f"the program tells of more than {TOLD_AT_ONCE_MAX} things at once, and no time passes")
+            self._is_spinning.set()
 
     # Every look
 

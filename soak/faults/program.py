@@ -20,6 +20,7 @@ from soak.world import World
 LIVENESS_SECONDS_MAX = 60.0
 BY = "the plan"
 TORN_BYTES = (1, 100, 1_000, 4_000, 30_000)
+JUMP_MILLISECONDS_STAYING = 20_000
 
 # Crashes
 
@@ -132,14 +133,15 @@ def _skew_exchange_clock(rng: random.Random) -> Strike:
 
 
 def _jump_own_clock(rng: random.Random) -> Strike:
-    """The machine's time is set, and set right again later."""
+    """The machine's time is set, and set right again later; one of 20 seconds stays, as where it was wrong until then."""
     milliseconds = rng.choice((-3_600_000, -20_000, -900, 900, 20_000, 3_600_000))
 
     def begin(world: World, place: Place) -> Undo:
         world.program_clock.skew_milliseconds += milliseconds
 
         def undo() -> None:
-            world.program_clock.skew_milliseconds -= milliseconds
+            if abs(milliseconds) != JUMP_MILLISECONDS_STAYING:
+                world.program_clock.skew_milliseconds -= milliseconds
 
         return undo
 

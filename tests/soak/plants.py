@@ -49,6 +49,7 @@ DESK = "actors/accounts/order_desk.py"
 LEDGER = "orders/ledger.py"
 RESOLUTION = "actors/accounts/resolution.py"
 CYCLE = "actors/cycle/actor.py"
+QUOTING_EXECUTOR = "actors/cycle/quoting/executor.py"
 ACCOUNT = "actors/accounts/actor.py"
 SESSION = "actors/accounts/session.py"
 
@@ -165,8 +166,7 @@ PLANTS = (
         ),
         seeds_max=25,
         faults="exchange",
-        kind="delay_requests",
-        hours=0.05,
+        kind="hide_new_orders",
     ),
     Plant(
         name="unknown_order_frees_its_slot",
@@ -181,7 +181,6 @@ PLANTS = (
         seeds_max=25,
         faults="exchange",
         kind="tell_nothing",
-        why_not_found="The exchange is asked at once, and where it is not, funds mostly do not suffice for a second order",
     ),
     Plant(
         name="stale_book_traded_on",
@@ -299,8 +298,8 @@ PLANTS = (
             ),
         ),
         seeds_max=25,
-        faults="clock,crash",
-        kind="skew_exchange_clock",
+        faults="clock",
+        kind="jump_own_clock",
     ),
     Plant(
         name="switch_not_renewed",
@@ -348,6 +347,72 @@ PLANTS = (
         faults="operator",
         kind="reload_settings",
     ),
+    Plant(
+        name="leaving_quote_frees_its_place",
+        what="A quote that is being cancelled counts as gone: it is replaced before the exchange has told its end",
+        changes=(
+            Change(
+                QUOTING_EXECUTOR,
+                "sum(order.request.side is side for order in self._live)",
+                "sum(order.request.side is side and not is_leaving(order) for order in self._live)",
+            ),
+            Change(QUOTING_EXECUTOR, "{slot_of(order) for order in live}", "{slot_of(order) for order in live if not is_leaving(order)}"),
+        ),
+        seeds_max=25,
+        faults="exchange",
+        kind="delay_requests",
+        exchanges="mexc_spot",
+        is_quick=True,
+    ),
+    Plant(
+        name="unknown_quote_frees_its_place",
+        what="A quote of unknown fate does not occupy its place: another is placed beside it",
+        changes=(
+            Change(
+                QUOTING_EXECUTOR,
+                "sum(order.request.side is side for order in self._live)",
+                'sum(order.request.side is side and order.state.value != "unknown" for order in self._live)',
+            ),
+            Change(
+                QUOTING_EXECUTOR,
+                "{slot_of(order) for order in live}",
+                '{slot_of(order) for order in live if order.state.value != "unknown"}',
+            ),
+        ),
+        seeds_max=25,
+        faults="exchange",
+        kind="tell_nothing",
+        exchanges="mexc_spot",
+    ),
+    Plant(
+        name="limits_ignore_live_quotes",
+        what="A strategy's limits are compared with what was traded, and what is live may still trade besides",
+        changes=(
+            Change(
+                "actors/cycle/quoting/limits.py",
+                "        for order in orders:\n            open_quantities[order.request.side] += still_to_count(order)\n",
+                "",
+            ),
+        ),
+        seeds_max=25,
+        faults="exchange",
+        kind="fill_after_cancel_ack",
+        exchanges="mexc_spot",
+    ),
+    Plant(
+        name="tally_folded_again",
+        what="What a strategy has traded is kept as a sum, and the trades in it are added once more by the next restart",
+        changes=(
+            Change(
+                "actors/journal/tallies.py",
+                '    connection.execute("UPDATE earlier_tallies_until SET fills_id = (SELECT coalesce(max(id), 0) FROM fills)")\n',
+                "",
+            ),
+        ),
+        seeds_max=25,
+        faults="crash",
+        kind="kill",
+    ),
 )
 
 INVARIANTS = (
@@ -369,10 +434,14 @@ INVARIANTS = (
     (r"was cleaned up", "a crashed cycle begins again only after its orders have ended"),
     (r"of an earlier run is still open", "a start ends what earlier runs have left"),
     (r"the cycle \w+ gave up", "no cycle gives up"),
+    (r"and no time passes", "the program does not spin"),
+    (r"and \d+ are wanted at most|and crosses ", "no more quotes than are wanted, and none through another"),
+    (r", and (net_buy_max|net_sell_max|inventory_max) is ", "a strategy's limits hold at every trade"),
     (r"does not agree", "each round agrees to the last digit"),
     (r"more was asked of|more came to|were granted at", "request weight within the exchange's budget"),
     (r"commands wait|remembers \d+ ended|news wait|sockets open|things, and \d+ are the most", "what is remembered and open is bounded"),
     (r"has changed by .* by all fills|knows of", "balances equal the sum of fills and fees, over all runs"),
+    (r"the tally of cycle", "a strategy's tally is what was traded"),
     (r"it ended by itself", "it runs until somebody stops it"),
     (r"after the last fault", "everything comes right again in time"),
     (r"not ended .* after the stop deadline", "a stop keeps its deadline"),
