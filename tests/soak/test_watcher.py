@@ -10,11 +10,12 @@ import pytest
 import trio
 from msgspec.structs import replace
 
+from actors.accounts.session import AccountSession
 from market.events import Side
 from market.symbol import Symbol
 from network.rate_limit import GroupStatistics
 from orders.commands import PlaceOrder
-from orders.events import OrderPlaced
+from orders.events import AccountLost, OrderPlaced
 from orders.life_cycle import OrderInput
 from orders.request import OrderRequest, OrderType, TimeInForce
 from orders.states import TradingState
@@ -276,6 +277,31 @@ def test_program_that_does_not_quote_again_has_not_converged(monkeypatch: pytest
     outcome = when_placed(lambda world: world.network.partition(world.venue.host))
     assert outcome.verdict is Verdict.NOT_CONVERGED
     assert "20 s after the last fault" in outcome.first_line
+
+
+def test_cycle_whose_every_order_is_refused_has_not_converged(monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange_time = AccountSession.exchange_time_milliseconds
+
+    def twenty_seconds_ago(session: AccountSession) -> int:
+        return exchange_time(session) - 20_000  # orders that leave so have expired when they arrive
+
+    monkeypatch.setattr("soak.life.CONVERGENCE_SECONDS_MAX", 20.0)
+    monkeypatch.setattr(AccountSession, "exchange_time_milliseconds", twenty_seconds_ago)
+    outcome = run_options(quiet_world("gateio_spot"))
+    assert outcome.verdict is Verdict.NOT_CONVERGED
+    assert "20 s after the last fault the cycle one does not quote" in outcome.first_line, outcome.first_line
+
+
+def test_program_that_spins_is_found_although_no_time_passes() -> None:
+    async def spin(world: World) -> None:
+        while True:
+            for observe in tuple(world.observers):
+                observe(AccountLost("main", "it spins"))
+            await trio.lowlevel.checkpoint()
+
+    outcome = when_placed(lambda world: world.nursery.start_soon(spin, world))
+    assert outcome.verdict is Verdict.VIOLATION
+    assert "the program tells of more than 2000 things at once, and no time passes" in outcome.first_line, outcome.first_line
 
 
 def test_program_that_raises_is_a_violation_and_not_a_fault_of_the_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
