@@ -9,14 +9,13 @@ from msgspec.structs import replace
 
 from actors.channels.bounded import BoundedSender
 from actors.channels.latest import LatestReceiver, LatestSender, open_latest
-from actors.cycle.actor import CycleActor
 from actors.cycle.inbox import CycleInput, inbox_key
-from actors.cycle.memory import CycleMemory
 from actors.cycle.quoting.actor import Market, QuotingActor
-from actors.cycle.quoting.limits import StrategyLimits
 from actors.cycle.quoting.memory import QuotingMemory
 from actors.cycle.quoting.terms import REACT_TO_MOVE_FRACTION, QuotingTerms
-from actors.cycle.terms import CycleTerms, TermsChanged
+from actors.cycle.rounds.actor import CycleActor
+from actors.cycle.rounds.memory import CycleMemory
+from actors.cycle.terms import CycleTerms, StrategyLimits, TermsChanged
 from actors.journal.recovery import CycleRecovery
 from assembly.registry import STRATEGIES
 from assembly.settings import CycleSettings, Settings

@@ -14,7 +14,7 @@ from actors.accounts.okx.spot import OkxSpotAccountCodec
 from actors.accounts.okx.swap import OkxSwapAccountCodec
 from actors.cycle.quoting.strategies.avellaneda_stoikov import AvellanedaStoikov, AvellanedaStoikovParameters
 from actors.cycle.quoting.strategies.simple import Quoting, QuotingParameters
-from actors.cycle.sell_on_top import SellOnTop, SellOnTopParameters
+from actors.cycle.rounds.sell_on_top import SellOnTop, SellOnTopParameters
 from actors.feeds.codec import FeedCodec
 from actors.feeds.gateio.futures import GateioFuturesFeedCodec
 from actors.feeds.gateio.spot import GateioSpotFeedCodec

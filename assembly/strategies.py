@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from actors.cycle.controller import Controller
 from actors.cycle.quoting.contract import QuotingStrategy
+from actors.cycle.rounds.controller import Controller
 
 
 class StrategyKind(enum.Enum):

@@ -25,9 +25,9 @@ from actors.accounts.position_desk import AccountNotTradable
 from actors.accounts.timing import AccountTiming
 from actors.accounts.trading_states import BoardEvent, TradingStates
 from actors.channels.reply import Reply
-from actors.cycle.actor import BalancesDisagree, InsufficientFunds, QuantityTooSmall
-from actors.cycle.controller import RoundFailed
 from actors.cycle.quoting.contract import StrategyFailed
+from actors.cycle.rounds.actor import BalancesDisagree, InsufficientFunds, QuantityTooSmall
+from actors.cycle.rounds.controller import RoundFailed
 from actors.cycle.terms import CycleTerms
 from actors.feeds.actor import UnknownSymbol, run_feed
 from actors.feeds.publisher import FeedSubscriber

@@ -18,7 +18,7 @@ import msgspec
 import trio
 from harness import print_machine, print_table
 
-from actors.cycle.sell_on_top import SellOnTopParameters
+from actors.cycle.rounds.sell_on_top import SellOnTopParameters
 from assembly.presenter.report import ExitStatus
 from simulated.settings import AccountSettings, MarketSettings, SimulationSettings
 from soak.world import HOST, World, run_world

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 import trio
 
-from actors.cycle.executor import slot_of
+from actors.cycle.slots import slot_of
 from assembly.parts import AccountParts
 from market.events import Side
 from market.exact import exact_sum

@@ -8,7 +8,7 @@ from decimal import Decimal
 import trio
 
 from actors.accounts.limits import RATE_SECONDS
-from actors.cycle.executor import slot_of
+from actors.cycle.slots import slot_of
 from assembly.limiting import limits_as_written
 from assembly.reloading.difference import NONE, flat, in_words
 from assembly.reloading.events import SettingChanged, SettingsRefused

@@ -14,7 +14,7 @@ from actors.cycle.quoting.strategies.avellaneda_stoikov import AvellanedaStoikov
 from actors.cycle.quoting.strategies.parameters import TwoSidedParameters
 from actors.cycle.quoting.strategies.pricing import PriceSource
 from actors.cycle.quoting.strategies.simple import QuotingParameters
-from actors.cycle.sell_on_top import SellOnTopParameters
+from actors.cycle.rounds.sell_on_top import SellOnTopParameters
 from assembly.registry import STRATEGIES
 from assembly.settings import CycleLimitSettings, CycleSettings
 from assembly.strategies import StrategyKind

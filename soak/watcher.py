@@ -13,8 +13,8 @@ from decimal import Decimal
 import trio
 
 from actors.accounts.events import OwnerFlattened
-from actors.cycle.actor import COMMAND_LIFETIME_SECONDS
-from actors.cycle.executor import slot_of
+from actors.cycle.rounds.actor import COMMAND_LIFETIME_SECONDS
+from actors.cycle.slots import slot_of
 from assembly.cycle_parts import INBOX_KEYS_MAX
 from assembly.parts import COMMANDS_CAPACITY, AccountParts
 from assembly.presenter.report import RuntimeStopping

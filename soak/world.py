@@ -37,7 +37,7 @@ from msgspec.structs import replace
 from actors.accounts.credential import Credential
 from actors.accounts.timing import AccountTiming
 from actors.channels.reply import Reply
-from actors.cycle.sell_on_top import SellOnTopParameters
+from actors.cycle.rounds.sell_on_top import SellOnTopParameters
 from actors.journal.file import MEMORY
 from assembly.control.listening import ControlSocket
 from assembly.parts import AccountParts

@@ -7,9 +7,22 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from actors.cycle.quoting.limits import StrategyLimits
-
 StrategyT = TypeVar("StrategyT")
+
+
+class StrategyLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits of one cycle since the journal began, in base units; None means no limit.
+
+    `net_buy_max`: how much more may be bought than was sold, and `net_sell_max` the other way round, fees left aside.
+    `inventory_max`: how far what is held, less fees paid in base, may be from nothing, long or short.
+    `drawdown_max`, in quote units: how much of the highest profit may be lost again. The account sees to that one
+    (`actors/accounts/drawdown.py`).
+    """
+
+    net_buy_max: Decimal | None = None
+    net_sell_max: Decimal | None = None
+    inventory_max: Decimal | None = None
+    drawdown_max: Decimal | None = None
 
 
 class CycleTerms(msgspec.Struct, Generic[StrategyT], frozen=True, kw_only=True):

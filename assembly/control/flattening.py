@@ -12,7 +12,7 @@ import trio
 
 from actors.accounts.trading_states import TradingStates
 from actors.channels.reply import Reply
-from actors.cycle.executor import tag_for
+from actors.cycle.rounds.executor import tag_for
 from assembly.control.protocol import FlattenedCycle
 from assembly.cycle_parts import CycleParts
 from assembly.parts import AccountParts

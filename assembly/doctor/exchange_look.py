@@ -18,8 +18,8 @@ from actors.accounts.codec import ProtocolError
 from actors.accounts.credential import Credential
 from actors.accounts.session import AccountSession, ClockOffset
 from actors.accounts.stream import StreamLost, open_private_stream
-from actors.cycle.controller import RoundFailed
 from actors.cycle.quoting.contract import StrategyFailed
+from actors.cycle.rounds.controller import RoundFailed
 from actors.feeds.actor import UnknownSymbol
 from assembly.cycle_parts import strategy_of
 from assembly.doctor.asking import AskingClient

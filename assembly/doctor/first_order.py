@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from actors.cycle.controller import Controller, RoundView
 from actors.cycle.quoting.contract import QuotingStrategy, QuotingView
 from actors.cycle.quoting.history import KeptHistory
+from actors.cycle.rounds.controller import Controller, RoundView
 from assembly.settings import CycleSettings
 from assembly.strategies import StrategyKind
 from market.events import BookChanged, Side

@@ -9,7 +9,7 @@ from actors.accounts.checks import funds_refusal, rules_refusal
 from actors.accounts.clock_window import ClockWindow
 from actors.accounts.codec import PositionMode
 from actors.accounts.permissions import KeyPermissions
-from actors.cycle.controller import book_price
+from actors.cycle.others import book_price
 from assembly.doctor.check import Finding, fail, ok, skip, warn
 from assembly.limiting import limits_on_book
 from assembly.settings import AccountSettings, Settings

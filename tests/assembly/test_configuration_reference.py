@@ -14,7 +14,7 @@ import tomli
 from presenter_samples import EVENTS
 from settings_files import KNOWN
 
-from actors.cycle.sell_on_top import SellOnTopParameters
+from actors.cycle.rounds.sell_on_top import SellOnTopParameters
 from assembly.arguments import parse_arguments
 from assembly.presenter.vocabulary import tell
 from assembly.registry import STRATEGIES

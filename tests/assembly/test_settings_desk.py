@@ -13,7 +13,7 @@ import trio
 from settings_files import WHOLE
 
 from actors.accounts.policies import ForeignOrders
-from actors.cycle.sell_on_top import SellOnTop
+from actors.cycle.rounds.sell_on_top import SellOnTop
 from assembly.presenter.report import Notice
 from assembly.registry import EXCHANGES, STRATEGIES
 from assembly.reloading.difference import flat

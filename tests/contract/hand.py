@@ -9,7 +9,7 @@ from pathlib import Path
 
 import trio
 
-from actors.cycle.sell_on_top import SellOnTopParameters
+from actors.cycle.rounds.sell_on_top import SellOnTopParameters
 from market.events import Side
 from orders.commands import ClosePosition, PlaceOrder, PlaceOrders
 from orders.events import OrderEnded

@@ -16,11 +16,11 @@ import trio
 
 from actors.channels.bounded import BoundedReceiver, BoundedSender, open_bounded
 from actors.channels.latest import LatestReceiver, LatestSender, open_latest
-from actors.cycle.actor import CycleActor
-from actors.cycle.controller import Controller, Decision, RoundView
 from actors.cycle.inbox import CycleInput, inbox_key
-from actors.cycle.memory import CycleMemory
-from actors.cycle.sell_on_top import SellOnTop, SellOnTopParameters
+from actors.cycle.rounds.actor import CycleActor
+from actors.cycle.rounds.controller import Controller, Decision, RoundView
+from actors.cycle.rounds.memory import CycleMemory
+from actors.cycle.rounds.sell_on_top import SellOnTop, SellOnTopParameters
 from actors.cycle.terms import CycleTerms, TermsChanged
 from market.clock import VirtualWallClock
 from market.events import BookChanged, BookLost, InstrumentListed, Side

@@ -11,7 +11,7 @@ import trio
 from cycle_desk import ACCOUNT, BTC_USDT, RULES, TICK_SECONDS, Desk, ScriptedController
 from msgspec.structs import replace
 
-from actors.cycle.actor import (
+from actors.cycle.rounds.actor import (
     BALANCES_LAG_SECONDS_MAX,
     BALANCES_LOOK_SECONDS,
     CAPTURE_TIMEOUT_SECONDS,
@@ -20,7 +20,7 @@ from actors.cycle.actor import (
     InsufficientFunds,
     QuantityTooSmall,
 )
-from actors.cycle.controller import Decision, DesiredOrder, RoundFailed, RoundView
+from actors.cycle.rounds.controller import Decision, DesiredOrder, RoundFailed, RoundView
 from market.events import Side
 from market.instrument import Instrument
 from market.symbol import Symbol

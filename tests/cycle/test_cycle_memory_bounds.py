@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from actors.cycle.memory import ROUND_ORDERS_KEPT_MAX, CycleMemory
+from actors.cycle.rounds.memory import ROUND_ORDERS_KEPT_MAX, CycleMemory
 from market.events import Side
 from market.symbol import Symbol
 from orders.life_cycle import OrderState

@@ -7,8 +7,9 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.cycle.controller import Decision, DesiredOrder
-from actors.cycle.executor import plan, slot_of, tag_for
+from actors.cycle.rounds.controller import Decision, DesiredOrder
+from actors.cycle.rounds.executor import plan, tag_for
+from actors.cycle.slots import slot_of
 from market.events import Side
 from market.symbol import Symbol
 from orders.life_cycle import OrderState

@@ -14,8 +14,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.cycle.quoting.actor import COMMAND_LIFETIME_SECONDS, COMMANDS_UNREAD_MAX, Market
 from actors.cycle.quoting.contract import QuotingView, StrategyFailed, Wanted
-from actors.cycle.quoting.limits import StrategyLimits
 from actors.cycle.quoting.memory import ENDED_ORDERS_KEPT_MAX
+from actors.cycle.terms import StrategyLimits
 from market.events import InstrumentListed, Side, TradeHappened
 from orders.commands import AmendOrders, CancelOrders, PlaceOrders
 from orders.events import AccountLost, AccountReady, BalanceChanged

@@ -16,11 +16,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec.structs import replace
 from quoting_samples import BTC_USDT, RULES, ask, bid
 
-from actors.cycle.executor import slot_of
 from actors.cycle.quoting.contract import Quote, Tolerance, Wanted
 from actors.cycle.quoting.executor import Plan, Surroundings, plan, tag_of
 from actors.cycle.quoting.funds import Funds
 from actors.cycle.quoting.matching import fits, pair_nearest
+from actors.cycle.slots import slot_of
 from market.events import Side
 from orders.life_cycle import OrderState
 from orders.order import ZERO, Order, UnseenAmendment

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.cycle.quoting.contract import Quote, Wanted
-from actors.cycle.quoting.limits import Allowance, Room, SideRoom, StrategyLimits, clipped, room_of, still_to_count
+from actors.cycle.quoting.limits import Allowance, Room, SideRoom, clipped, room_of, still_to_count
+from actors.cycle.terms import StrategyLimits
 from market.events import Side
 from market.instrument import Instrument
 from market.symbol import Symbol

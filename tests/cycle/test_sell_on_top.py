@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from actors.cycle.controller import Decision, RoundFailed, RoundView
-from actors.cycle.sell_on_top import SellOnTop, SellOnTopParameters
+from actors.cycle.rounds.controller import Decision, RoundFailed, RoundView
+from actors.cycle.rounds.sell_on_top import SellOnTop, SellOnTopParameters
 from market.events import BookChanged, Level, Side
 from market.instrument import Instrument
 from market.symbol import Symbol

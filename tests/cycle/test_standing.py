@@ -8,8 +8,8 @@ import pytest
 from cycle_desk import BTC_USDT, RULES, Desk
 from msgspec.structs import replace
 
-from actors.cycle.controller import Decision, DesiredOrder, RoundView
-from actors.cycle.standing import permitted
+from actors.cycle.rounds.controller import Decision, DesiredOrder, RoundView
+from actors.cycle.rounds.standing import permitted
 from market.events import Side
 from orders.request import OrderType, TimeInForce
 from orders.states import Standing, StandingChanged, TradingState

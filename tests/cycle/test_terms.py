@@ -7,7 +7,7 @@ from decimal import Decimal
 import trio
 from cycle_desk import TICK_SECONDS, Desk
 
-from actors.cycle.sell_on_top import SellOnTop, SellOnTopParameters
+from actors.cycle.rounds.sell_on_top import SellOnTop, SellOnTopParameters
 from market.events import Side
 from orders.commands import CancelOrder, PlaceOrder
 from orders.reconciliation import CycleFinished, CycleStarted

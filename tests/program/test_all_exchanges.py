@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from processes import ROOT, Program
 
-from actors.cycle.sell_on_top import SellOnTopParameters
+from actors.cycle.rounds.sell_on_top import SellOnTopParameters
 from assembly.registry import EXCHANGES, STRATEGIES
 from assembly.settings_loading import load_settings
 

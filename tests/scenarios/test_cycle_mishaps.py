@@ -11,8 +11,8 @@ import trio
 from test_following_the_market import NO_TAKERS, exchange_id, is_sell, placed_sell
 from world import BTC_USDT, InjectedCrash, World, run_world, scenario
 
-from actors.cycle.controller import Decision, RoundView
-from actors.cycle.sell_on_top import SellOnTop, SellOnTopParameters
+from actors.cycle.rounds.controller import Decision, RoundView
+from actors.cycle.rounds.sell_on_top import SellOnTop, SellOnTopParameters
 from assembly.presenter.report import ExitStatus
 from assembly.registry import STRATEGIES, StrategyEntry
 from market.events import BookChanged, BookLost, Side

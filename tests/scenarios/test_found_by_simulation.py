@@ -17,7 +17,7 @@ from world import BTC_USDT, HOST, World, run_world, scenario
 from actors.accounts.actor import BEING_ALONE
 from actors.accounts.credential import Credential
 from actors.accounts.events import AccountDisconnected, AccountReconciled, AccountTrouble, ClockOffsetMeasured
-from actors.cycle.sell_on_top import SellOnTopParameters
+from actors.cycle.rounds.sell_on_top import SellOnTopParameters
 from assembly.presenter.report import ExitStatus
 from market.events import Side
 from orders.events import AccountReady, LeftoverOrderFound, OrderEnded, OrderFateUnknown, OrderFilled, OrderSubmitted

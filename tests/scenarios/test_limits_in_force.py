@@ -12,7 +12,7 @@ from world import BTC_USDT, World, scenario
 from actors.accounts.credential import Credential
 from actors.accounts.events import OrderRefused, QuotesPulled
 from actors.accounts.limits import OnBreach
-from actors.cycle.sell_on_top import SellOnTopParameters
+from actors.cycle.rounds.sell_on_top import SellOnTopParameters
 from assembly.settings import GlobalLimitSettings, LimitSettings
 from market.events import BookChanged, Side
 from orders.commands import PlaceOrder

@@ -48,7 +48,7 @@ class Plant(msgspec.Struct, frozen=True, kw_only=True):
 DESK = "actors/accounts/order_desk.py"
 LEDGER = "orders/ledger.py"
 RESOLUTION = "actors/accounts/resolution.py"
-CYCLE = "actors/cycle/actor.py"
+CYCLE = "actors/cycle/rounds/actor.py"
 QUOTING_EXECUTOR = "actors/cycle/quoting/executor.py"
 ACCOUNT = "actors/accounts/actor.py"
 SESSION = "actors/accounts/session.py"
@@ -173,7 +173,7 @@ PLANTS = (
         what="An order of unknown fate does not occupy its slot: two orders of one intent",
         changes=(
             Change(
-                "actors/cycle/executor.py",
+                "actors/cycle/rounds/executor.py",
                 "        occupied.add(slot)\n",
                 "        if order.state is not OrderState.UNKNOWN:\n            occupied.add(slot)\n",
             ),
@@ -212,7 +212,7 @@ PLANTS = (
                 "if standing.state is TradingState.REDUCE_ONLY:",
             ),
             Change(
-                "actors/cycle/standing.py",
+                "actors/cycle/rounds/standing.py",
                 "if standing.state is TradingState.RUN or decision.hold:",
                 "if standing.state in (TradingState.RUN, TradingState.REDUCE_ONLY) or decision.hold:",
             ),

@@ -25,8 +25,8 @@ import trio
 from actors.channels.bounded import BoundedSender
 from actors.channels.latest import LatestReceiver
 from actors.channels.reply import Reply
-from actors.cycle.controller import OWN_ORDER_ECHO_SECONDS
 from actors.cycle.inbox import CycleInput
+from actors.cycle.others import OWN_ORDER_ECHO_SECONDS
 from actors.cycle.quoting.contract import QuotingView, Wanted
 from actors.cycle.quoting.executor import Placement, Plan, Surroundings, plan, tag_of
 from actors.cycle.quoting.funds import Funds

@@ -19,7 +19,6 @@ from itertools import count
 
 import msgspec
 
-from actors.cycle.executor import slot_of
 from actors.cycle.quoting.contract import Quote, Wanted
 from actors.cycle.quoting.funds import Funds
 from actors.cycle.quoting.limits import Allowance, Room
@@ -35,6 +34,7 @@ from actors.cycle.quoting.matching import (
     remaining_of,
     would_meet,
 )
+from actors.cycle.slots import slot_of
 from market.events import Side
 from market.instrument import Instrument
 from orders.commands import AmendOrder

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from actors.cycle.controller import asks_of_others, bids_of_others, book_price
+from actors.cycle.others import asks_of_others, bids_of_others, book_price
 from actors.cycle.quoting.contract import MidSample, QuotingView
 from market.events import BookChanged, Level, Side
 from market.instrument import decimal_from_book

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from actors.cycle.controller import Decision, DesiredOrder, RoundView
+from actors.cycle.rounds.controller import Decision, DesiredOrder, RoundView
 from market.events import Side
 from orders.order import ZERO
 from orders.states import Standing, TradingState

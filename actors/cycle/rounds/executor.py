@@ -12,7 +12,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from actors.cycle.controller import Decision, DesiredOrder
+from actors.cycle.rounds.controller import Decision, DesiredOrder
+from actors.cycle.slots import slot_of
 from orders.life_cycle import OrderState
 from orders.order import Order
 from orders.request import OrderType
@@ -28,7 +29,7 @@ class Plan(msgspec.Struct, frozen=True):
 def plan(decision: Decision, orders: Iterable[Order], *, may_place: bool) -> Plan:
     """The requests that lead from the live ones among `orders` to `decision`. Applied again after they took effect, it sends nothing.
 
-    An order's slot is its tag's last part (see `slot_of`). With `may_place` false only cancels are planned.
+    An order's slot is its tag's last part (`slots.slot_of`). With `may_place` false only cancels are planned.
     """
     if decision.hold:
         return Plan((), ())
@@ -51,10 +52,6 @@ def plan(decision: Decision, orders: Iterable[Order], *, may_place: bool) -> Pla
 def tag_for(round_number: int, slot: str) -> str:
     """What marks an order of a round and slot."""
     return f"{round_number}:{slot}"
-
-
-def slot_of(order: Order) -> str:
-    return order.request.tag.rpartition(":")[2]
 
 
 def _is_as_desired(order: Order, desired: DesiredOrder | None) -> bool:

@@ -19,11 +19,12 @@ import trio
 from actors.channels.bounded import BoundedSender
 from actors.channels.latest import LatestReceiver
 from actors.channels.reply import Reply
-from actors.cycle.controller import Controller, Decision, DesiredOrder, RoundView, book_price
-from actors.cycle.executor import plan, tag_for
 from actors.cycle.inbox import CycleInput
-from actors.cycle.memory import CycleMemory
-from actors.cycle.standing import permitted
+from actors.cycle.others import book_price
+from actors.cycle.rounds.controller import Controller, Decision, DesiredOrder, RoundView
+from actors.cycle.rounds.executor import plan, tag_for
+from actors.cycle.rounds.memory import CycleMemory
+from actors.cycle.rounds.standing import permitted
 from actors.cycle.terms import CycleTerms, TermsChanged
 from market.clock import WallClock
 from market.events import BookChanged, BookLost, InstrumentListed, Side

@@ -14,7 +14,8 @@ from itertools import takewhile
 
 import msgspec
 
-from actors.cycle.controller import Decision, DesiredOrder, RoundFailed, RoundView, asks_of_others, book_price
+from actors.cycle.others import asks_of_others, book_price
+from actors.cycle.rounds.controller import Decision, DesiredOrder, RoundFailed, RoundView
 from market.events import BookChanged, Side
 from orders.life_cycle import OrderState
 from orders.order import ZERO, Order
