@@ -49,6 +49,7 @@ class ScriptedAccount:
         self.at_work = trio.Event()
         self.at_work.set()
         self.refuses: Callable[[OrderRequest], bool] = lambda request: False
+        self.refusal = ""
         self.refuses_amendments = False
         self.orders: dict[str, Order] = {}
         self._commands = commands
@@ -76,7 +77,8 @@ class ScriptedAccount:
                 for one in commands:
                     refused = self.refuses(one.request)
                     state = OrderState.REJECTED if refused else OrderState.OPEN
-                    self.say(Order(request=one.request, state=state, sent=True, created_at=trio.current_time()))
+                    reason = self.refusal if refused else ""
+                    self.say(Order(request=one.request, state=state, sent=True, reason=reason, created_at=trio.current_time()))
             case CancelOrders(client_order_ids):
                 for client_order_id in client_order_ids:
                     self.say(replace(self.orders[client_order_id], state=OrderState.CANCELLED, cancel_wanted=True))

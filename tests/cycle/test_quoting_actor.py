@@ -414,3 +414,28 @@ async def test_books_and_rules_of_other_markets_are_not_taken_for_its_own(autoju
         assert book is not None
         assert desk.strategy.views[-1].instrument.exchange == EXCHANGE
         assert Market(book.exchange, book.symbol) == OWN_MARKET
+
+
+async def test_phase_says_what_funds_do_not_cover_and_nothing_is_sent_for_it(autojump_clock: object) -> None:
+    desk = Desk(ScriptedStrategy(bid("99.9"), ask("100.1")))
+    async with desk.open():
+        await trio.sleep(1.0)
+        desk.tell(BalanceChanged(ACCOUNT, "USDT", Decimal(0), Decimal(0)))
+        desk.strategy.wanted = Wanted(quotes=(bid("99.9"), bid("99.8", level=1), ask("100.1")))
+        await trio.sleep(5.0)
+    assert desk.seen(CyclePhaseChanged)[-1].phase == "quoting; too little USDT for all bids"
+    assert len(desk.account.placements()) == 2
+
+
+async def test_phase_says_why_a_side_is_refused_over_and_over_until_it_rests(autojump_clock: object) -> None:
+    desk = Desk(ScriptedStrategy(bid("99.9")), tick_seconds=0.1)
+    desk.account.refuses = lambda request: True
+    desk.account.refusal = "20 orders are live, max_open_orders is 20"
+    async with desk.open():
+        await trio.sleep(1.0)
+        assert desk.seen(CyclePhaseChanged)[-1].phase == "quoting", "once or twice is the market's doing"
+        await trio.sleep(5.0)
+        assert desk.seen(CyclePhaseChanged)[-1].phase == "quoting; bids refused: 20 orders are live, max_open_orders is 20"
+        desk.account.refuses = lambda request: False
+        await trio.sleep(10.0)
+    assert desk.seen(CyclePhaseChanged)[-1].phase == "quoting"

@@ -239,7 +239,8 @@ def test_levels_that_funds_do_not_cover_are_left_out_the_highest_first() -> None
     found = plan(wanted, [], around(funds=funds))
     assert placed(found) == [("b0", Decimal(100)), ("s0", Decimal(101)), ("b1", Decimal(99))]
     kept = [live("b0", "100"), live("b1", "99"), live("s0", "101")]
-    assert plan(wanted, kept, around(funds=Funds(quote_available=Decimal(51), base_available=Decimal(0)))) == Plan()
+    left = Funds(quote_available=Decimal(51), base_available=Decimal(0))
+    assert plan(wanted, kept, around(funds=left)) == Plan(short=(Side.BUY, Side.SELL))
 
 
 def test_level_is_left_out_with_all_that_are_higher_even_where_those_are_smaller() -> None:
@@ -267,7 +268,7 @@ def test_higher_level_is_cancelled_for_the_best_one_that_lacks_what_it_holds_and
     then = plan(wanted, orders[:1], around(funds=Funds(quote_available=Decimal(108))))
     assert placed(then) == [("b0", Decimal(100))]
     settled = [orders[0], live("b0", "100")]
-    assert plan(wanted, settled, around(funds=Funds(quote_available=Decimal(8)))) == Plan()
+    assert plan(wanted, settled, around(funds=Funds(quote_available=Decimal(8)))) == Plan(short=(Side.BUY,))
 
 
 def test_nothing_is_cancelled_for_want_of_money_before_the_balance_is_told() -> None:

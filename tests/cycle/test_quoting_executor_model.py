@@ -262,7 +262,7 @@ class ExecutorModel(RuleBasedStateMachine):
             if self.pending:
                 continue
             found = self.planned()
-            if found == Plan():
+            if replace(found, short=()) == Plan():
                 self.check_reached()
                 return
             self.carry_out(found)

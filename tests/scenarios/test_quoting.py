@@ -20,6 +20,7 @@ from orders.life_cycle import OrderState
 from orders.reconciliation import CyclePhaseChanged
 from orders.states import TradingState
 from simulated.faults import Operation
+from simulated.settings import AccountSettings
 from supervision.events import ChildDied, ChildReady
 
 BOTH_KINDS = ["gateio_spot", "okx_swap"]  # without and with amendments that keep an order's id, assets and contracts
@@ -245,6 +246,23 @@ def test_lost_answers_leave_never_two_orders_in_the_place_of_one(name: str) -> N
         await world.end()
 
     run_world(body, seed=13, simulation=STILL, exchange_name=name)
+
+
+@pytest.mark.parametrize("name", sorted(name for name in EXCHANGES if name.endswith("_spot")))
+def test_account_without_one_of_the_assets_quotes_the_other_side_and_asks_for_nothing_that_it_cannot_pay(name: str) -> None:
+    """An exchange does not list an asset of which there is nothing: that is as good as being told of it."""
+
+    async def body(world: World) -> None:
+        world.launch(quoting_settings(world))
+        await world.wait_until(lambda: len(quotes(world, Side.BUY)) == LEVELS)
+        await trio.sleep(10.0)
+        assert {event.order.request.side for event in world.seen(OrderSubmitted)} == {Side.BUY}
+        assert world.seen(CyclePhaseChanged)[-1].phase == "quoting; too little BTC for all asks"
+        world.stop()
+        await world.end()
+
+    only_quote = replace(STILL, accounts=(AccountSettings(balances={"USDT": Decimal(10_000)}),))
+    run_world(body, seed=15, simulation=only_quote, exchange_name=name)
 
 
 class GivesUp(Quoting):

@@ -37,7 +37,7 @@ from actors.cycle.quoting.risk import RiskMeasured, risk_of
 from actors.cycle.quoting.standing import permitted
 from actors.cycle.quoting.terms import QuotingTerms
 from actors.cycle.terms import TermsChanged
-from market.events import BookChanged, BookLost, InstrumentListed, TradeHappened
+from market.events import BookChanged, BookLost, InstrumentListed, Side, TradeHappened
 from market.symbol import Symbol
 from market.touch import Touch, touch_of
 from orders.commands import AccountCommand, AmendOrders, BalanceCapture, CancelOrders, CaptureBalances, PlaceOrder, PlaceOrders
@@ -211,7 +211,6 @@ class QuotingActor:
         self._measure(view)
         room = room_of(self._terms.limits, view.tally)
         wanted = clipped(permitted(self._terms.strategy.decide(view), memory.standing, view), room, view.instrument)
-        self._enter(self._phase_in_words(wanted))
         found = plan(
             wanted,
             memory.orders.values(),
@@ -230,6 +229,7 @@ class QuotingActor:
             ),
         )
         self._is_waiting = found.is_waiting
+        self._enter(self._phase_in_words(wanted, found))
         return found
 
     def _measure(self, view: QuotingView) -> None:
@@ -280,10 +280,13 @@ class QuotingActor:
             quote_told_at=_told_at(memory, symbol.quote),
         )
 
-    def _phase_in_words(self, wanted: Wanted) -> str:
-        if self._memory.account_ready:
-            return wanted.phase
-        return f"{wanted.phase}; waiting for the account"
+    def _phase_in_words(self, wanted: Wanted, found: Plan) -> str:
+        """What the strategy says, and what of it is not to be had."""
+        symbol, memory = self._market.symbol, self._memory
+        sold = symbol.quote if memory.instrument is not None and memory.instrument.is_contract else symbol.base
+        short = {Side.BUY: f"too little {symbol.quote} for all bids", Side.SELL: f"too little {sold} for all asks"}
+        words = [wanted.phase, *(short[side] for side in found.short), *memory.refusals.in_words()]
+        return "; ".join(words if memory.account_ready else (wanted.phase, "waiting for the account"))
 
     def _usable_book(self, now: float) -> BookChanged | None:
         book = self._memory.book

@@ -74,12 +74,16 @@ class Placement(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send now: cancels first. `is_waiting`: there is more to do, once something is heard of orders or balances."""
+    """What to send now: cancels first. `is_waiting`: there is more to do, once something is heard of orders or balances.
+
+    `short`: the sides on which quotes were left out because funds do not cover them.
+    """
 
     cancels: tuple[Order, ...] = ()
     amends: tuple[AmendOrder, ...] = ()
     places: tuple[Placement, ...] = ()
     is_waiting: bool = False
+    short: tuple[Side, ...] = ()
 
 
 def tag_of(slot: str) -> str:
@@ -134,7 +138,13 @@ class _Planning:
             todo += self._match(side, [order for order in self._live if order.request.side is side and order not in surplus])
         for quote, order in sorted(todo, key=lambda each: (each[0].level, each[0].side.value)):
             self._bring_about(quote, order)
-        return Plan(cancels=tuple(self._cancels), amends=tuple(self._amends), places=tuple(self._places), is_waiting=self._is_waiting)
+        return Plan(
+            cancels=tuple(self._cancels),
+            amends=tuple(self._amends),
+            places=tuple(self._places),
+            is_waiting=self._is_waiting,
+            short=tuple(side for side in Side if side in self._short),
+        )
 
     def _match(self, side: Side, mine: Sequence[Order]) -> list[tuple[Quote, Order | None]]:
         """Keep what fits, cancel what serves nothing; returns quotes that lack an order, with the one to be amended if there is."""

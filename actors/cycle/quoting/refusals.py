@@ -21,6 +21,8 @@ PAUSE_SECONDS = 0.5
 PAUSE_SECONDS_MAX = 32.0
 # An order that has rested so long was not refused by the book.
 RESTING_SECONDS = 1.0
+# Fewer in a row are the market's doing; from then on somebody should know why.
+TOLD_FROM_IN_A_ROW = 3
 
 
 class _SideRefusals(msgspec.Struct):
@@ -28,6 +30,7 @@ class _SideRefusals(msgspec.Struct):
     last_at: float = 0.0
     bound: Decimal | None = None
     touch_then: Touch | None = None
+    reason: str = ""
 
 
 class Refusals:
@@ -42,6 +45,7 @@ class Refusals:
         if not side.in_a_row or order.created_at >= side.last_at:
             side.in_a_row += 1
             side.last_at = now
+            side.reason = order.reason
         if order.sent and not order.refused_for_now and order.request.time_in_force is TimeInForce.POST_ONLY and order.request.price:
             is_buy = order.request.side is Side.BUY
             beyond = order.request.price - price_tick if is_buy else order.request.price + price_tick
@@ -68,6 +72,14 @@ class Refusals:
     def price_bounds(self) -> Mapping[Side, Decimal]:
         """The price that a post-only bid must not be above, and an ask not below, where there is one."""
         return {side: found.bound for side, found in self._by_side.items() if found.bound is not None}
+
+    def in_words(self) -> list[str]:
+        """Why a side has no orders, or fewer than it should, where it was refused over and over."""
+        return [
+            f"{'bids' if side is Side.BUY else 'asks'} refused: {found.reason}"
+            for side, found in self._by_side.items()
+            if found.in_a_row >= TOLD_FROM_IN_A_ROW and found.reason
+        ]
 
     def _resumes_at(self, found: _SideRefusals) -> float:
         return found.last_at + min(PAUSE_SECONDS_MAX, PAUSE_SECONDS * 2 ** (min(found.in_a_row, 20) - 1))
