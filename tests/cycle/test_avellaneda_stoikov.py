@@ -245,10 +245,14 @@ def test_volatility_and_intensity_are_estimated_from_the_history() -> None:
 
 
 def test_nothing_is_quoted_until_the_estimates_are_there() -> None:
-    assert decide(ESTIMATING, view_of()) == Wanted(phase="waiting for volatility")
-    assert decide(ESTIMATING, seen(steady(59))).phase == "waiting for volatility"
+    first = "waiting for volatility: 60 s of the market are seen first (warm_up_seconds)"
+    assert decide(ESTIMATING, view_of()) == Wanted(phase=first)
+    assert decide(ESTIMATING, seen(steady(59))).phase == first
+    soon = replace(ESTIMATING, warm_up_seconds=5.0)
+    prices = "waiting for volatility: 30 prices 1 s from each other (volatility_sample_seconds)"
+    assert decide(soon, seen(steady(9))).phase == prices
     without_trades = replace(seen(steady(60)), history=History(tuple(steady(60))))
-    assert decide(ESTIMATING, without_trades).phase == "waiting for trading intensity: too few trades"
+    assert decide(ESTIMATING, without_trades).phase.startswith("waiting for trading intensity: fewer than 30 orders that take in 600 s; in")
     assert decide(ESTIMATING, seen(steady(60))).phase == "quoting"
     assert decide(ESTIMATING, view_of(book=None)) == Wanted(phase="waiting for the book")
 
@@ -257,7 +261,7 @@ def test_warm_up_as_long_as_the_window_comes_to_an_end() -> None:
     slow = replace(ESTIMATING, warm_up_seconds=600.0)
     kept = [sample for sample in steady(2_000) if sample.at >= 2_000 - AvellanedaStoikov(slow).history_seconds + 0.5]
     assert decide(slow, seen(kept)).phase == "quoting"
-    assert decide(slow, seen(kept[-590:])).phase == "waiting for volatility"
+    assert decide(slow, seen(kept[-590:])).phase.startswith("waiting for volatility: 600 s of")
 
 
 @pytest.mark.parametrize("model", Model)

@@ -14,7 +14,7 @@ import math
 from decimal import Decimal
 
 from actors.cycle.quoting.contract import QuotingView, Wanted
-from actors.cycle.quoting.strategies.estimators import Intensity, trading_intensity, volatility
+from actors.cycle.quoting.strategies.estimators import ARRIVALS_MIN, RETURNS_MIN, Intensity, trading_intensity, volatility
 from actors.cycle.quoting.strategies.models import ModelQuotes, finite_horizon, glft, infinite_horizon
 from actors.cycle.quoting.strategies.parameters import TwoSidedParameters
 from actors.cycle.quoting.strategies.two_sided import Aim, Situation, quote_around, survey, waiting
@@ -87,11 +87,21 @@ class AvellanedaStoikov:
             return waiting(situation)
         sigma = self._volatility(view)
         if sigma is None:
-            return waiting("volatility")
+            return waiting(self._what_volatility_needs(view))
         intensity = self._intensity(situation)
         if intensity is None:
-            return waiting("trading intensity: too few trades")
+            seconds = f"{self._parameters.estimate_seconds:g}"
+            return waiting(
+                f"trading intensity: fewer than {ARRIVALS_MIN} orders that take in {seconds} s; in a market as quiet as this, state "
+                "intensity_decay and intensity_arrivals_per_second"
+            )
         return quote_around(self._aim(situation, sigma, intensity), situation, self._parameters)
+
+    def _what_volatility_needs(self, view: QuotingView) -> str:
+        chosen, mids = self._parameters, view.history.mids
+        if not mids or view.now - mids[0].at < chosen.warm_up_seconds:
+            return f"volatility: {chosen.warm_up_seconds:g} s of the market are seen first (warm_up_seconds)"
+        return f"volatility: {RETURNS_MIN} prices {chosen.volatility_sample_seconds:g} s from each other (volatility_sample_seconds)"
 
     def _volatility(self, view: QuotingView) -> float | None:
         chosen, mids = self._parameters, view.history.mids
