@@ -346,6 +346,7 @@ PLANTS = (
         seeds_max=25,
         faults="operator",
         kind="reload_settings",
+        is_quick=True,
     ),
     Plant(
         name="leaving_quote_frees_its_place",
