@@ -7,6 +7,7 @@ one-shot `answer`.
 from __future__ import annotations
 
 from decimal import Decimal
+from math import inf
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -48,11 +49,15 @@ class CancelOrder(msgspec.Struct, frozen=True):
 
 
 class AmendOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """Change price or total quantity of an open order, where the exchange can. The other stays as it is."""
+    """Change price or total quantity of an open order, where the exchange can. The other stays as it is.
+
+    After `expires_at` (monotonic) it does not leave any more, as a placement does not.
+    """
 
     client_order_id: str
     price: Decimal | None = None
     quantity: Decimal | None = None
+    expires_at: float = inf
 
 
 class PlaceOrders(msgspec.Struct, frozen=True):

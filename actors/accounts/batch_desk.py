@@ -8,7 +8,8 @@ left, they go singly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import trio
@@ -157,6 +158,11 @@ class BatchDesk:
 
     # Amending
 
+    def _leave_amended(self, commands: Iterable[AmendOrder]) -> None:
+        """Whoever is to be held back holds the others back, too: they were decided together."""
+        for command in commands:
+            self._desk.leave_amended(command)
+
     async def _amend_together(self, commands: Sequence[AmendOrder]) -> None:
         asked: dict[str, AmendOrder] = {}
         amendments: list[Amendment] = []
@@ -168,7 +174,7 @@ class BatchDesk:
         if not asked:
             return
         try:
-            answers = await self._session.amend_batch(amendments)
+            answers = await self._session.amend_batch(amendments, leaving=partial(self._leave_amended, asked.values()))
         except OPERATION_ERRORS as error:
             for client_order_id in asked:
                 self._desk.amending_failed(client_order_id, error)

@@ -190,7 +190,8 @@ class OrderDesk:
         if order is None:
             return
         try:
-            report = await self._entry.amend(order, price=command.price, quantity=command.quantity)
+            leaving = partial(self.leave_amended, command)
+            report = await self._entry.amend(order, price=command.price, quantity=command.quantity, leaving=leaving)
         except OPERATION_ERRORS as error:
             self.amending_failed(command.client_order_id, error)
         else:
@@ -209,6 +210,9 @@ class OrderDesk:
         if self._gate.closed_reason is not None:
             self._refuse(client_order_id, f"the gate is closed: {self._gate.closed_reason}")
             return None
+        if trio.current_time() > command.expires_at:
+            self._refuse(client_order_id, "the command was stale when it was read")
+            return None
         self._limits.look_at_losses()
         forbidden = self._amendment_refusal(order, command)
         if forbidden is not None:
@@ -218,6 +222,22 @@ class OrderDesk:
         self._books.amending(client_order_id, price=command.price, quantity=command.quantity)
         return order
 
+    def leave_amended(self, command: AmendOrder) -> None:
+        """The last look at an amendment, in the moment of sending, as `leave` is that at a placement.
+
+        Raises:
+            GateClosed: it is held back.
+        """
+        self._gate.ensure_open()
+        order = self._books.ledger.order(command.client_order_id)
+        if order is None or order.is_terminal:
+            raise GateClosed("the order has ended")
+        if trio.current_time() > command.expires_at:
+            raise GateClosed("it waited for the rate limit until it was stale")
+        forbidden = self._state_refusal(order, command)
+        if forbidden is not None:
+            raise GateClosed(forbidden)
+
     def amended(self, command: AmendOrder, report: OrderReport | None) -> None:
         """The exchange has accepted an amendment; `report` is how the order stands now, where it says so."""
         self._books.amended(command.client_order_id, price=command.price, quantity=command.quantity)
@@ -226,7 +246,7 @@ class OrderDesk:
 
     def amending_failed(self, client_order_id: str, error: OperationError) -> None:
         """What this failure means to one order that was to be amended."""
-        if isinstance(error, RequestNotSent):
+        if isinstance(error, RequestNotSent | GateClosed):
             self._refuse(client_order_id, f"not sent: {error}")
             self._books.happened(client_order_id, OrderInput.AMEND_ENDED)
         elif isinstance(error, ExchangeError):
@@ -245,12 +265,17 @@ class OrderDesk:
         standing = self._states.standing(account=self._books.account, owner=request.owner, symbol=request.symbol)
         return standing_refusal(request, standing, self._books.ledger)
 
-    def _amendment_refusal(self, order: Order, command: AmendOrder) -> str | None:
+    def _state_refusal(self, order: Order, command: AmendOrder) -> str | None:
         request = order.request
         standing = self._states.standing(account=self._books.account, owner=request.owner, symbol=request.symbol)
         makes_larger = command.quantity is not None and command.quantity > (request.quantity or command.quantity)
-        if standing.state is not TradingState.RUN and (standing.state is not TradingState.REDUCE_ONLY or makes_larger):
-            return standing.words
+        is_forbidden = standing.state is not TradingState.RUN and (standing.state is not TradingState.REDUCE_ONLY or makes_larger)
+        return standing.words if is_forbidden else None
+
+    def _amendment_refusal(self, order: Order, command: AmendOrder) -> str | None:
+        forbidden, request = self._state_refusal(order, command), order.request
+        if forbidden is not None:
+            return forbidden
         try:
             amended = replace(
                 request,

@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import partial
 
 from actors.accounts.codec import AccountCodec, PreparedRequest, ProtocolError, StreamOrderEntry
-from actors.accounts.session import REQUEST_TIMEOUT_SECONDS, AccountSession
+from actors.accounts.session import REQUEST_TIMEOUT_SECONDS, AccountSession, LastLook
 from actors.accounts.stream_requests import StreamRequests
 from market.symbol import Symbol
 from network.errors import NetworkError
@@ -74,16 +74,19 @@ class OrderEntry:
         body = await self._over_stream(order.request.symbol, lambda: self.codec.cancel(order), write, urgent=True)
         return self.codec.decode_changed(body) if body is not None else await self._session.cancel(order)
 
-    async def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None) -> OrderReport | None:
-        """As `cancel`."""
+    async def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None, leaving: LastLook) -> OrderReport | None:
+        """As `cancel`. `leaving` is called in the moment of sending, and may raise to hold the amendment back."""
 
         def write(entry: StreamOrderEntry, request_id: str) -> str | bytes:
+            leaving()
             now = self.exchange_time_milliseconds()
             return entry.amend(order, price=price, quantity=quantity, request_id=request_id, timestamp_milliseconds=now)
 
         by_rest = partial(self.codec.amend, order, price=price, quantity=quantity)
         body = await self._over_stream(order.request.symbol, by_rest, write)
-        return self.codec.decode_changed(body) if body is not None else await self._session.amend(order, price=price, quantity=quantity)
+        if body is not None:
+            return self.codec.decode_changed(body)
+        return await self._session.amend(order, price=price, quantity=quantity, leaving=leaving)
 
     async def _over_stream(
         self,

@@ -28,6 +28,9 @@ REQUEST_TIMEOUT_SECONDS = 5.0
 # A list longer than this is not ours: a bound, so that no answer can keep us asking for ever.
 PAGES_MAX = 50
 
+LastLook = Callable[[], object]
+"""Called in the moment of sending; there is no checkpoint between it and the send. It raises to hold back what is about to leave."""
+
 
 class ClockOffset:
     """The exchange's clock less ours, in milliseconds; shared by the sessions of one account."""
@@ -158,14 +161,17 @@ class AccountSession:
         for prepared in self._codec.dead_mans_switch(symbols, timeout_seconds=timeout_seconds):
             await self._send(prepared, urgent=True)
 
-    async def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None) -> OrderReport | None:
+    async def amend(
+        self, order: Order, *, price: Decimal | None, quantity: Decimal | None, leaving: LastLook | None = None
+    ) -> OrderReport | None:
+        """`leaving` is called in the moment of signing, and may raise to hold the amendment back."""
         prepared = self._codec.amend(order, price=price, quantity=quantity)
-        return self._codec.decode_changed(await self._send(prepared, repeat=False))
+        return self._codec.decode_changed(await self._send(prepared, repeat=False, leaving=leaving))
 
-    async def amend_batch(self, amendments: Sequence[Amendment]) -> Sequence[BatchAnswer]:
-        """As `AccountCodec.decode_batch` says."""
+    async def amend_batch(self, amendments: Sequence[Amendment], *, leaving: LastLook | None = None) -> Sequence[BatchAnswer]:
+        """As `AccountCodec.decode_batch` says; `leaving` as that of `amend`, for all of them."""
         prepared = self._codec.amend_batch(amendments)
-        return self._heeded(self._codec.decode_batch(await self._send(prepared, repeat=False)), prepared)
+        return self._heeded(self._codec.decode_batch(await self._send(prepared, repeat=False, leaving=leaving)), prepared)
 
     def _heeded(self, answers: Sequence[BatchAnswer], prepared: PreparedRequest) -> Sequence[BatchAnswer]:
         """A batch that was accepted as a whole may say of single orders that they were one too many."""
@@ -242,12 +248,16 @@ class AccountSession:
     async def end_stream_key(self, keys: StreamKeys, key: str) -> None:
         await self._send(keys.end(key))
 
-    async def _send(self, prepared: PreparedRequest, *, urgent: bool = False, repeat: bool = True) -> bytes:
+    async def _send(
+        self, prepared: PreparedRequest, *, urgent: bool = False, repeat: bool = True, leaving: LastLook | None = None
+    ) -> bytes:
         await self.learn_instruments()
-        return await self._send_signed(prepared, urgent=urgent, repeat=repeat)
+        return await self._send_signed(prepared, urgent=urgent, repeat=repeat, leaving=leaving)
 
-    async def _send_signed(self, prepared: PreparedRequest, *, urgent: bool, repeat: bool) -> bytes:
+    async def _send_signed(self, prepared: PreparedRequest, *, urgent: bool, repeat: bool, leaving: LastLook | None = None) -> bytes:
         def build() -> HttpRequest:
+            if leaving is not None:
+                leaving()
             return self._sign(prepared)
 
         retry = self._retry if repeat else None

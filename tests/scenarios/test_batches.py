@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
+from math import ceil
 
 import pytest
 import trio
+import trio.testing
 from test_following_the_market import NO_TAKERS, placed_sell
 from world import BTC_USDT, World, run_world
 
+from actors.accounts.codec import Amendment
 from actors.accounts.events import OrderRefused
 from assembly.registry import EXCHANGES
 from assembly.settings import LimitSettings
@@ -19,6 +22,7 @@ from orders.events import OrderEnded, OrderFateUnknown, OrderPlaced
 from orders.life_cycle import OrderState
 from orders.order import Order, Transport
 from orders.request import OrderRequest, OrderType, TimeInForce
+from orders.states import GLOBAL, TradingState
 from simulated.faults import Operation
 
 IDS = tuple(f"mm-hand-{number:010}" for number in range(1, 7))
@@ -196,3 +200,50 @@ def test_stop_while_a_batch_is_under_way_leaves_nothing_open(exchange_name: str)
         await world.wait_until(lambda: len(world.seen(OrderPlaced)) > placed or len(world.exchange.open_orders()) > 1)
 
     run_with_quote(story, exchange_name=exchange_name, seed=237)
+
+
+@pytest.mark.parametrize("exchange_name", ["gateio_spot", "okx_swap"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_amendments_that_waited_for_the_rate_limit_until_they_were_stale_do_not_leave(exchange_name: str, count: int) -> None:
+    async def story(world: World) -> None:
+        await place_together(world, *(bid(name) for name in IDS[:count]))
+        await all_open(world, *IDS[:count])
+        await use_up(world, IDS[:count], seconds=5)
+        expires_at = trio.current_time() + 2
+        changes = tuple(AmendOrder(client_order_id=name, price=Decimal(58_100), expires_at=expires_at) for name in IDS[:count])
+        await world.account.commands_sender.send(AmendOrders(changes))
+        await world.wait_for(OrderRefused, lambda event: "until it was stale" in event.reason, count=count, within_seconds=10)
+        assert trio.current_time() >= expires_at
+        await trio.sleep(5)
+        assert states(world, *IDS[:count]) == [OrderState.OPEN] * count
+        assert {order(world, name).request.price for name in IDS[:count]} == {Decimal(58_000)}
+        assert {world.exchange.engine.orders[theirs(world, name)].price for name in IDS[:count]} == {Decimal(58_000)}
+
+    run_with_quote(story, exchange_name=exchange_name, seed=238)
+
+
+def test_amendment_that_waits_for_the_rate_limit_while_the_state_forbids_it_does_not_leave() -> None:
+    async def story(world: World) -> None:
+        await place_together(world, bid(IDS[0]))
+        await all_open(world, IDS[0])
+        await use_up(world, IDS[:1], seconds=5)
+        await world.account.commands_sender.send(AmendOrders((AmendOrder(client_order_id=IDS[0], price=Decimal(58_100)),)))
+        await trio.sleep(1)
+        assert world.runtime is not None
+        world.runtime.tree.states.enter(GLOBAL, TradingState.PAUSED, "lunch")
+        await world.wait_for(OrderRefused, lambda event: event.reason.startswith("not sent"), within_seconds=10)
+        await world.wait_until(lambda: order(world, IDS[0]).is_settled)
+        assert order(world, IDS[0]).request.price == Decimal(58_000)
+
+    run_with_quote(story, exchange_name="gateio_spot", seed=239)
+
+
+async def use_up(world: World, names: Sequence[str], *, seconds: float) -> None:
+    """Take every place that amendments of these orders could have for so long: others of ours are before them."""
+    codec, limits = world.account.codec, world.account.exchange.limits
+    amendments = [Amendment(order=order(world, name), price=Decimal(58_100)) for name in names]
+    prepared = codec.amend_batch(amendments) if len(names) > 1 else codec.amend(amendments[0].order, price=Decimal(58_100), quantity=None)
+    limit = EXCHANGES[world.exchange_name].rate_limits[prepared.group]
+    for _ in range(limit.capacity * ceil(seconds / limit.period_seconds)):
+        world.nursery.start_soon(limits.acquire, prepared.group, 1)
+    await trio.testing.wait_all_tasks_blocked()

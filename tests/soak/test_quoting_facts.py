@@ -32,12 +32,12 @@ from soak.world import World
 NAME = "gateio_spot"
 
 
-def quoting_world(*, parameters: Any = FIVE_LEVELS, **limits: Decimal) -> Options:
+def quoting_world(*, parameters: Any = FIVE_LEVELS, limits: CycleLimitSettings | None = None) -> Options:
     """One cycle that quotes, no faults, a market in which its quotes rest."""
     drawn = options_of("calm", exchange=NAME, seed=1, seconds=10)
     still = {"taker_rate_per_second": 0.0, "volatility_per_second": 0.0, "gap_rate_per_second": 0.0}
     simulation = drawn.simulations[NAME]
-    cycle = replace(drawn.cycles[0], parameters=parameters, limits=CycleLimitSettings(**limits))
+    cycle = replace(drawn.cycles[0], parameters=parameters, limits=limits or CycleLimitSettings())
     return replace(
         drawn,
         cycles=(cycle,),
@@ -124,13 +124,13 @@ def test_more_orders_on_a_side_than_the_strategy_wants_are_found() -> None:
 )
 def test_trade_beyond_a_limit_of_the_cycle_is_found(limit: str, side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(actors.cycle.quoting.actor, "room_of", without_limits)
-    outcome = when_quoted(quoting_world(**{limit: Decimal("0.001")}), fill_one(side))
+    outcome = when_quoted(quoting_world(limits=replace(CycleLimitSettings(), **{limit: Decimal("0.001")})), fill_one(side))
     assert outcome.verdict is Verdict.VIOLATION
     assert f"and {limit} is 0.001" in outcome.first_line, outcome.first_line
 
 
 def test_limits_that_are_kept_to_are_no_failure() -> None:
-    options = quoting_world(net_buy_max=Decimal("0.0001"), net_sell_max=Decimal("0.0001"))
+    options = quoting_world(limits=CycleLimitSettings(net_buy_max=Decimal("0.0001"), net_sell_max=Decimal("0.0001")))
     outcome = run_options(options)
     assert (outcome.verdict, outcome.fills) == (Verdict.FINE, 0), outcome.told
 

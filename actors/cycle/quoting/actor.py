@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from actors.channels.bounded import BoundedSender
 from actors.channels.latest import LatestReceiver
@@ -314,7 +315,7 @@ class QuotingActor:
             await self._commands.send(CancelOrders(cancels))
             memory.cancelling.update(dict.fromkeys(cancels, until))
         if found.amends:
-            await self._commands.send(AmendOrders(found.amends))
+            await self._commands.send(AmendOrders(tuple(replace(amend, expires_at=until) for amend in found.amends)))
             memory.amending.update({amend.client_order_id: SentAmendment(command=amend, until=until) for amend in found.amends})
         if found.places:
             requests = [self._request(placement) for placement in found.places]
