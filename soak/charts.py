@@ -9,7 +9,7 @@ from math import ceil, floor, log10
 import msgspec
 
 WIDTH, PANEL_HEIGHT = 900, 210
-LEFT, RIGHT, TOP, GAP, BOTTOM = 84, 20, 40, 34, 40
+LEFT, RIGHT, TOP, GAP, BOTTOM = 84, 20, 52, 34, 40
 TICKS = 4
 _STYLE = (
     "text{font:12px sans-serif;fill:#333}.title{font-size:15px;font-weight:bold}.grid{stroke:#ddd}.limit{stroke:#c33;stroke-dasharray:6 4}"
