@@ -11,7 +11,7 @@ import msgspec
 from assembly.presenter.lifting import DEFAULT, HowToLift
 from assembly.presenter.live_state import LiveState
 from assembly.presenter.phrases import time_of_day
-from assembly.presenter.risk_words import risk_lines
+from assembly.presenter.risk_words import risk_lines, rounded
 from assembly.presenter.tables import columns, shorten
 from assembly.presenter.times import moment
 from assembly.presenter.vocabulary import risk_fields
@@ -138,14 +138,20 @@ def _cycles(state: LiveState, around: Surroundings) -> list[Line]:
     for name in {**around.cycles_wanted, **state.cycles}:
         progress = state.cycle(name)
         wanted = around.cycles_wanted.get(name, 0)
-        profit, quote = state.memory.profit_by_cycle.get(name, (ZERO, progress.symbol.quote if progress.symbol else ""))
+        measured = state.memory.risks.get(name)
+        symbol = progress.symbol if measured is None else measured.symbol
+        profit, quote = state.memory.profit_by_cycle.get(name, (ZERO, symbol.quote if symbol else ""))
+        done = f"{progress.reconciled} reconciled" + (f", {progress.disagreed} DISAGREE" if progress.disagreed else "")
+        earned = f"{_signed(profit)} {quote}".rstrip()
+        if measured is not None:  # it quotes, and knows no rounds
+            done, earned = "-", "not known" if measured.risk.profit is None else f"{rounded(measured.risk.profit)} {quote}"
         rows.append(
             (
                 name,
-                str(progress.symbol or ""),
+                str(symbol or ""),
                 f"#{progress.number}{f' of {wanted}' if wanted else ''}" if progress.number else "-",
-                f"{progress.reconciled} reconciled" + (f", {progress.disagreed} DISAGREE" if progress.disagreed else ""),
-                f"{_signed(profit)} {quote}".rstrip(),
+                done,
+                earned,
                 shorten(state.clean(progress.phase), 24),
             )
         )

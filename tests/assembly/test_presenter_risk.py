@@ -22,11 +22,8 @@ from assembly.presenter.vocabulary import risk_fields
 from assembly.recording import RISK_INTERVAL_SECONDS, JournalRecorder
 from market.clock import VirtualWallClock
 
-HOLDS = "holds 0.001998 BTC (122.3464311 USD), bids 298.5 asks 300 USDT, quoting 98.8% of the time"
-EARNED = (
-    "profit -0.126543210877 USDT (realised 0.123456789123, unrealised -0.05, fees 0.2 and 0.01 GT), spread captured 0.4, "
-    "volume 1234.5, 17 trades"
-)
+HOLDS = "holds 0.001998 BTC (122.346 USD), bids 298.5 asks 300 USDT, quoting 98.8% of the time"
+EARNED = "profit -0.126543 USDT (realised 0.123457, unrealised -0.05, fees 0.2 and 0.01 GT), spread captured 0.4, volume 1234.5, 17 trades"
 
 
 def test_two_lines_say_what_is_held_and_what_was_earned() -> None:
@@ -48,8 +45,11 @@ def test_live_view_has_two_lines_for_each_quoting_cycle_and_none_without() -> No
         state.fold(TIME, replace(RISK, risk=replace(RISK.risk, inventory=Decimal(balance))))
     lines = [line[:100] for line in shown(state, width=160)]
     at = lines.index(next(line for line in lines if line.startswith("Risk")))
-    assert lines[at + 1].startswith("btc holds 0.2 BTC (122.3464311 USD), bids 298.5 asks 300 USDT")
-    assert lines[at + 2].startswith("  profit -0.126543210877 USDT")
+    assert lines[at + 1].startswith("btc holds 0.2 BTC (122.346 USD), bids 298.5 asks 300 USDT")
+    assert lines[at + 2].startswith("  profit -0.126543 USDT")
+    row = next(line for line in lines if line.startswith("btc ") and "BTC/USDT" in line)
+    assert "reconciled" not in row, "it knows no rounds"
+    assert "-0.126543 USDT" in row
     assert not any("risk_measured" in line for line in lines), "it is no news"
 
 
