@@ -226,7 +226,7 @@ class Desk:
     def start(self) -> None:
         """Start an incarnation."""
         assert self._nursery is not None
-        self._life, self._ended = trio.CancelScope(), trio.Event()
+        self._life, self._ended, self.error = trio.CancelScope(), trio.Event(), None
         self._nursery.start_soon(self._live)
 
     async def kill(self) -> None:

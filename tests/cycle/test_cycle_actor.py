@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import cast
 
 import msgspec
 import pytest
@@ -30,6 +31,7 @@ from orders.life_cycle import OrderState
 from orders.order import Order
 from orders.reconciliation import CycleFinished, CyclePhaseChanged, CycleReconciled, CycleStarted
 from orders.request import OrderRequest, OrderType, TimeInForce
+from soak.interference import InjectedCrash, Poison
 
 # The cycle acts on the first look after it was told; a look comes with the news, and this is when two ticks are over.
 SOON_SECONDS = 2 * TICK_SECONDS
@@ -651,6 +653,17 @@ async def test_order_whose_fill_came_while_no_incarnation_lived_is_known_to_the_
         desk.start()
         assert await desk.ended() is None
         assert [type(command) for _, command in desk.account.received[commands:]] == [CaptureBalances], "it neither cancels nor sells again"
+
+
+async def test_fill_behind_news_that_an_incarnation_died_of_is_known_to_the_next(autojump_clock: object) -> None:
+    desk = Desk()
+    async with desk.open():
+        sell = await desk.resting_sell()
+        desk.tell(OrderChanged(ACCOUNT, cast("Order", Poison())))
+        desk.account.fill(sell.client_order_id)
+        assert isinstance(await desk.ended(), InjectedCrash)
+        desk.start()
+        assert await desk.ended() is None, "the round has ended"
 
 
 async def test_first_view_of_an_incarnation_holds_all_that_was_said_before_it(autojump_clock: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from itertools import pairwise
+from typing import cast
 
 import pytest
 import trio
@@ -18,13 +19,15 @@ from actors.cycle.quoting.memory import ENDED_ORDERS_KEPT_MAX
 from actors.cycle.terms import StrategyLimits
 from market.events import InstrumentListed, Side, TradeHappened
 from orders.commands import AmendOrders, CancelOrders, PlaceOrders
-from orders.events import AccountLost, AccountReady, BalanceChanged
+from orders.events import AccountLost, AccountReady, BalanceChanged, OrderChanged
 from orders.life_cycle import OrderState
+from orders.order import Order
 from orders.positions import PositionAccount
 from orders.quoting import QuotingStarted, TicksSkipped
 from orders.reconciliation import CyclePhaseChanged
 from orders.states import Standing, StandingChanged, TradingState
 from orders.tally import Tally, TallyChanged
+from soak.interference import InjectedCrash, Poison
 
 LONG_TICK_SECONDS = 1000.0
 
@@ -380,6 +383,19 @@ async def test_fill_that_came_while_nobody_lived_is_known_to_the_next_incarnatio
         await trio.sleep(0.1)
         assert set(desk.strategy.views[-1].last_fills) == {Side.BUY}
         assert len(desk.account.live()) == 2
+
+
+async def test_fill_behind_news_that_an_incarnation_died_of_is_known_to_the_next(autojump_clock: object) -> None:
+    desk = Desk()
+    async with desk.open():
+        await trio.sleep(5.5)
+        desk.tell(OrderChanged(ACCOUNT, cast("Order", Poison())))
+        desk.account.fill(desk.account.live()[0])
+        await trio.sleep(0.1)
+        assert isinstance(desk.error, InjectedCrash)
+        desk.start()
+        await trio.sleep(0.1)
+        assert set(desk.strategy.views[-1].last_fills) == {Side.BUY}
 
 
 async def test_only_the_newest_of_the_ended_orders_are_remembered(autojump_clock: object) -> None:

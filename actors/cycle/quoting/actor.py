@@ -164,7 +164,7 @@ class QuotingActor:
                 return
             context.progress()
             with trio.move_on_at(self._wake_at(now)):
-                self._learn(await self._inbox.receive_batch())
+                self._learn(await self._inbox.receive())
             self._learn_what_is_there()  # the time may have come in the very moment in which something arrived
 
     def _wake_at(self, now: float) -> float:
@@ -357,44 +357,44 @@ class QuotingActor:
     # News
 
     def _learn_what_is_there(self) -> None:
+        """One by one: what lies behind news that this incarnation dies of is left for the next, since nobody tells it again."""
         with contextlib.suppress(trio.WouldBlock):
             while True:
-                self._learn([self._inbox.receive_nowait()])
+                self._learn(self._inbox.receive_nowait())
 
-    def _learn(self, news: list[CycleInput]) -> None:
+    def _learn(self, item: CycleInput) -> None:
         memory, now = self._memory, trio.current_time()
-        for item in news:
-            match item:
-                case BookChanged():
-                    self._learn_book(item)
-                case BookLost(exchange, symbol):
-                    self._lose_book(Market(exchange, symbol))
-                case TradeHappened(exchange, symbol) if Market(exchange, symbol) == self._market:
-                    memory.last_trade = item
-                    if self._terms.strategy.history_seconds:
-                        memory.history.add_trade(item)
-                case InstrumentListed(instrument) if Market(instrument.exchange, instrument.symbol) == self._market:
-                    memory.instrument = instrument
-                case OrderChanged(_, order):
-                    self._learn_order(order, now)
-                case TallyChanged(_, _, symbol, tally) if symbol == self._market.symbol:
-                    memory.tally = tally
-                case BalanceChanged():
-                    memory.keep_balance(item, now=now)
-                    self._is_urgent |= self._is_waiting
-                case PositionCounted(_, symbol, quantity) if symbol == self._market.symbol:
-                    memory.position = quantity
-                case StandingChanged(_, symbol, standing) if symbol == self._market.symbol:
-                    memory.standing = standing
-                    self._is_urgent = True
-                case AccountReady():
-                    memory.account_ready = self._is_urgent = True
-                case AccountLost():
-                    memory.account_ready, self._is_urgent = False, True
-                case TermsChanged(terms) if isinstance(terms, QuotingTerms):
-                    self._go_by(terms)
-                case _:
-                    pass
+        match item:
+            case BookChanged():
+                self._learn_book(item)
+            case BookLost(exchange, symbol):
+                self._lose_book(Market(exchange, symbol))
+            case TradeHappened(exchange, symbol) if Market(exchange, symbol) == self._market:
+                memory.last_trade = item
+                if self._terms.strategy.history_seconds:
+                    memory.history.add_trade(item)
+            case InstrumentListed(instrument) if Market(instrument.exchange, instrument.symbol) == self._market:
+                memory.instrument = instrument
+            case OrderChanged(_, order):
+                self._learn_order(order, now)
+            case TallyChanged(_, _, symbol, tally) if symbol == self._market.symbol:
+                memory.tally = tally
+            case BalanceChanged():
+                memory.keep_balance(item, now=now)
+                self._is_urgent |= self._is_waiting
+            case PositionCounted(_, symbol, quantity) if symbol == self._market.symbol:
+                memory.position = quantity
+            case StandingChanged(_, symbol, standing) if symbol == self._market.symbol:
+                memory.standing = standing
+                self._is_urgent = True
+            case AccountReady():
+                memory.account_ready = self._is_urgent = True
+            case AccountLost():
+                memory.account_ready, self._is_urgent = False, True
+            case TermsChanged(terms) if isinstance(terms, QuotingTerms):
+                self._go_by(terms)
+            case _:
+                pass
 
     def _learn_book(self, book: BookChanged) -> None:
         market = Market(book.exchange, book.symbol)

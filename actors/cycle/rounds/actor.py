@@ -328,37 +328,37 @@ class CycleActor:
         """Take in all that has arrived, waiting at most one tick for it."""
         context.progress()
         with trio.move_on_after(self._terms.tick_seconds):
-            self._learn(await self._inbox.receive_batch())
+            self._learn(await self._inbox.receive())
         self._learn_what_is_there()  # a tick may have ended in the very moment in which something arrived
 
     def _learn_what_is_there(self) -> None:
+        """One by one: what lies behind news that this incarnation dies of is left for the next, since nobody tells it again."""
         with contextlib.suppress(trio.WouldBlock):
             while True:
-                self._learn([self._inbox.receive_nowait()])
+                self._learn(self._inbox.receive_nowait())
 
-    def _learn(self, news: list[CycleInput]) -> None:
-        for item in news:
-            match item:
-                case BookChanged():
-                    self._memory.book = item
-                case BookLost():
-                    self._memory.book = None
-                case InstrumentListed(instrument):
-                    self._memory.instrument = instrument
-                case OrderChanged(_, order):
-                    self._learn_order(order)
-                case PositionCounted(_, symbol, quantity) if symbol == self._symbol:
-                    self._memory.position = quantity
-                case StandingChanged(_, symbol, standing) if symbol == self._symbol:
-                    self._memory.standing = standing
-                case AccountReady():
-                    self._memory.account_ready = True
-                case AccountLost():
-                    self._memory.account_ready = False
-                case TermsChanged(terms):
-                    self._terms = terms
-                case _:
-                    pass
+    def _learn(self, item: CycleInput) -> None:
+        match item:
+            case BookChanged():
+                self._memory.book = item
+            case BookLost():
+                self._memory.book = None
+            case InstrumentListed(instrument):
+                self._memory.instrument = instrument
+            case OrderChanged(_, order):
+                self._learn_order(order)
+            case PositionCounted(_, symbol, quantity) if symbol == self._symbol:
+                self._memory.position = quantity
+            case StandingChanged(_, symbol, standing) if symbol == self._symbol:
+                self._memory.standing = standing
+            case AccountReady():
+                self._memory.account_ready = True
+            case AccountLost():
+                self._memory.account_ready = False
+            case TermsChanged(terms):
+                self._terms = terms
+            case _:
+                pass
 
     def _learn_order(self, order: Order) -> None:
         slot = order.request.tag.rpartition(":")[2]
