@@ -322,7 +322,12 @@ class Tree:
             FeedSubscriber(name="report", sender=Reporting(self._report)),
         ]
 
+        is_traded_on = any(account.exchange is parts for account in self.accounts.values())
+
         async def run(context: ChildContext) -> None:
+            if not is_traded_on:
+                # Nobody's orders wait for an exchange that is only looked at: leftovers elsewhere must be cancelled although it is down.
+                context.started()
             async with parts.open_http() as http:
                 await run_feed(
                     codec=parts.feed_codec,

@@ -11,9 +11,11 @@ from quoting_world import FIVE_LEVELS, LEVELS, STILL, all_quotes, quotes, quotin
 from world import BTC_USDT, World, run_world
 
 from actors.cycle.quoting.contract import QuotingView, StrategyFailed, Wanted
+from actors.cycle.quoting.strategies.pricing import PriceSource
 from actors.cycle.quoting.strategies.simple import Quoting
 from assembly.presenter.report import ExitStatus
 from assembly.registry import EXCHANGES, STRATEGIES
+from assembly.settings import ExchangeSettings
 from market.events import BookLost, Side
 from orders.events import OrderCancelRequested, OrderFilled, OrderSubmitted
 from orders.life_cycle import OrderState
@@ -283,3 +285,29 @@ def test_strategy_that_gives_up_ends_its_cycle_with_nothing_open_and_says_why() 
         assert "the market is closed for today" in report.reason
 
     run_world(body, seed=14, simulation=STILL)
+
+
+def test_exchange_that_is_only_looked_at_and_is_down_holds_up_nobody() -> None:
+    """Its cycle waits for the reference price; the account is ready all the same, and the others trade."""
+
+    async def body(world: World) -> None:
+        settings = quoting_settings(world)
+        elsewhere = ExchangeSettings(rest_url="http://nowhere.sim:80", websocket_url="ws://nowhere.sim:80")
+        by_reference = replace(
+            settings.cycles["btc"],
+            reference_exchange="okx_spot",
+            parameters=replace(FIVE_LEVELS, price_source=PriceSource.REFERENCE_MID),
+        )
+        world.launch(
+            replace(
+                settings,
+                exchanges=settings.exchanges | {"okx_spot": elsewhere},
+                cycles=settings.cycles | {"waiting": by_reference},
+            )
+        )
+        await all_quotes(world)
+        assert world.seen(CyclePhaseChanged, lambda event: event.cycle == "waiting" and "waiting for the reference" in event.phase)
+        world.stop()
+        await world.end()
+
+    run_world(body, seed=3, simulation=STILL)
