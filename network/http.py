@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import ssl
 import zlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -156,6 +156,7 @@ class HttpClient:
             # "target" makes httpcore send the request line as it stands; httpx.URL would escape the query anew.
             extensions={"trace": progress.trace, "target": target.encode("ascii")},
         )
+        outgoing.stream = _RequestBody(request.body)
         incoming = await self._transport.handle_async_request(outgoing)
         stream = incoming.stream
         assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - narrows what httpx declares for both kinds of client
@@ -227,6 +228,21 @@ class _Body:
 
     def joined(self) -> bytes:
         return b"".join(self._chunks)
+
+
+class _RequestBody(httpx.AsyncByteStream):
+    """The bytes of a request, once. httpx's own is a generator, which a request that is cancelled while it leaves would abandon halfway."""
+
+    def __init__(self, body: bytes) -> None:
+        self._parts = iter((body,))
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for part in self._parts:
+            return part
+        raise StopAsyncIteration
 
 
 def _lower_cased(headers: httpx.Headers) -> dict[str, str]:
