@@ -8,7 +8,8 @@ what was received less what was paid.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -23,6 +24,8 @@ from orders.reports import FillReport, FundingReport, PositionReport
 ZERO = Decimal(0)
 # Of what was traded: so far may an exchange's rounded average price make realised profits differ from ours.
 AVERAGE_PRICE_ROUNDING = Decimal("0.0000001")
+# So many of a symbol's trades are kept for one that is learned after a later one: many more than a broken stream does not tell.
+TRADES_KEPT_MAX = 1_000
 
 
 class PositionAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,17 +80,39 @@ def _closed(held: Decimal, bought: Decimal) -> Decimal:
     return held if abs(bought) >= abs(held) else bought.copy_negate()
 
 
+class _CountedTrade(msgspec.Struct, frozen=True):
+    """A trade with the account as it was before it. `before` does not know what funding was paid since."""
+
+    number: int
+    fill: FillReport
+    before: PositionAccount
+
+
+def _number(fill: FillReport, counted: Sequence[_CountedTrade]) -> int:
+    """The place of a trade among those of its symbol, which the exchanges number as they come about, and page through by number.
+
+    Times say less: trades of one moment share theirs, and some are in whole seconds. A trade without such a number, as of a
+    liquidation at OKX, is the newest.
+    """
+    if fill.trade_id.isdecimal():
+        return int(fill.trade_id)
+    return counted[-1].number if counted else 0
+
+
 class PositionBooks:
     """Every position of one account: the exchange's word about each, and our own account of it.
 
-    Our account begins with what the exchange says at the first look, and goes on by the fills. Where the two differ at two
-    comparisons in a row with the same figures (so that no fill was merely under way), the exchange is right, and it is told.
+    Our account begins with what the exchange says at the first look, and goes on by the fills, in the order in which the exchange
+    carried them out, however late one is learned: where a position turns, the order says what was realised and what the rest
+    has cost. Where the two differ at two comparisons in a row with the same figures (so that no fill was merely under way), the
+    exchange is right, and it is told.
     """
 
     def __init__(self, account: str) -> None:
         self._account = account
         self._reports: dict[Symbol, PositionReport] = {}
         self._accounts: dict[Symbol, PositionAccount] = {}
+        self._counted: dict[Symbol, list[_CountedTrade]] = {}
         self._has_looked = False
         self._differing: dict[Symbol, tuple[Decimal, Decimal]] = {}
         self._payments: dict[tuple[Symbol, str], None] = {}
@@ -119,8 +144,17 @@ class PositionBooks:
         return self.apply_report(replace(known, leverage=leverage))
 
     def count_fill(self, fill: FillReport) -> None:
-        """Take in a trade, once: the ledger knows which."""
-        self._accounts[fill.symbol] = self.account_of(fill.symbol).after_fill(fill)
+        """Take in a trade, once: the ledger knows which. Those that came about after it are counted anew."""
+        known, counted = self.account_of(fill.symbol), self._counted.setdefault(fill.symbol, [])
+        number = _number(fill, counted)
+        place = bisect_right(counted, number, key=lambda trade: trade.number)
+        account, later = (counted[place].before if place < len(counted) else known), counted[place:]
+        del counted[place:]
+        for at, each in ((number, fill), *((trade.number, trade.fill) for trade in later)):
+            counted.append(_CountedTrade(at, each, account))
+            account = account.after_fill(each)
+        del counted[: max(0, len(counted) - TRADES_KEPT_MAX)]
+        self._accounts[fill.symbol] = replace(account, funding=known.funding)
         self._round(fill.symbol, exact_product(fill.quantity, fill.price))
 
     def apply_report(self, report: PositionReport) -> list[PositionChanged]:
@@ -181,6 +215,7 @@ class PositionBooks:
         self._differing.pop(symbol, None)
         cost = exact_product(theirs, report.entry_price or ZERO)
         self._accounts[symbol] = replace(self.account_of(symbol), quantity=theirs, cost=cost)
+        self._counted.pop(symbol, None)  # their word has whatever came before it
         self._round(symbol, abs(cost))
         return [PositionDiffers(self._account, symbol, ours, theirs)] if self._has_looked else []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 
 import pytest
@@ -205,6 +206,52 @@ def test_short_position_that_is_believed_has_brought_what_its_entry_price_says()
     assert (books.account_of(BTC).cost, books.account_of(BTC).entry_price) == (-200, 100)
     books.count_fill(fill(Side.BUY, "2", "90"))
     assert (books.account_of(BTC).quantity, books.account_of(BTC).realised) == (0, 20)
+
+
+TURNING = [
+    fill(Side.BUY, "2", "100", trade_id="8"),
+    fill(Side.SELL, "3", "90", fee="0.5", trade_id="9"),
+    fill(Side.SELL, "1", "95", fee="0.25", trade_id="10"),
+    fill(Side.BUY, "4", "80", trade_id="11"),
+]
+
+
+@pytest.mark.parametrize("learned", [*itertools.permutations(range(len(TURNING)))])
+def test_trades_that_turn_a_position_are_counted_as_they_came_about_in_whichever_order_they_are_learned(learned: tuple[int, ...]) -> None:
+    books = PositionBooks("main")
+    for index in learned:
+        books.count_fill(TURNING[index])
+        books.apply_funding(funding(str(index), "0.1"))
+    assert books.account_of(BTC) == replace(account_after(*TURNING), funding=Decimal("0.4"))
+
+
+def test_trade_learned_late_is_counted_after_what_the_exchange_was_believed_about() -> None:
+    books = PositionBooks("main")
+    books.apply_all([])
+    books.count_fill(fill(Side.BUY, "5", "100", trade_id="5"))
+    for _ in range(2):
+        books.apply_all([report("1", entry="70")])
+    books.count_fill(fill(Side.SELL, "1", "90", trade_id="4"))
+    assert (books.account_of(BTC).quantity, books.account_of(BTC).realised) == (0, 20)
+
+
+def test_trade_without_a_number_is_the_newest() -> None:
+    books = PositionBooks("main")
+    opened = [fill(Side.BUY, "2", "100", trade_id="8"), fill(Side.BUY, "2", "200", trade_id="9")]
+    liquidated = fill(Side.SELL, "2", "90", trade_id="-4")
+    for each in (*opened, liquidated):
+        books.count_fill(each)
+    assert books.account_of(BTC) == account_after(*opened, liquidated)
+
+
+def test_beyond_the_bound_the_oldest_trades_stay_counted_and_a_late_one_comes_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(positions, "TRADES_KEPT_MAX", 2)
+    books = PositionBooks("main")
+    late = fill(Side.SELL, "1", "90", trade_id="1")
+    bought = [fill(Side.BUY, "2", str(100 * number), trade_id=str(number)) for number in range(2, 6)]
+    for each in (*bought, late):
+        books.count_fill(each)
+    assert books.account_of(BTC) == account_after(*bought[:2], late, *bought[2:])
 
 
 def test_fee_in_another_asset_than_the_quote_is_no_part_of_the_fees() -> None:

@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 import trio
 from msgspec.structs import replace
+from quoting_world import STILL, all_quotes, quotes, quoting_settings
 from test_following_the_market import NO_TAKERS, exchange_id, is_sell, placed_sell
 from world import BTC_USDT, HOST, World, run_world, scenario
 
@@ -20,7 +21,7 @@ from actors.accounts.events import AccountDisconnected, AccountReconciled, Accou
 from actors.cycle.rounds.sell_on_top import SellOnTopParameters
 from assembly.presenter.report import ExitStatus
 from market.events import Side
-from orders.events import AccountReady, LeftoverOrderFound, OrderEnded, OrderFateUnknown, OrderFilled, OrderSubmitted
+from orders.events import AccountReady, BalanceDiffers, LeftoverOrderFound, OrderEnded, OrderFateUnknown, OrderFilled, OrderSubmitted
 from orders.identity import ClientOrderIds
 from orders.life_cycle import OrderState
 from orders.reconciliation import CycleReconciled, CycleStarted
@@ -363,3 +364,28 @@ async def test_stop_of_many_accounts_keeps_its_deadline_when_the_exchange_falls_
     assert report is not None
     assert report.exit_status is ExitStatus.CLEAN
     assert trio.current_time() - stopped_at <= 10.0
+
+
+@pytest.mark.parametrize("exchange", ["okx_swap", "gateio_futures"])
+def test_trades_that_a_broken_stream_did_not_tell_are_counted_in_the_exchange_s_order_where_they_turn_a_position(exchange: str) -> None:
+    """Counted in the order in which the account asks about them, the position would have cost the other trade's price."""
+
+    async def body(world: World) -> None:
+        world.launch(quoting_settings(world))
+        await all_quotes(world)
+        world.exchange.fill_order(quotes(world, Side.BUY)[0].id)
+        await world.wait_for(OrderFilled)
+        await all_quotes(world)
+        asked_first, asked_second, *_ = (order for order in world.account.ledger.live_orders() if order.request.side is Side.SELL)
+        for sell in (asked_second, asked_first):
+            world.exchange.fill_order(exchange_id(sell))
+        world.exchange.disconnect_all()
+        await world.wait_for(AccountReady, count=2)
+        sold = [event.order.client_order_id for event in world.seen(OrderFilled) if event.order.request.side is Side.SELL]
+        assert sold == [asked_first.client_order_id, asked_second.client_order_id]
+        assert not world.seen(BalanceDiffers)
+        assert world.runtime is not None
+        world.stop()
+        await world.end()
+
+    run_world(body, seed=4029, simulation=STILL, exchange_name=exchange)
