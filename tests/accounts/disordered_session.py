@@ -19,7 +19,7 @@ import trio
 from msgspec.structs import replace
 
 from actors.accounts.gateio.spot import GateioSpotAccountCodec
-from actors.accounts.session import REQUEST_TIMEOUT_SECONDS, AccountSession
+from actors.accounts.session import REQUEST_TIMEOUT_SECONDS, AccountSession, LastLook
 from market.symbol import Symbol
 from network.errors import RequestNotSent, ResponseLost
 from orders.errors import ErrorKind, ExchangeError
@@ -128,7 +128,10 @@ class DisorderedSession:
     async def cancel_reported(self, report: OrderReport) -> OrderReport | None:
         return await self._do(lambda: self._cancel(self.exchange.order(report.client_order_id or "")))
 
-    async def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None) -> OrderReport | None:
+    async def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None, leaving: LastLook) -> OrderReport | None:
+        await trio.sleep(self._rng.choice([0, 0, 0.1, 1]))  # as a placement
+        leaving()
+
         def arrives() -> OrderReport | None:
             real = self._shown_by_our_id(order)
             if not real.is_open:
