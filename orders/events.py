@@ -40,7 +40,10 @@ class PositionChanged(msgspec.Struct, frozen=True):
 
 
 class PositionCounted(msgspec.Struct, frozen=True):
-    """What the account's position in a contract is by all fills that we know, whosever: told to owners with each change."""
+    """What the account's position in a contract is by all that we know to have traded, whosever: told to owners with each change.
+
+    That is by all known fills, and by what orders are said to have filled beyond them.
+    """
 
     account: str
     symbol: Symbol

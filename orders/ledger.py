@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from market.events import Side
 from market.exact import EXACT, exact_product, exact_sum
 from market.symbol import Symbol
 from orders.amendments import amendment_asked, amendment_confirmed, amendment_refused, amendments_shown
@@ -114,6 +115,14 @@ class AccountLedger:
         """Orders whose known fills do not account for their filled quantity, ended or not."""
         missing = (self._orders[client_order_id] for client_order_id in (*self._live_ids, *self._unsettled_ids))
         return [order for order in missing if not order.fills_are_complete]
+
+    def untold_quantity(self, symbol: Symbol) -> Decimal:
+        """What orders in `symbol` are said to have bought beyond their known fills, less what they are said to have sold so."""
+        missing = [order for order in self.orders_missing_fills() if order.request.symbol == symbol]
+        untold = (EXACT.subtract(order.filled_quantity, exact_sum(fill.quantity for fill in order.fills)) for order in missing)
+        return exact_sum(
+            quantity if order.request.side is Side.BUY else quantity.copy_negate() for order, quantity in zip(missing, untold, strict=True)
+        )
 
     def is_ours(self, client_order_id: str | None, *, owner: str | None = None) -> bool:
         """Whether an id was made by this installation (and owner) or an adopted one, in this run or an earlier one."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import trio
 
+from market.exact import EXACT
 from market.symbol import Symbol
 from orders.events import (
     AccountLost,
@@ -124,7 +125,8 @@ class Bookkeeper:
                 self._tell_position(symbol, self.ledger.positions)
 
     def _tell_position(self, symbol: Symbol, positions: PositionBooks) -> None:
-        quantity = positions.account_of(symbol).quantity
+        """With what orders are said to have filled beyond their known fills: of two orders the later one's fills may be told first."""
+        quantity = EXACT.add(positions.account_of(symbol).quantity, self.ledger.untold_quantity(symbol))
         if self._told_positions.get(symbol) != quantity:
             self._told_positions[symbol] = quantity
             for inbox in self._inboxes.values():
