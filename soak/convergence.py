@@ -36,6 +36,7 @@ class Convergence:
         self._finished: set[str] = set()
         self._book_at: dict[tuple[str, Symbol], float] = {}
         self._moved_at: dict[tuple[str, Side], float] = {}
+        self._refused_at: dict[str, float] = {}
         world.observers.append(self._see)
 
     def run_begins(self) -> None:
@@ -69,7 +70,7 @@ class Convergence:
             case CycleFinished():
                 self._finished.add(event.cycle)
             case OrderEnded() if event.order.exchange_order_id is None:
-                pass  # the exchange never had it: whose orders are all refused does not quote
+                self._refused_at[event.order.request.owner] = now  # the exchange never had it: whose orders are all refused does not quote
             case OrderPlaced() | OrderFilled() | OrderEnded():
                 self._moved_at[event.order.request.owner, event.order.request.side] = now
             case _:
@@ -114,9 +115,13 @@ class Convergence:
                     return wanted
                 if missing := sorted(side.value for side in wanted - sides):
                     return f"the cycle {place.cycle} does not quote: its strategy wants to {' and '.join(missing)}"
-            elif not sides:
+            elif not sides and not self._is_held_up_by_lost_records(place.cycle, since):
                 return f"the cycle {place.cycle} does not quote"
         return self._quoting.wrong_tally()
+
+    def _is_held_up_by_lost_records(self, cycle: str, since: float) -> bool:
+        """Whether it tries and is refused, as its limits must where a position was left by trades of which every record is lost."""
+        return self._explanations.explains_disagreement() is not None and self._refused_at.get(cycle, -1.0) >= since
 
     def _has_given_up(self) -> bool:
         """Whether a person must look first, and lost records explain it: every cycle has ended, and would again."""
