@@ -443,6 +443,22 @@ async def test_phase_says_what_funds_do_not_cover_and_nothing_is_sent_for_it(aut
     assert len(desk.account.placements()) == 2
 
 
+async def test_cycle_that_bought_as_much_as_it_may_and_lost_a_fee_of_it_sells_the_rest(autojump_clock: object) -> None:
+    """Found by simulation (seed 295): less than an order's worth was left, and it quoted nothing ever again."""
+    desk = Desk(ScriptedStrategy(bid("99.9"), ask("100.1")), tick_seconds=0.2, limits=StrategyLimits(net_buy_max=Decimal(1)))
+    async with desk.open():
+        held = Tally(traded=PositionAccount(quantity=Decimal(1)), base_fees=Decimal("0.002"))
+        desk.tell(TallyChanged(ACCOUNT, "btc", BTC_USDT, held))
+        desk.tell(BalanceChanged(ACCOUNT, "BTC", Decimal("0.998"), Decimal("0.998")))
+        await trio.sleep(0.1)
+        desk.tell(BalanceChanged(ACCOUNT, "BTC", Decimal("0.998"), Decimal("0.008")))
+        await trio.sleep(60.0)
+    phase = "quoting; bids cut by net_buy_max; too little BTC for all asks"
+    assert desk.seen(CyclePhaseChanged)[-1].phase == phase
+    assert [(order.request.side, order.request.quantity) for order in desk.account.placements()] == [(Side.SELL, Decimal("0.99"))]
+    assert desk.resting(Side.SELL) == ["100.1"], "and it stays"
+
+
 async def test_phase_says_why_a_side_is_refused_over_and_over_until_it_rests(autojump_clock: object) -> None:
     desk = Desk(ScriptedStrategy(bid("99.9")), tick_seconds=0.1)
     desk.account.refuses = lambda request: True

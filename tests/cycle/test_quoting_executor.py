@@ -244,8 +244,54 @@ def test_levels_that_funds_do_not_cover_are_left_out_the_highest_first() -> None
 
 
 def test_level_is_left_out_with_all_that_are_higher_even_where_those_are_smaller() -> None:
-    wanted = want(bid("100"), bid("99", "0.1", level=1))
-    assert plan(wanted, [], around(funds=Funds(quote_available=Decimal(60)))).places == ()
+    wanted = want(bid("100"), bid("99", level=1), bid("98", "0.1", level=2))
+    assert placed(plan(wanted, [], around(funds=Funds(quote_available=Decimal(160))))) == [("b0", Decimal(100))]
+
+
+LESS_THAN_AN_ORDER = Funds(quote_available=Decimal(60), base_available=Decimal("0.998"))
+
+
+def test_best_level_that_funds_do_not_cover_is_made_as_small_as_they_do_and_nothing_is_placed_beyond_it() -> None:
+    wanted = want(bid("100"), ask("101"), bid("99", "0.1", level=1), ask("102", "0.001", level=1))
+    found = plan(wanted, [], around(funds=LESS_THAN_AN_ORDER))
+    quantities = [(placement.slot, placement.quote.quantity) for placement in found.places]
+    assert (quantities, found.short) == ([("b0", Decimal("0.6")), ("s0", Decimal("0.99"))], (Side.BUY, Side.SELL))
+
+
+def test_best_level_is_left_out_where_funds_cover_less_of_it_than_the_exchange_takes() -> None:
+    funds = Funds(quote_available=Decimal("0.99"), base_available=Decimal("0.009"))
+    assert plan(want(bid("50"), ask("101")), [], around(funds=funds)) == Plan(short=(Side.BUY, Side.SELL))
+
+
+@pytest.mark.parametrize("may_amend", [True, False])
+def test_order_made_small_for_want_of_funds_stays_until_they_cover_the_whole_and_that_is_told(may_amend: bool) -> None:
+    wanted, small = want(ask("101")), live("s0", "101", "0.99")
+    told = [Funds(base_available=Decimal("0.008")), Funds(base_available=Decimal("0.008"), are_settled=False)]
+    told.append(Funds(base_available=Decimal("5"), are_settled=False))
+    for funds in told:
+        found = plan(wanted, [small], around(funds=funds, may_amend=may_amend))
+        assert found == Plan(short=(Side.SELL,), is_waiting=not funds.are_settled)
+    found = plan(wanted, [small], around(funds=Funds(base_available=Decimal("0.01")), may_amend=may_amend))
+    assert (amended(found), found.cancels) == (([(small.client_order_id, None, Decimal(1))], ()) if may_amend else ([], (small,)))
+
+
+@pytest.mark.parametrize("may_amend", [True, False])
+def test_order_made_small_for_want_of_funds_follows_the_price_once_it_has_ended_and_its_funds_are_told(may_amend: bool) -> None:
+    wanted, small = want(ask("102")), live("s0", "101", "0.99")
+    found = plan(wanted, [small], around(funds=Funds(base_available=Decimal("0.008")), may_amend=may_amend))
+    assert (found.cancels, found.amends, found.places, found.is_waiting) == ((small,), (), (), True)
+    leaving = replace(small, state=OrderState.PENDING_CANCEL, cancel_wanted=True)
+    assert plan(wanted, [leaving], around(funds=Funds(base_available=Decimal("0.008")))).is_waiting
+    untold = Funds(base_available=Decimal("0.008"), are_settled=False)
+    assert plan(wanted, [], around(funds=untold)) == Plan(is_waiting=True)
+    assert placed(plan(wanted, [], around(funds=LESS_THAN_AN_ORDER))) == [("s0", Decimal(102))]
+
+
+def test_position_smaller_than_an_order_is_sold_where_there_is_no_margin_for_more() -> None:
+    funds = Funds(quote_available=Decimal(1), position=Decimal("0.4"), leverage=Decimal(10))
+    found = plan(want(bid("100"), ask("101")), [], around(funds=funds))
+    assert [(each.slot, each.quote.quantity) for each in found.places] == [("s0", Decimal("0.4"))]
+    assert plan(want(ask("101")), [live("s0", "101", "0.4")], around(funds=funds)) == Plan(short=(Side.SELL,))
 
 
 def test_nothing_is_placed_that_does_not_fit_within_the_limits_beside_what_may_still_fill() -> None:

@@ -19,7 +19,7 @@ from quoting_samples import BTC_USDT, RULES, ask, bid
 from actors.cycle.quoting.contract import Quote, Tolerance, Wanted
 from actors.cycle.quoting.executor import Plan, Surroundings, plan, tag_of
 from actors.cycle.quoting.funds import Funds
-from actors.cycle.quoting.matching import fits, pair_nearest
+from actors.cycle.quoting.matching import fits, fits_but_is_smaller, is_tradable, pair_nearest
 from actors.cycle.slots import slot_of
 from market.events import Side
 from orders.life_cycle import OrderState
@@ -71,10 +71,10 @@ def wanted_sets(draw: st.DrawFn) -> Wanted:
 class ExecutorModel(RuleBasedStateMachine):
     """`view` is what the cycle was told, `there` what is so."""
 
-    @initialize(may_amend=st.booleans(), is_rich=st.booleans())
-    def begin(self, may_amend: bool, is_rich: bool) -> None:
+    @initialize(may_amend=st.booleans(), money=st.sampled_from([(10_000, 100), (300, 3), (90, "0.9"), (10_000, "0.4"), (40, 100)]))
+    def begin(self, may_amend: bool, money: tuple[int, int | str]) -> None:
         self.may_amend = may_amend
-        self.money = {Side.BUY: Decimal(10_000 if is_rich else 300), Side.SELL: Decimal(100 if is_rich else 3)}
+        self.money = {Side.BUY: Decimal(money[0]), Side.SELL: Decimal(money[1])}
         self.wanted = Wanted()
         self.view: dict[str, Order] = {}
         self.there: dict[str, There] = {}
@@ -272,14 +272,29 @@ class ExecutorModel(RuleBasedStateMachine):
         for side in Side:
             quotes = [quote for quote in self.wanted.quotes if quote.side is side]
             pairs = pair_nearest(self.live(side), quotes, partial(fits, tolerance=self.wanted.tolerance))
+            funds = self.surroundings().funds
+            spendable = funds.quote_available if side is Side.BUY else funds.base_available
+            assert spendable is not None
+            if quotes and not pairs:
+                self.check_made_small(min(quotes, key=lambda quote: quote.level), spendable)
+                continue
             assert len(pairs) == len(self.live(side)), "nothing is live that is not wanted"
             left_out = [quote for quote in quotes if not any(pair.quote is quote for pair in pairs)]
             if left_out:
                 best = min(left_out, key=lambda quote: quote.level)
-                funds = self.surroundings().funds
-                spendable = funds.quote_available if side is Side.BUY else funds.base_available
-                assert spendable is not None
                 assert spendable < best.quantity * (best.price if side is Side.BUY else 1), "only what funds do not cover is left out"
+
+    def check_made_small(self, best: Quote, spendable: Decimal) -> None:
+        """Nothing fits the quotes of a side: the best is there as far as funds cover it."""
+        unit = best.price if best.side is Side.BUY else Decimal(1)
+        live = self.live(best.side)
+        if not live:
+            part = RULES.round_quantity_down(spendable / unit)
+            assert not is_tradable(part, best.price, RULES), "a side is not left empty for want of funds"
+            return
+        assert len(live) == 1, "one order is made small, and there is nothing beyond it"
+        assert fits_but_is_smaller(live[0], best, self.wanted.tolerance)
+        assert spendable + self.held(live[0]) < best.quantity * unit, "it is small only while funds do not cover the whole"
 
     def teardown(self) -> None:
         if hasattr(self, "view"):

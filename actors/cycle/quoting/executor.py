@@ -7,7 +7,9 @@ the last fill of what it replaces, and one slot never has two live orders. Only 
 
 Nothing is placed or amended at or through an order of ours on the other side that may be live, wherever amendments may have
 taken it. Levels that funds do not cover are left out, the highest first; where a higher level holds what a lower one lacks, it
-is cancelled.
+is cancelled. A side is not left empty for it: where funds do not cover even the best level, that is made as small as they do, and
+stays so until they cover it whole, or its price moves. Else a cycle that got less than an order's worth, by a fee taken from
+what it bought, could not sell that, and not buy either where its limits are reached.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from functools import partial
 from itertools import count
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.cycle.quoting.contract import Quote, Wanted
 from actors.cycle.quoting.funds import Funds
@@ -26,9 +29,11 @@ from actors.cycle.quoting.matching import (
     Pair,
     boldest_price,
     fits,
+    fits_but_is_smaller,
     is_at_rest,
     is_leaving,
     is_of_kind,
+    is_tradable,
     pair_nearest,
     possible_quotes,
     remaining_of,
@@ -76,7 +81,7 @@ class Placement(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What to send now: cancels first. `is_waiting`: there is more to do, once something is heard of orders or balances.
 
-    `short`: the sides on which quotes were left out because funds do not cover them.
+    `short`: the sides on which quotes were left out, or made smaller, because funds do not cover them.
     """
 
     cancels: tuple[Order, ...] = ()
@@ -155,6 +160,8 @@ class _Planning:
         # Tolerance must not keep an order where it is in the way of the other side.
         free = [order for order in staying if not any(would_meet(boldest_price(order), side, price) for price in others)]
         kept = pair_nearest(free, quotes, partial(fits, tolerance=self._tolerance))
+        if not kept and free == list(mine):
+            kept = self._kept_for_want_of_funds(free, quotes)
         self._kept += kept
         served = {id(pair.quote) for pair in kept}
         left_quotes = [quote for quote in quotes if id(quote) not in served]
@@ -168,6 +175,16 @@ class _Planning:
             if order.client_order_id not in moving:
                 self._cancel(order)
         return [(quote, order_by_quote.get(id(quote))) for quote in left_quotes]
+
+    def _kept_for_want_of_funds(self, mine: Sequence[Order], quotes: Sequence[Quote]) -> list[Pair]:
+        """A side's only order, where it is the best quote but for its size, and funds do not cover the whole, as far as is known."""
+        if len(mine) != 1 or not quotes or not fits_but_is_smaller(mine[0], quotes[0], self._tolerance):
+            return []
+        if self._budget.covers(quotes[0], mine[0]) and self._around.funds.are_settled:
+            return []
+        self._short.add(quotes[0].side)
+        self._is_waiting |= not self._around.funds.are_settled
+        return [Pair(mine[0], quotes[0])]
 
     def _may_amend(self, order: Order) -> bool:
         return self._may_ask(order) and order.client_order_id not in self._around.not_amendable
@@ -193,6 +210,9 @@ class _Planning:
         if not self._budget.covers(quote, order):
             self._go_short(quote, order)
             return
+        self._send(quote, order)
+
+    def _send(self, quote: Quote, order: Order | None) -> None:
         self._budget.spend(quote, order)
         self._allowance.spend(quote, order)
         self._boldest.append((quote.side, quote.price))
@@ -243,3 +263,17 @@ class _Planning:
         self._short.add(quote.side)
         if order is not None:
             self._cancel(order)
+        self._place_in_part(quote)
+
+    def _place_in_part(self, quote: Quote) -> None:
+        """As much of it as funds cover, where its side would be left empty otherwise."""
+        side = quote.side
+        staying = [order for order in self._live if order.request.side is side and order not in self._cancels]
+        if staying or any(placement.quote.side is side for placement in self._places):
+            return
+        if any(order.request.side is side for order in self._live):
+            self._is_waiting = True  # until what is being cancelled has ended, and its funds are told
+            return
+        part = replace(quote, quantity=self._around.instrument.round_quantity_down(self._budget.part_of(quote)))
+        if is_tradable(part.quantity, part.price, self._around.instrument) and self._budget.covers(part, None):
+            self._send(part, None)

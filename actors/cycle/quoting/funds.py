@@ -79,6 +79,14 @@ class Budget:
             available += self._coming[quote.side] + sum((held_by(each, self._funds) for each in freed), ZERO)
         return self._needed(quote, order) <= max(ZERO, available)
 
+    def part_of(self, quote: Quote) -> Decimal:
+        """How much of `quote`, which is not covered, could be placed. Of contracts that is what reduces the position: the rest
+        of the margin is the exchange's estimate, and an order for the last of it is refused."""
+        if self._funds.is_margin:
+            return min(quote.quantity, self._reducible[quote.side])
+        available = max(ZERO, self._available[quote.side] or ZERO)
+        return min(quote.quantity, available / quote.price if quote.side is Side.BUY else available)
+
     def spend(self, quote: Quote, order: Order | None) -> None:
         needed = self._needed(quote, order)
         if order is None:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.cycle.quoting.contract import Quote, Wanted
+from actors.cycle.quoting.matching import is_tradable
 from actors.cycle.terms import StrategyLimits
 from market.events import Side
 from market.exact import exact_sum
@@ -73,7 +74,7 @@ def clipped(wanted: Wanted, room: Room, instrument: Instrument) -> Wanted:
         for number, quote in sorted(numbered, key=lambda each: (each[1].level, each[0])):
             quantity = quote.quantity if left is None else min(quote.quantity, instrument.round_quantity_down(left))
             is_cut |= quantity < quote.quantity
-            if quantity < quote.quantity and not _is_tradable(quantity, quote.price, instrument):
+            if quantity < quote.quantity and not is_tradable(quantity, quote.price, instrument):
                 continue
             kept[number] = quote if quantity == quote.quantity else replace(quote, quantity=quantity)
             left = None if left is None else left - quantity
@@ -82,10 +83,6 @@ def clipped(wanted: Wanted, room: Room, instrument: Instrument) -> Wanted:
     if not cuts:
         return wanted
     return replace(wanted, quotes=tuple(kept[number] for number in sorted(kept)), phase="; ".join((wanted.phase, *cuts)))
-
-
-def _is_tradable(quantity: Decimal, price: Decimal, instrument: Instrument) -> bool:
-    return quantity > 0 and quantity >= instrument.quantity_min and quantity * price >= instrument.notional_min
 
 
 class Allowance:

@@ -74,7 +74,7 @@ def possible_quotes(
     for quote in sorted(quotes, key=lambda quote: (quote.level, quote.side.value)):
         price = _resting_price(quote, instrument, best_bid, best_ask, price_bounds)
         quantity = instrument.round_quantity_down(quote.quantity)
-        if price <= 0 or quantity <= 0 or quantity < instrument.quantity_min or quantity * price < instrument.notional_min:
+        if price <= 0 or not is_tradable(quantity, price, instrument):
             continue
         if any(other.side is not quote.side and would_meet(price, quote.side, other.price) for other in found):
             continue
@@ -104,6 +104,18 @@ def fits(order: Order, quote: Quote, tolerance: Tolerance) -> bool:
         abs(price_of(order) - quote.price) <= tolerance.price_fraction * quote.price
         and abs(remaining_of(order) - quote.quantity) <= tolerance.quantity_fraction * quote.quantity
     )
+
+
+def fits_but_is_smaller(order: Order, quote: Quote, tolerance: Tolerance) -> bool:
+    """Whether nothing but quantity is lacking."""
+    if not is_of_kind(order, quote) or remaining_of(order) >= quote.quantity:
+        return False
+    return abs(price_of(order) - quote.price) <= tolerance.price_fraction * quote.price
+
+
+def is_tradable(quantity: Decimal, price: Decimal, instrument: Instrument) -> bool:
+    """Whether the exchange takes an order that small."""
+    return quantity > 0 and quantity >= instrument.quantity_min and quantity * price >= instrument.notional_min
 
 
 def is_of_kind(order: Order, quote: Quote) -> bool:
