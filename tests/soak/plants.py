@@ -186,7 +186,7 @@ PLANTS = (
         name="stale_book_traded_on",
         what="A book that was lost, or that nothing has proven for long, is traded on",
         changes=(
-            Change(CYCLE, "                case BookLost():\n                    self._memory.book = None\n", ""),
+            Change(CYCLE, "            case BookLost():\n                self._memory.book = None\n", ""),
             Change(
                 CYCLE,
                 "self._memory.book is None or trio.current_time() - self._memory.book.received_at > self._terms.book_age_seconds_max",
