@@ -16,6 +16,7 @@ COMPILATIONS = (
     # Development first and runtime held to it: what is tested is what is run.
     ("development", ["pyproject.toml", "--extra", "development"]),
     ("runtime", ["pyproject.toml", "--constraint", "requirements/development.lock"]),
+    ("parquet", ["pyproject.toml", "--extra", "parquet", "--constraint", "requirements/development.lock"]),
     ("locking", ["--group", "pyproject.toml:locking"]),
     # Held to the runtime: code made by a newer compiler would refuse to load there.
     ("protobuf", ["--group", "pyproject.toml:protobuf", "--constraint", "requirements/runtime.lock"]),

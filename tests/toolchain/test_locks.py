@@ -16,6 +16,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME: list[str] = PROJECT["project"]["dependencies"]
 WANTED = {
     "runtime": RUNTIME,
+    "parquet": [*RUNTIME, *PROJECT["project"]["optional-dependencies"]["parquet"]],
     "development": [*RUNTIME, *PROJECT["project"]["optional-dependencies"]["development"]],
     "locking": PROJECT["dependency-groups"]["locking"],
     "protobuf": PROJECT["dependency-groups"]["protobuf"],
@@ -48,9 +49,10 @@ def test_lock_satisfies_every_requirement_of_the_project(name: str) -> None:
         assert wanted.specifier.contains(version, prereleases=True), f"{wanted} is locked at {version}: run bin/lock"
 
 
-def test_what_is_tested_is_what_is_run() -> None:
+@pytest.mark.parametrize("what_is_run", ["runtime", "parquet"])
+def test_what_is_tested_is_what_is_run(what_is_run: str) -> None:
     development = locked("development")
-    for name, (requirement, _) in locked("runtime").items():
+    for name, (requirement, _) in locked(what_is_run).items():
         assert development[name][0].specifier == requirement.specifier, name
 
 
