@@ -18,6 +18,7 @@ import trio
 from actors.accounts.timing import AccountTiming
 from actors.journal.errors import JournalBroken
 from actors.journal.store import JournalStore
+from assembly.children import CLOSE_TIMEOUT_SECONDS
 from assembly.control.desk import ControlDesk
 from assembly.control.flattening import Flattener
 from assembly.control.listening import ControlSocket
@@ -33,7 +34,7 @@ from assembly.reloading.source import SettingsSource
 from assembly.reloading.watch import watch_settings
 from assembly.settings import Settings
 from assembly.settings_loading import FileRead
-from assembly.tree import CLOSE_TIMEOUT_SECONDS, Tree
+from assembly.tree import Tree
 from market.clock import WallClock
 from market.exact import PRECISE
 from orders.recording import NoRecorder

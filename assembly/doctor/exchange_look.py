@@ -21,6 +21,7 @@ from actors.accounts.stream import StreamLost, open_private_stream
 from actors.cycle.quoting.contract import StrategyFailed
 from actors.cycle.rounds.controller import RoundFailed
 from actors.feeds.actor import UnknownSymbol
+from assembly.children import credential_refused
 from assembly.cycle_parts import strategy_of
 from assembly.doctor.asking import AskingClient
 from assembly.doctor.check import Check, CheckStatus, Finding, fail, ok, skip
@@ -37,7 +38,6 @@ from assembly.doctor.judgement import (
 from assembly.doctor.market_look import MARKET_ERRORS, BooksNotWhole, first_books, load_instruments
 from assembly.parts import ExchangeParts, random_source
 from assembly.settings import CycleSettings, Settings
-from assembly.tree import credential_refused
 from market.clock import WallClock
 from market.events import BookChanged
 from market.instrument import Instrument

@@ -327,7 +327,7 @@ PLANTS = (
     Plant(
         name="crashed_cycles_orders_left",
         what="A crashed cycle's orders are left open",
-        changes=(Change("assembly/tree.py", "if cause.kind is DeathKind.STOPPED:\n", "if cause.kind:\n"),),
+        changes=(Change("assembly/children.py", "if cause.kind is DeathKind.STOPPED:\n", "if cause.kind:\n"),),
         seeds_max=25,
         faults="crash",
         kind="crash_cycle",
