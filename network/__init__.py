@@ -1,5 +1,5 @@
 """How bytes leave and arrive: http, websocket, rate limits, circuit breaker, retries, and the simulated network.
 
-Imports nothing of ours. Feeds, accounts, the simulated exchanges and assembly may import it; strategies may not.
+Imports only measuring of ours. Feeds, accounts, the simulated exchanges and assembly may import it; strategies may not.
 Nothing here knows an exchange, an order or a credential.
 """

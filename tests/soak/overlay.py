@@ -15,7 +15,7 @@ import msgspec
 from plants import Change, Plant
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("actors", "assembly", "exchanges", "market", "network", "orders", "simulated", "soak", "supervision")
+PACKAGES = ("actors", "assembly", "exchanges", "market", "measuring", "network", "orders", "simulated", "soak", "supervision")
 HUNT = Path(__file__).parent / "hunt.py"
 
 
