@@ -21,16 +21,13 @@ from __future__ import annotations
 
 import hashlib
 import random
-import re
 import signal
-import textwrap
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any, NoReturn, TypeVar, cast
 
-import msgspec
 import trio
 from msgspec.structs import replace
 
@@ -42,7 +39,6 @@ from actors.journal.file import MEMORY
 from assembly.control.listening import ControlSocket
 from assembly.parts import AccountParts
 from assembly.presenter.report import ExitStatus, RunReport
-from assembly.presenter.vocabulary import tell
 from assembly.runtime import Runtime
 from assembly.settings import (
     AccountSettings,
@@ -55,7 +51,7 @@ from assembly.settings import (
 from assembly.signal_answers import SignalAnswers
 from assembly.signals import ProcessSignals
 from market.clock import VirtualWallClock
-from market.events import BookChanged, MarkPriceChanged, TickerChanged, TradeHappened
+from market.events import BookChanged
 from market.symbol import Symbol
 from network.deterministic import run_deterministically
 from network.simulated_network import SimulatedNetwork
@@ -72,6 +68,7 @@ from soak.interference import InjectedCrash, Poison
 from soak.journal import WorldJournal
 from soak.machine import Machine, Process
 from soak.settings_file import WorldSettingsFile
+from soak.telling import Noted, as_traced, with_last_events
 from soak.venue import Venue
 from supervision.errors import one_line
 
@@ -80,18 +77,8 @@ HOST = "exchange.sim"
 ADDRESS = "10.0.0.2"
 ACCOUNT = "main"
 PATIENCE_SECONDS = 120.0
-LAST_EVENTS = 40
-WORDS_MAX = 300
-OF_MARKETS = (TradeHappened, TickerChanged, MarkPriceChanged)
-_CYCLE = re.compile(r"\bcycle (\w+)\b|\bround \d+ of (\w+)\b")
 
 Event = TypeVar("Event")
-
-
-class Noted(msgspec.Struct, frozen=True):
-    """What was done to the program."""
-
-    text: str
 
 
 class World:
@@ -405,7 +392,7 @@ class World:
             self.events.append((trio.current_time(), event))
             if self.events_kept_max is not None and len(self.events) > 2 * self.events_kept_max:
                 del self.events[: self.events_kept_max]
-        self._trace_event(event)
+        self.trace.update(as_traced(event, trio.current_time()))
         self._happened.unpark_all()
         for observe in tuple(self.observers):
             observe(event)
@@ -413,18 +400,6 @@ class World:
             if matches(event):
                 self._crash_on.remove(matches)
                 raise InjectedCrash(f"on {type(event).__name__}")
-
-    def _trace_event(self, event: object) -> None:
-        now = round(trio.current_time(), 9)
-        if isinstance(event, BookChanged):  # most of all events, and words are dear
-            self.trace.update(f"{now} {event.exchange} {event.symbol} {event.sequence} {event.bids[0]} {event.asks[0]}".encode())
-            return
-        if isinstance(event, OF_MARKETS):
-            self.trace.update(f"{now} {event!r}".encode())
-            return
-        told = tell(event)
-        if told is not None:
-            self.trace.update(msgspec.json.encode((now, told.name, told.fields)))
 
     def note(self, text: str) -> None:
         """Something that happened to the program from outside: part of the story and of the trace."""
@@ -464,21 +439,11 @@ class World:
 
     def fail(self, message: str) -> NoReturn:
         """Raises: Violation: with the last events of the order that the message names, or else of all."""
-        raise Violation(self._with_last_events(message))
+        raise Violation(with_last_events(f"{message} (seed {self.seed})", self.events))
 
     def fail_to_converge(self, message: str) -> NoReturn:
         """Raises: NotConverged."""
-        raise NotConverged(self._with_last_events(message))
-
-    def _with_last_events(self, message: str) -> str:
-        told = [(time, event) for time, event in self.events if type(event).__module__ != BookChanged.__module__]
-        about = [(time, event) for time, event in told if (order_id := _order_id(event)) is not None and order_id in message]
-        whose = " of that order" if about else ""
-        if not about and (cycle := _CYCLE.search(message)) is not None:
-            about = [(time, event) for time, event in told if isinstance(event, Noted) or _cycle_of(event) == (cycle[1] or cycle[2])]
-            whose = " of that cycle, and what was done to the program"
-        lines = "\n".join(f"  {time:10.4f} {_in_words(event)}" for time, event in (about or told)[-LAST_EVENTS:])
-        return f"{message} (seed {self.seed}); the last events{whose}:\n{lines}"
+        raise NotConverged(with_last_events(f"{message} (seed {self.seed})", self.events))
 
     # What must be true
 
@@ -546,26 +511,3 @@ def run_world(
         return world
 
     return run_deterministically(run, seed=seed)
-
-
-def _in_words(event: object) -> str:
-    """In one line, and no longer than a person reads: `--trace` has the whole."""
-    if isinstance(event, Noted):
-        return f"*** {event.text}"
-    told = tell(event)
-    if told is None:
-        return textwrap.shorten(repr(event), WORDS_MAX, placeholder=" …")
-    fields = (f"{name}={value}" for name, value in told.fields.items() if value not in (None, "", False))
-    return textwrap.shorten(f"{told.name} {' '.join(fields)}", WORDS_MAX, placeholder=" …")
-
-
-def _cycle_of(event: object) -> str | None:
-    """The cycle that the event is about."""
-    order = getattr(event, "order", None)
-    return order.request.owner if isinstance(order, Order) else getattr(event, "cycle", None)
-
-
-def _order_id(event: object) -> str | None:
-    """Our id of the order that the event is about."""
-    order = getattr(event, "order", None)
-    return order.client_order_id if isinstance(order, Order) else None
