@@ -62,15 +62,11 @@ async def hops(opener: Opener, count: int) -> None:
 async def bursts(opener: Opener, count: int) -> None:
     sender, receiver = opener()
     send, receive = sender.send_nowait, receiver.receive_nowait  # type: ignore[attr-defined]
-    take_all = getattr(receiver, "receive_batch", None)
     for _ in range(count // BURST):
         for number in range(BURST):
             send(number)
-        if take_all is not None:
-            await take_all()
-        else:
-            for _ in range(BURST):
-                receive()
+        for _ in range(BURST):
+            receive()
 
 
 async def replies(count: int) -> None:

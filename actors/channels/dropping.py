@@ -80,12 +80,6 @@ class DroppingMailbox(Mailbox[T]):
         self.received += 1
         return self._pending.popleft()
 
-    def take_all(self) -> list[T]:
-        values = list(self._pending)
-        self._pending.clear()
-        self.received += len(values)
-        return values
-
     def clear(self) -> None:
         self._pending.clear()
 

@@ -96,12 +96,6 @@ class LatestMailbox(Mailbox[T]):
         self.received += 1
         return self._pending.popitem(last=False)[1]
 
-    def take_all(self) -> list[T]:
-        values = list(self._pending.values())
-        self._pending.clear()
-        self.received += len(values)
-        return values
-
     def clear(self) -> None:
         self._pending.clear()
 

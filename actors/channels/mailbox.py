@@ -42,10 +42,6 @@ class Mailbox(ABC, Generic[T]):
         """Remove the value whose place in the queue is first; at least one is pending."""
 
     @abstractmethod
-    def take_all(self) -> list[T]:
-        """Remove all pending values, in order."""
-
-    @abstractmethod
     def clear(self) -> None:
         """Forget all pending values."""
 
@@ -133,16 +129,6 @@ class MailboxReceiver(trio.abc.ReceiveChannel[ReceiveT], Generic[ReceiveT]):
             self._mailbox.refuse_to_receive()
             raise trio.WouldBlock
         return self._mailbox.take_oldest()
-
-    async def receive_batch(self) -> list[ReceiveT]:
-        """Take all pending values in order, waiting until there is at least one. A cancelled call has taken nothing.
-
-        Raises:
-            trio.EndOfChannel: the sender was closed and nothing is pending.
-            trio.ClosedResourceError: this end was closed.
-        """
-        await self._mailbox.wait_pending()
-        return self._mailbox.take_all()
 
     def close(self) -> None:
         """Close the receiving side. What is pending is lost; senders then meet `trio.BrokenResourceError`."""

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -37,7 +36,7 @@ async def test_latest_channel_keeps_the_place_of_an_overwritten_key() -> None:
         sender.send_nowait(quote)
     assert await receiver.receive() == ("btc", 2)
     sender.send_nowait(("btc", 3))
-    assert await receiver.receive_batch() == [("eth", 1), ("btc", 3)]
+    assert [receiver.receive_nowait(), receiver.receive_nowait()] == [("eth", 1), ("btc", 3)]
 
 
 def test_latest_channel_says_what_is_wrong_when_more_keys_are_pending_than_it_was_opened_for() -> None:
@@ -76,21 +75,6 @@ async def test_latest_receive_waits_for_a_value() -> None:
         assert received == []
         await sender.send(("btc", 1))
     assert received == [("btc", 1)]
-
-
-async def test_latest_receive_batch_takes_everything_sent_before_the_receiver_runs() -> None:
-    sender, receiver = open_quotes()
-    batches: list[list[Quote]] = []
-
-    async def receive() -> None:
-        batches.append(await receiver.receive_batch())
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(receive)
-        await trio.testing.wait_all_tasks_blocked()
-        for quote in [("btc", 1), ("eth", 1), ("btc", 2)]:
-            sender.send_nowait(quote)
-    assert batches == [[("btc", 2), ("eth", 1)]]
 
 
 async def test_latest_channel_wakes_every_waiting_receiver_and_gives_each_value_once() -> None:
@@ -158,7 +142,7 @@ async def test_latest_close_of_the_receiver_ends_its_waiters_and_refuses_senders
 
     async def expect_closed() -> None:
         with pytest.raises(trio.ClosedResourceError):
-            await receiver.receive_batch()
+            await receiver.receive()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(expect_closed)
@@ -171,17 +155,16 @@ async def test_latest_close_of_the_receiver_ends_its_waiters_and_refuses_senders
 
 
 @pytest.mark.parametrize("pending", [True, False])
-@pytest.mark.parametrize("call", [lambda receiver: receiver.receive(), lambda receiver: receiver.receive_batch()])
-async def test_latest_receive_is_a_checkpoint(call: Callable[[Any], Any], pending: bool) -> None:
+async def test_latest_receive_is_a_checkpoint(pending: bool) -> None:
     sender, receiver = open_quotes()
     if pending:
         sender.send_nowait(("btc", 1))
     with trio.CancelScope() as scope:
         scope.cancel()
-        await call(receiver)
+        await receiver.receive()
     assert scope.cancelled_caught
     assert receiver.statistics().pending == int(pending)
     with trio.testing.assert_checkpoints():
         await sender.send(("btc", 2))
     with trio.testing.assert_checkpoints():
-        await call(receiver)
+        await receiver.receive()

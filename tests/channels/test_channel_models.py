@@ -6,7 +6,7 @@ import pytest
 import trio
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from actors.channels.dropping import open_dropping
 from actors.channels.latest import TooManyKeys, open_latest
@@ -49,13 +49,6 @@ class LatestMachine(RuleBasedStateMachine):
             with pytest.raises(trio.WouldBlock):
                 self.receiver.receive_nowait()
 
-    @precondition(lambda self: self.model)
-    @rule()
-    def receive_batch(self) -> None:
-        assert trio.run(self.receiver.receive_batch) == self.model
-        self.received += len(self.model)
-        self.model.clear()
-
     @invariant()
     def statistics_agree(self) -> None:
         statistics = self.receiver.statistics()
@@ -90,13 +83,6 @@ class DroppingMachine(RuleBasedStateMachine):
         else:
             with pytest.raises(trio.WouldBlock):
                 self.receiver.receive_nowait()
-
-    @precondition(lambda self: self.model)
-    @rule()
-    def receive_batch(self) -> None:
-        assert trio.run(self.receiver.receive_batch) == self.model
-        self.received += len(self.model)
-        self.model.clear()
 
     @rule()
     def take_dropped(self) -> None:
