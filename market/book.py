@@ -9,7 +9,7 @@ The book knows nothing of sequence rules; who may apply what, and when, is `acto
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 
 from market.events import Level
@@ -18,7 +18,7 @@ from market.events import Level
 class OrderBook:
     """The bids and asks of one symbol as of `sequence`, the exchange's number of the last change it contains.
 
-    Every level that was given is kept until it is deleted or `trim` is called.
+    Every level that was given is kept until it is deleted.
     """
 
     __slots__ = ("_asks", "_bids", "best_ask", "best_bid", "sequence")
@@ -98,20 +98,6 @@ class OrderBook:
         """The quantity asked at exactly `price`, 0 where there is none."""
         return self._asks.quantities.get(price, 0.0)
 
-    def bid_depth(self, price_min: float) -> float:
-        """The quantity bid at `price_min` and above, in base units."""
-        return self._bids.sum(self._bids.prices[bisect_left(self._bids.prices, price_min) :])
-
-    def ask_depth(self, price_max: float) -> float:
-        """The quantity asked at `price_max` and below, in base units."""
-        return self._asks.sum(self._asks.prices[: bisect_right(self._asks.prices, price_max)])
-
-    def trim(self, depth: int) -> None:
-        """Forget all but the best `depth` levels of each side, for exchanges that promise no more than a window."""
-        self._bids.forget(self._bids.prices[: max(0, self.bid_levels - depth)])
-        self._asks.forget(self._asks.prices[depth:])
-        self._settle(self.sequence)
-
 
 class _Side:
     """One side: quantities by price, and the prices ascending."""
@@ -138,12 +124,3 @@ class _Side:
                     del prices[bisect_left(prices, price)]
             else:  # negative, or NaN, which no comparison catches
                 raise ValueError(f"the level at {price!r} has the quantity {quantity!r}")
-
-    def sum(self, prices: list[float]) -> float:
-        quantities = self.quantities
-        return sum([quantities[price] for price in prices])
-
-    def forget(self, prices: list[float]) -> None:
-        for price in prices:
-            del self.quantities[price]
-        self.prices = sorted(self.quantities)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Literal
 
 import msgspec
@@ -20,22 +19,6 @@ class WireEvent(msgspec.Struct, frozen=True):
     direction: OneWay
     kind: WireEventKind
     data: bytes = b""
-
-
-class TraceHash:
-    """A trace hook that condenses everything on the wire to one digest: equal digests, equal runs."""
-
-    def __init__(self) -> None:
-        self._digest = hashlib.sha256()
-        self.events = 0
-
-    def __call__(self, event: WireEvent) -> None:
-        self.events += 1
-        self._digest.update(f"{event.time!r} {event.connection} {event.direction} {event.kind} {len(event.data)} ".encode())
-        self._digest.update(event.data)
-
-    def hexdigest(self) -> str:
-        return self._digest.hexdigest()
 
 
 class NetworkStatistics(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,6 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     market_buy_by_base: bool
     market_fill_or_kill: bool = False
     amend: bool
-    amend_keeps_priority_on_reduce: bool = False
     place_batch_max: int = 1
     cancel_batch_max: int = 1
     amend_batch_max: int = 1

@@ -48,14 +48,12 @@ class AccountRecovery(msgspec.Struct, frozen=True, kw_only=True):
     """What an account's ledger goes on from (`AccountLedger.restore`).
 
     `orders` are those that may still exist or whose fills are not all known, and those of rounds in progress; oldest first.
-    `fills_known_until` is the exchange's time of the newest fill known, by symbol: later ones must be asked for.
     `baselines` are by asset what was held that no fill explains, for the next run to compare with; `counting_since` is by symbol
     the exchange's time from which every trade was counted, whosever.
     """
 
     orders: tuple[Order, ...]
     counted: CountedEarlier
-    fills_known_until: dict[Symbol, int]
     baselines: dict[str, AssetBaseline]
     counting_since: dict[Symbol, int]
 
@@ -256,9 +254,6 @@ def _account(
             tallies=tallies,
             tallied_trades=frozenset(trade for trade, is_tallied in newest.items() if is_tallied),
         ),
-        fills_known_until={
-            symbol_of(row["symbol"]): row["newest"] for row in connection.execute(_NEWEST_FILLS, place) if row["newest"] is not None
-        },
         baselines={
             row["asset"]: AssetBaseline(
                 constant=Decimal(row["constant"]),
@@ -291,24 +286,6 @@ def _order(connection: sqlite3.Connection, row: Row) -> Order:
         return order
     # Whether it left is not known, so it left; when, not before it was meant to.
     return replace(order, state=OrderState.UNKNOWN, sent=True, sent_at_milliseconds=order.sent_at_milliseconds or row["created_at"])
-
-
-# One look into the index for each symbol, however many fills there are.
-_NEWEST_FILLS = """
-WITH RECURSIVE place (exchange, account) AS (VALUES (?, ?)),
-symbols (symbol) AS (
-    SELECT (SELECT min(symbol) FROM fills WHERE exchange = place.exchange AND account = place.account) FROM place
-    UNION ALL
-    SELECT (
-        SELECT min(symbol) FROM fills
-        WHERE exchange = place.exchange AND account = place.account AND symbol > symbols.symbol
-    ) FROM symbols, place WHERE symbols.symbol IS NOT NULL
-)
-SELECT symbols.symbol AS symbol, (
-    SELECT max(exchange_time) FROM fills
-    WHERE exchange = place.exchange AND account = place.account AND symbol = symbols.symbol
-) AS newest FROM symbols, place WHERE symbols.symbol IS NOT NULL
-"""
 
 
 def _newest_trades(connection: sqlite3.Connection, place: Place) -> list[tuple[TradeKey, bool]]:

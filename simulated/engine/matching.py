@@ -126,12 +126,6 @@ class MatchingEngine:
         with localcontext(_EXACT):
             return self._amend(self._records.require_open(order_id), price, quantity, note, now_milliseconds)
 
-    def expire_due(self, now_milliseconds: int) -> None:
-        """Finish every open order whose time has come."""
-        with localcontext(_EXACT):
-            while (order := self._records.pop_expired(now_milliseconds)) is not None:
-                self._matcher.withdraw(order, FinishReason.EXPIRED, now_milliseconds)
-
     def trade_against(self, order_id: int, account_name: str, quantity: Decimal, now_milliseconds: int) -> Trade:
         """Let `account_name` take exactly `quantity` from one resting order, whatever stands before it. For fault injection.
 

@@ -41,7 +41,6 @@ class FinishReason(enum.Enum):
     FILL_OR_KILL = "fok"
     POST_ONLY = "post_only"
     SELF_TRADE = "self_trade"
-    EXPIRED = "expired"
     REDUCE_ONLY = "reduce_only"
     LIQUIDATED = "liquidated"
 
@@ -62,7 +61,6 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     quote_quantity: Decimal | None = None
     client_id: str = ""
     self_trade: SelfTrade | None = None
-    expires_at_milliseconds: int | None = None
     tag: str = ""
     reduce_only: bool = False
 
@@ -96,7 +94,6 @@ class Order(msgspec.Struct, kw_only=True):
     fee: Decimal = ZERO
     locked: Decimal = ZERO
     finish: FinishReason | None = None
-    expires_at_milliseconds: int | None = None
     note: str = ""
     tag: str = ""
     reduce_only: bool = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import heapq
 from collections.abc import Iterable, Mapping
 
 from market.symbol import Symbol
@@ -20,7 +19,6 @@ class OrderRecords:
         self.books = books
         self.orders: dict[int, Order] = {}
         self._next_order_id = first_order_id
-        self._expiries: list[tuple[int, int]] = []
         self._listeners: dict[type[EngineEvent], list[EngineListener]] = {kind: [] for kind in EVERY_KIND}
 
     def subscribe(self, listener: EngineListener, kinds: Iterable[type[EngineEvent]]) -> None:
@@ -49,7 +47,6 @@ class OrderRecords:
             updated_at_milliseconds=now,
             locked_asset=assets[0],
             fee_asset=assets[1],
-            expires_at_milliseconds=new.expires_at_milliseconds,
             tag=new.tag,
             reduce_only=new.reduce_only,
             is_liquidation=is_liquidation,
@@ -59,8 +56,6 @@ class OrderRecords:
         account.open_orders[order.id] = order
         if order.client_id:
             account.open_order_by_client_id[order.client_id] = order
-        if order.expires_at_milliseconds is not None:
-            heapq.heappush(self._expiries, (order.expires_at_milliseconds, order.id))
         return order
 
     def require_open(self, order_id: int) -> Order:
@@ -71,15 +66,6 @@ class OrderRecords:
         if not order.is_open:
             raise OrderRefused(Refusal.ORDER_FINISHED, order=order)
         return order
-
-    def pop_expired(self, now: int) -> Order | None:
-        """An open order whose time has come; None when there is none."""
-        while self._expiries and self._expiries[0][0] <= now:
-            _, order_id = heapq.heappop(self._expiries)
-            order = self.orders.get(order_id)
-            if order is not None and order.is_open:
-                return order
-        return None
 
     def close(self, order: Order, account: Account, reason: FinishReason, now: int) -> None:
         """The order is open no more. It must not rest."""

@@ -25,7 +25,6 @@ _FINISH_AS = {
     FinishReason.FILL_OR_KILL: "fok",
     FinishReason.POST_ONLY: "poc",
     FinishReason.SELF_TRADE: "stp",
-    FinishReason.EXPIRED: "cancelled",
     FinishReason.REDUCE_ONLY: "reduce_only",
     FinishReason.LIQUIDATED: "liquidated",
 }

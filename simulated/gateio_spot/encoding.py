@@ -20,7 +20,6 @@ _FINISH_AS = {
     FinishReason.CANCELLED: "cancelled",
     FinishReason.IMMEDIATE_OR_CANCEL: "ioc",
     FinishReason.SELF_TRADE: "stp",
-    FinishReason.EXPIRED: "cancelled",
 }
 _TRADE_STATUS = {
     TradingStatus.TRADABLE: "tradable",

@@ -32,7 +32,6 @@ _CANCEL_SOURCE = {
     FinishReason.FILL_OR_KILL: "13",
     FinishReason.POST_ONLY: "31",
     FinishReason.SELF_TRADE: "32",
-    FinishReason.EXPIRED: "0",
     FinishReason.REDUCE_ONLY: "2",
     FinishReason.LIQUIDATED: "3",
 }

@@ -130,7 +130,6 @@ def test_capabilities_name_what_the_codec_can_carry_out() -> None:
     assert capabilities.dead_mans_switch_seconds_min == 5
     assert capabilities.positions
     assert capabilities.amend
-    assert capabilities.amend_keeps_priority_on_reduce
     assert capabilities.cancel_all
     assert capabilities.order_expiry
     assert capabilities.websocket_order_entry

@@ -185,14 +185,6 @@ def test_newest_trades_and_payments_are_named_oldest_first_but_for_those_of_reco
     assert counted.payments == ((BTC, "p3"), (BTC, "p4"))
 
 
-def test_newest_fill_of_each_symbol_says_since_when_others_must_be_asked_for(store) -> None:
-    write(store, OrderFilled("main", filled(1, fill()), fill()))
-    write(store, ForeignFillSeen("main", fill(9, trade_id="a", symbol=ETH, exchange_time_milliseconds=TIME + 500)))
-    write(store, ForeignFillSeen("main", fill(9, trade_id="b", symbol=ETH, exchange_time_milliseconds=TIME + 400)))
-    write(store, ForeignFillSeen("main", fill(9, trade_id="c", symbol=ETH, exchange_time_milliseconds=0)))
-    assert recover(store).accounts["main"].fills_known_until == {BTC: TIME + 20, ETH: TIME + 500}
-
-
 def test_baselines_come_back_with_the_rounding_of_what_was_traded_since(store) -> None:
     write(store, OrderFilled("main", filled(1, fill()), fill()), at=TIME)
     baselined = [

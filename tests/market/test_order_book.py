@@ -48,21 +48,8 @@ def test_book_after_any_changes_agrees_with_a_naive_model(changes, depth, limit)
         assert book.has_both_sides == bool(naive.bids and naive.asks)
         assert book.is_crossed == (book.has_both_sides and max(naive.bids) >= min(naive.asks))
         for price in (limit, 0.5, 1.2):
-            assert math.isclose(book.bid_depth(price), sum(q for p, q in naive.bids.items() if p >= price))
-            assert math.isclose(book.ask_depth(price), sum(q for p, q in naive.asks.items() if p <= price))
             assert book.bid_quantity(price) == naive.bids.get(price, 0.0)
             assert book.ask_quantity(price) == naive.asks.get(price, 0.0)
-
-
-@given(changes, st.integers(0, 6))
-def test_book_trimmed_keeps_exactly_the_best_levels(changes, depth) -> None:
-    book, naive = OrderBook(), NaiveBook()
-    for sequence, (kind, bids, asks) in enumerate(changes, start=1):
-        getattr(book, kind)(bids, asks, sequence)
-        naive.change(kind, bids, asks)
-    book.trim(depth)
-    assert book.top(100) == naive.top(depth)
-    assert (book.best_bid, book.best_ask) == tuple(side[0][0] if side else None for side in naive.top(depth))
 
 
 def test_empty_book_has_no_best_and_is_not_crossed() -> None:

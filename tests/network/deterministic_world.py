@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import random
 import sys
 
@@ -15,7 +16,23 @@ from network.errors import NetworkError
 from network.http import HttpClient
 from network.simulated_network import SimulatedNetwork
 from network.websocket import open_websocket
-from network.wire_trace import TraceHash
+from network.wire_trace import WireEvent
+
+
+class TraceHash:
+    """A trace hook that condenses everything on the wire to one digest: equal digests, equal runs."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self.events = 0
+
+    def __call__(self, event: WireEvent) -> None:
+        self.events += 1
+        self._digest.update(f"{event.time!r} {event.connection} {event.direction} {event.kind} {len(event.data)} ".encode())
+        self._digest.update(event.data)
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
 
 
 async def world(seed: int) -> tuple[str, int]:

@@ -187,14 +187,6 @@ def test_finished_order_cannot_be_cancelled_again(world: EngineWorld) -> None:
     assert refusal(lambda: world.engine.cancel(999, world.now)) is Refusal.UNKNOWN_ORDER
 
 
-def test_order_expires_when_its_time_has_come(world: EngineWorld) -> None:
-    order = world.limit("bob", BUY, "100", "1", expires_at_milliseconds=2_000)
-    world.engine.expire_due(1_999)
-    assert order.is_open
-    world.engine.expire_due(2_000)
-    assert (order.finish, world.book()) == (FinishReason.EXPIRED, ([], []))
-
-
 def test_resting_order_can_be_filled_out_of_turn_by_exactly_so_much(world: EngineWorld) -> None:
     world.limit("cid", SELL, "99", "1")
     order = world.limit("bob", SELL, "100", "1")

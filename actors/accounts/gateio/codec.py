@@ -67,7 +67,6 @@ CAPABILITIES = Capabilities(  # of all products; each adds its own
     market_buy_by_base=False,
     dead_mans_switch_seconds_min=SWITCH_SECONDS_MIN,
     amend=True,
-    amend_keeps_priority_on_reduce=True,  # REST, "Amend an order", "Amend single order"
     place_batch_max=PLACE_BATCH_MAX,
     cancel_batch_max=CANCEL_BATCH_MAX,
     websocket_order_entry=True,
