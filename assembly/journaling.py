@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from actors.journal.port import open_journal_port
+from actors.journal.prices import PriceSampler
 from actors.journal.recovery import AccountRecovery, CycleRecovery, HoldFound
 from actors.journal.store import JournalStore
 from assembly.presenter.report import RunRecovered
@@ -49,8 +50,12 @@ class RunJournal:
         }
         self._recovery = store.recover(installation=installation, adopted=settings.runtime.adopted_installations, accounts=places)
         store.begin_run(at_milliseconds=now_milliseconds, installation=installation, version=version(), accounts=places)
-        self.port, self.queue = open_journal_port(QUEUE_ENTRIES_MAX, wall_clock=wall_clock)
-        self.recorder = JournalRecorder(self.port, redact=redact, on_lost=on_lost)
+        prices = PriceSampler(
+            {(settings.exchange_of(name), cycle.symbol): places[cycle.account] for name, cycle in settings.cycles.items()},
+            {name: account.exchange for name, account in settings.accounts.items()},
+        )
+        self.port, self.queue = open_journal_port(QUEUE_ENTRIES_MAX, wall_clock=wall_clock, prices=prices)
+        self.recorder = JournalRecorder(self.port, redact=redact, on_lost=on_lost, prices=prices)
 
     def of_account(self, name: str) -> AccountRecovery | None:
         return self._recovery.accounts.get(name)

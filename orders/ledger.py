@@ -249,12 +249,14 @@ class AccountLedger:
         sent_at_milliseconds: int,
         expires_at_milliseconds: int | None,
         transport: Transport = Transport.REST,
+        now: float = 0.0,
     ) -> None:
-        """The placement is about to leave: from here on the exchange may have it."""
+        """The placement is about to leave: from here on the exchange may have it. `now` is for who asks how long its answer took."""
         self._orders[client_order_id] = replace(
             self._orders[client_order_id],
             sent=True,
             transport=transport,
+            sent_at=now,
             sent_at_milliseconds=sent_at_milliseconds,
             expires_at_milliseconds=expires_at_milliseconds,
         )

@@ -40,7 +40,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot of one order.
 
     `filled_quantity` and `filled_quote` are the exchange's cumulative word or the sum of the fills known, whichever
-    is larger: they never shrink. `fills` holds each trade once. `created_at` and `changed_at` are monotonic seconds;
+    is larger: they never shrink. `fills` holds each trade once. `created_at`, `sent_at` (0 before the placement left, and of an
+    order of an earlier run) and `changed_at` are monotonic seconds;
     `said_at_milliseconds` is the exchange's time of its newest report. `amended` says that an amendment was asked for:
     price and quantity of `request` are then the exchange's newest word, and its end is not concluded from fills;
     `unseen_amendments` are those that may be in force there although no report has shown them (`largest_request`).
@@ -66,6 +67,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     amended: bool = False
     unseen_amendments: tuple[UnseenAmendment, ...] = ()
     created_at: float = 0.0
+    sent_at: float = 0.0
     changed_at: float = 0.0
     sent_at_milliseconds: int = 0
     expires_at_milliseconds: int | None = None

@@ -144,7 +144,7 @@ async def _sell(request: OrderRequest, session: AccountSession, bookkeeper: Book
     def leaving() -> int | None:
         sent_at = session.exchange_time_milliseconds()
         expires_at = sent_at + EXPIRY_MILLISECONDS if session.codec.capabilities.order_expiry else None
-        ledger.record_sent(client_order_id, sent_at_milliseconds=sent_at, expires_at_milliseconds=expires_at)
+        ledger.record_sent(client_order_id, sent_at_milliseconds=sent_at, expires_at_milliseconds=expires_at, now=trio.current_time())
         return expires_at
 
     try:

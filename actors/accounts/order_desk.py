@@ -156,6 +156,7 @@ class OrderDesk:
             sent_at_milliseconds=now_milliseconds,
             expires_at_milliseconds=expires_at_milliseconds,
             transport=transport,
+            now=trio.current_time(),
         )
         return expires_at_milliseconds
 

@@ -23,7 +23,7 @@ from actors.journal.store import JournalStore
 
 BATCH_ENTRIES_MAX = 100
 QUIET_SECONDS = 0.25
-IDLE_SECONDS = 2.0  # with nothing to do when it is quiet, it only shows that it lives
+IDLE_SECONDS = 1.0  # so often it looks whether prices have changed, and shows that it lives
 # In statements: some megabytes of log. A checkpoint takes some ten milliseconds of a common disk's time, however much it is.
 CHECKPOINT_WRITES_MIN = 2_000
 # Where it is never quiet the checkpoint must come in between: a log without end would fill the disk.
@@ -66,11 +66,8 @@ class JournalActor:
                 is_checkpoint_due = self._store.writes_since_checkpoint >= CHECKPOINT_WRITES_MIN
                 with trio.move_on_after(QUIET_SECONDS if is_checkpoint_due else IDLE_SECONDS) as waiting:
                     await self._queue.wait_entry()
-                if waiting.cancelled_caught:
-                    self._checkpoint_beyond(CHECKPOINT_WRITES_MIN)
-                else:
-                    self._write_batch()
-                    self._checkpoint_beyond(CHECKPOINT_WRITES_MAX)
+                self._write_batch()
+                self._checkpoint_beyond(CHECKPOINT_WRITES_MIN if waiting.cancelled_caught else CHECKPOINT_WRITES_MAX)
         except trio.Cancelled:
             with trio.move_on_after(self._flush_deadline_seconds, shield=True):
                 await self._flush()
@@ -78,9 +75,9 @@ class JournalActor:
         finally:
             self._queue.fail("the journal actor has stopped")
 
-    def _write_batch(self) -> int:
-        """Write the oldest entries; returns how many there were."""
-        batch = self._queue.next_batch(BATCH_ENTRIES_MAX)
+    def _write_batch(self, *, is_last: bool = False) -> int:
+        """Write the oldest entries and what prices are due; returns how many there were."""
+        batch = self._queue.next_batch(BATCH_ENTRIES_MAX, is_last=is_last)
         with self._telling_failure():
             self._store.write(batch)
         self._queue.written()
@@ -94,7 +91,7 @@ class JournalActor:
     async def _flush(self) -> None:
         """Write all that is there. Cut off by the deadline, what is left is told."""
         try:
-            while self._write_batch():
+            while self._write_batch(is_last=True):
                 await trio.lowlevel.checkpoint()
         except trio.Cancelled:
             self._fail("the journal was stopped before everything was written")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Protocol
 
 import msgspec
+
+from market.symbol import Symbol
 
 
 class EventTold(msgspec.Struct, frozen=True):
@@ -22,6 +25,18 @@ class HoldPlaced(msgspec.Struct, frozen=True):
     scope: str
     until_milliseconds: int
     reason: str
+
+
+class PriceSampled(msgspec.Struct, frozen=True, kw_only=True):
+    """The best prices of a market at the entry's moment; None while it has no book that may be used.
+
+    `exchange` is named as the journal names that of an account.
+    """
+
+    exchange: str
+    symbol: Symbol
+    bid: Decimal | None
+    ask: Decimal | None
 
 
 class Answer(Protocol):

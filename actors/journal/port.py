@@ -18,6 +18,7 @@ from actors.channels.bounded import BoundedReceiver, BoundedSender, open_bounded
 from actors.channels.reply import Reply
 from actors.journal.entries import Entry, EventTold
 from actors.journal.errors import JournalBroken
+from actors.journal.prices import PriceSampler
 from actors.journal.records import UnknownEvent, has_table
 from market.clock import WallClock
 
@@ -115,9 +116,13 @@ class JournalPort:
 
 
 class JournalQueue:
-    """The receiving end, for one incarnation at a time. What one could not write waits here for the next."""
+    """The receiving end, for one incarnation at a time. What one could not write waits here for the next.
 
-    def __init__(self, receiver: BoundedReceiver[Entry], shared: _Shared, wall_clock: WallClock) -> None:
+    To each batch it adds what nobody sends: how much was dropped, and the prices that are due.
+    """
+
+    def __init__(self, receiver: BoundedReceiver[Entry], shared: _Shared, wall_clock: WallClock, prices: PriceSampler | None) -> None:
+        self._prices = prices
         self._receiver = receiver
         self._shared = shared
         self._wall_clock = wall_clock
@@ -137,8 +142,11 @@ class JournalQueue:
         else:
             self._shared.unwritten.append(await self._receiver.receive())
 
-    def next_batch(self, size_max: int) -> list[Entry]:
-        """The oldest entries, which stay here until they are `written`, and how much was dropped since the last of them."""
+    def next_batch(self, size_max: int, *, is_last: bool = False) -> list[Entry]:
+        """The oldest entries, which stay here until they are `written`; how much was dropped since the last of them, and prices.
+
+        With what `is_last` all prices come that are not written yet.
+        """
         unwritten = self._shared.unwritten
         while len(unwritten) < size_max:
             try:
@@ -150,12 +158,16 @@ class JournalQueue:
         if self._dropped_in_batch:
             told = EventTold(DROPPED, {"count": self._dropped_in_batch}, "journal")
             batch.append(Entry(self._wall_clock.milliseconds(), (told,)))
+        if self._prices is not None and (sampled := self._prices.take(everything=is_last)):
+            batch.append(Entry(self._wall_clock.milliseconds(), sampled))
         return batch
 
     def written(self) -> None:
         """The last batch is in the journal: whoever waited for one of its entries hears it, and all may wait for the next."""
         self._shared.failure = None
         self._dropped_told += self._dropped_in_batch
+        if self._prices is not None:
+            self._prices.written()
         for _ in range(self._in_batch):
             entry = self._shared.unwritten.popleft()
             if entry.answer is not None:
@@ -177,12 +189,12 @@ class JournalQueue:
         return len(unwritten)
 
 
-def open_journal_port(capacity: int, *, wall_clock: WallClock) -> tuple[JournalPort, JournalQueue]:
-    """Open a way into the journal that holds at most `capacity` entries.
+def open_journal_port(capacity: int, *, wall_clock: WallClock, prices: PriceSampler | None = None) -> tuple[JournalPort, JournalQueue]:
+    """Open a way into the journal that holds at most `capacity` entries. What `prices` knows is written with them.
 
     Raises:
         ValueError: `capacity` is not a whole number above zero.
     """
     sender, receiver = open_bounded[Entry](capacity)
     shared = _Shared()
-    return JournalPort(sender, shared, wall_clock), JournalQueue(receiver, shared, wall_clock)
+    return JournalPort(sender, shared, wall_clock), JournalQueue(receiver, shared, wall_clock, prices)

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from actors.journal.entries import Entry, EventTold, HoldPlaced
+from actors.journal.entries import Entry, EventTold, HoldPlaced, PriceSampled
 from actors.journal.rows import capture_text, text, text_or_none
 from orders import events as order_events
 from orders import reconciliation
@@ -109,7 +109,10 @@ def writes_of(entry: Entry, writer: Writer) -> list[Write]:
     about_orders = [cast(_OrderEvent, event) for event in entry.events if type(event) in ORDER_EVENTS]
     newest = {_order_key(event): event for event in about_orders}
     told = {_order_key(event) for event in about_orders if not isinstance(event, OrderChanged)}
-    writes: list[Write] = [(UPSERT_ORDER, _order_values(event, at, writer)) for event in newest.values()]
+    placed = {_order_key(event): event.order for event in about_orders if isinstance(event, order_events.OrderPlaced)}
+    writes: list[Write] = [
+        (UPSERT_ORDER, _order_values(event, at, writer, _acknowledged_us(placed.get(key)))) for key, event in newest.items()
+    ]
     for event in entry.events:
         kind = type(event)
         if kind in _WRITERS:
@@ -128,7 +131,14 @@ def _order_key(event: _OrderEvent) -> tuple[str, str]:
 # Orders
 
 
-def _order_values(event: _OrderEvent, at: int, writer: Writer) -> tuple[object, ...]:
+def _acknowledged_us(placed: Order | None) -> int | None:
+    """How long the exchange's first word of a placement took; None where this entry has none, or it left in an earlier run."""
+    if placed is None or not placed.sent_at:
+        return None
+    return round((placed.changed_at - placed.sent_at) * 1_000_000)
+
+
+def _order_values(event: _OrderEvent, at: int, writer: Writer, acknowledged_us: int | None) -> tuple[object, ...]:
     order, request = event.order, event.order.request
     return (
         writer.run,
@@ -163,6 +173,7 @@ def _order_values(event: _OrderEvent, at: int, writer: Writer) -> tuple[object, 
         order.said_at_milliseconds or None,
         at,
         at if order.is_terminal else None,
+        acknowledged_us,
     )
 
 
@@ -172,8 +183,8 @@ UPSERT_ORDER = """
 INSERT INTO orders (
     run, exchange, account, client_order_id, owner, tag, symbol, side, type, time_in_force, quantity, quote_quantity, price,
     reduce_only, created_at, sent, sent_at, expires_at, transport, exchange_order_id, state, filled_quantity, filled_quote,
-    is_settled, reason, refused_for_now, end_is_concluded, cancel_wanted, amended, said_at, changed_at, ended_at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    is_settled, reason, refused_for_now, end_is_concluded, cancel_wanted, amended, said_at, changed_at, ended_at, acknowledged_us
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (exchange, account, client_order_id) DO UPDATE SET
     quantity = excluded.quantity,
     price = excluded.price,
@@ -193,7 +204,8 @@ ON CONFLICT (exchange, account, client_order_id) DO UPDATE SET
     amended = excluded.amended,
     said_at = coalesce(excluded.said_at, said_at),
     changed_at = excluded.changed_at,
-    ended_at = CASE WHEN excluded.ended_at IS NULL THEN NULL ELSE coalesce(ended_at, excluded.ended_at) END
+    ended_at = CASE WHEN excluded.ended_at IS NULL THEN NULL ELSE coalesce(ended_at, excluded.ended_at) END,
+    acknowledged_us = coalesce(acknowledged_us, excluded.acknowledged_us)
 """
 
 INSERT_ORDER_EVENT = """
@@ -447,6 +459,17 @@ def _hold(event: HoldPlaced, at: int, writer: Writer) -> list[Write]:
     return [(sql, (event.scope, event.until_milliseconds, event.reason, at))]
 
 
+def _price(event: PriceSampled, at: int, writer: Writer) -> list[Write]:
+    market = (event.exchange, str(event.symbol))
+    sql = (
+        "INSERT OR REPLACE INTO prices (market, at, bid, ask) VALUES ((SELECT id FROM markets WHERE exchange = ? AND symbol = ?), ?, ?, ?)"
+    )
+    return [
+        ("INSERT OR IGNORE INTO markets (exchange, symbol) VALUES (?, ?)", market),
+        (sql, (*market, at, text_or_none(event.bid), text_or_none(event.ask))),
+    ]
+
+
 def _told(event: EventTold, at: int, writer: Writer) -> list[Write]:
     sql = "INSERT INTO events (run, at, actor, name, fields) VALUES (?, ?, ?, ?, ?)"
     return [(sql, (writer.run, at, event.actor, event.name, msgspec.json.encode(event.fields).decode()))]
@@ -467,5 +490,6 @@ _WRITERS: dict[type, Callable[[Any, int, Writer], list[Write]]] = {
     StateEntered: _state,
     DayBaseline: _baseline,
     HoldPlaced: _hold,
+    PriceSampled: _price,
     EventTold: _told,
 }

@@ -302,8 +302,30 @@ _TALLIES: tuple[str, ...] = (
     """,
 )
 
+_PRICES: tuple[str, ...] = (
+    # A row of prices is written every second: it names its market by a number, and lies beside the others of that market.
+    """
+    CREATE TABLE markets (
+        id INTEGER PRIMARY KEY,
+        exchange TEXT NOT NULL,
+        symbol TEXT NOT NULL,
+        UNIQUE (exchange, symbol)
+    )
+    """,
+    """
+    CREATE TABLE prices (
+        market INTEGER NOT NULL REFERENCES markets (id),
+        at INTEGER NOT NULL,
+        bid TEXT,
+        ask TEXT,
+        PRIMARY KEY (market, at)
+    ) WITHOUT ROWID
+    """,
+    "ALTER TABLE orders ADD COLUMN acknowledged_us INTEGER",
+)
+
 Migration = Sequence[str]
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LOSS_BASELINES, _BALANCE_BASELINES, _TALLIES)
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LOSS_BASELINES, _BALANCE_BASELINES, _TALLIES, _PRICES)
 """The migration at index n leads from version n to n + 1; a new file begins at version 0."""
 SCHEMA_VERSION = len(MIGRATIONS)
 

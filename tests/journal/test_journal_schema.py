@@ -75,6 +75,15 @@ def test_migration_that_fails_leaves_everything_as_it_was(connection, start: int
     assert not connection.in_transaction
 
 
+@pytest.mark.parametrize("version", range(1, schema.SCHEMA_VERSION))
+def test_journal_of_every_earlier_version_becomes_what_a_new_one_is(connection, version: int) -> None:
+    schema.migrate(connection, schema.MIGRATIONS[:version])
+    schema.migrate(connection)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as new:
+        schema.migrate(new)
+        assert schema_text(connection) == schema_text(new)
+
+
 def test_other_programs_databases_are_not_ours(connection) -> None:
     assert schema.is_ours(connection), "an empty one may become ours"
     connection.execute("CREATE TABLE theirs (x)")

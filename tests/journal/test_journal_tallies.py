@@ -183,11 +183,12 @@ def test_journal_of_version_3_is_brought_up_and_all_its_trades_are_added_up(tmp_
         trade(store, 2, Side.SELL, "0.5")
         expected = recovered(store)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:  # as a program of before left it
-        for table in ("earlier_tallies", "earlier_tallies_until", "fills_told_late"):
+        for table in ("earlier_tallies", "earlier_tallies_until", "fills_told_late", "prices", "markets"):
             connection.execute(f"DROP TABLE {table}")
+        connection.execute("ALTER TABLE orders DROP COLUMN acknowledged_us")
         connection.execute("PRAGMA user_version = 3")
     with JournalStore(path) as store:
-        assert schema.SCHEMA_VERSION == 4
+        assert schema.SCHEMA_VERSION == 5
         assert expected["btc", BTC].trades == 2
         assert recovered(store) == expected
         begin_run(store)

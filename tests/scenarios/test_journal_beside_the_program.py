@@ -55,7 +55,7 @@ def recover(store: JournalStore) -> Recovery:
 
 def known(order: Order) -> Order:
     """Without what only the living process knows, and without the time of words that changed nothing: they are not reported."""
-    return replace(order, created_at=0.0, changed_at=0.0, said_at_milliseconds=0)
+    return replace(order, created_at=0.0, sent_at=0.0, changed_at=0.0, said_at_milliseconds=0)
 
 
 @scenario(seed=1)
