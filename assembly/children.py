@@ -151,6 +151,7 @@ class Children:
                     wall_clock=self._wall_clock,
                     rng=self._rng(f"feed:{parts.name}:{context.incarnation}"),
                     settings=parts.feed_settings,
+                    measures=parts.feed_measures,
                     context=context,
                     report=self._report,
                 )

@@ -26,6 +26,7 @@ from actors.accounts.session import AccountSession, ClockOffset
 from actors.channels.bounded import open_bounded
 from actors.channels.latest import LatestSender, open_latest
 from actors.cycle.inbox import CycleInput
+from actors.feeds.measures import FeedMeasures
 from actors.feeds.settings import FeedSettings
 from actors.journal.recovery import AccountRecovery
 from assembly.registry import EXCHANGES, ExchangeEntry
@@ -77,6 +78,7 @@ class ExchangeParts:
         self.settings = settings
         self.feed_settings = FeedSettings(max_age_seconds=settings.book_max_age_seconds, instruments_attempts_max=INSTRUMENTS_ATTEMPTS_MAX)
         self.entry: ExchangeEntry = EXCHANGES[name]
+        self.feed_measures = FeedMeasures()
         self.feed_codec = self.entry.feed_codec()
         self.account_codec = self.entry.account_codec()
         self.rest_url = settings.rest_url or ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import isfinite
 
 import msgspec
@@ -96,7 +96,7 @@ class Histogram:
     __slots__ = ("_bounds", "_counts", "_largest", "_total")
 
     def __init__(self, bounds: Sequence[float] = LATENCY_BOUNDS_SECONDS) -> None:
-        if not bounds or not all(map(isfinite, bounds)) or any(low >= high for low, high in zip(bounds, bounds[1:], strict=False)):
+        if not bounds or not all(map(isfinite, bounds)) or any(low >= high for low, high in pairwise(bounds)):
             raise ValueError(f"a histogram needs finite bounds that rise, not {bounds}")
         self._bounds = tuple(bounds)
         self._counts = [0] * (len(bounds) + 1)

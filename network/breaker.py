@@ -80,6 +80,8 @@ class CircuitBreaker:
         self._open_until = -inf
         self._banned_until = -inf
         self._probe: Permit | None = None
+        self.openings = 0
+        """How often it has been opened."""
 
     @property
     def state(self) -> BreakerState:
@@ -157,6 +159,8 @@ class CircuitBreaker:
         before = self._state
         after = self._state = _TRANSITIONS.get((before, event), before)
         self._reason = reason
+        if after is BreakerState.OPEN and before is not after:
+            self.openings += 1
         if after is not BreakerState.HALF_OPEN:
             self._probe = None
         if after is BreakerState.CLOSED:

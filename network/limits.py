@@ -21,6 +21,7 @@ import trio
 from network.breaker import CircuitBreaker
 from network.errors import BreakerOpen, ConnectionFailed
 from network.http import HttpResponse
+from network.measures import RequestMeasures
 from network.rate_limit import RateLimiter
 from network.websocket import WebSocket, open_websocket
 
@@ -82,6 +83,7 @@ class ExchangeLimits:
         self.limiter = limiter
         self.breaker = breaker
         self.is_rate_limited = is_rate_limited
+        self.measures = RequestMeasures()
         self._penalty_seconds = penalty_seconds
         self._penalty_seconds_default = penalty_seconds_default
         self._ban_seconds_default = ban_seconds_default
@@ -128,8 +130,8 @@ class ExchangeLimits:
             self.accepted(WEBSOCKETS)
             yield websocket
 
-    def note(self, response: HttpResponse, group: str) -> None:
-        """Heed an answer that says to stop: one request too many holds its group, a ban everything."""
+    def note(self, response: HttpResponse, group: str) -> bool:
+        """Heed an answer that says to stop, and whether it does: one request too many holds its group, a ban everything."""
         is_too_many = self.is_rate_limited(response)
         if response.status == BANNED or (response.status == FORBIDDEN and is_too_many):
             self._stop(None, self._penalty_seconds(response), f"status {response.status}")
@@ -137,6 +139,8 @@ class ExchangeLimits:
             self._stop(group, self._penalty_seconds(response), f"status {response.status}")
         else:
             self.accepted(group)
+            return False
+        return True
 
     def slow_down(self, group: str, said: str) -> None:
         """The exchange said, by another way than an answer's status, that a request of `group` was one too many."""
@@ -159,6 +163,8 @@ class ExchangeLimits:
             self.limiter.penalise(group, until_monotonic)
         if group is None:
             self.breaker.open_until(until_monotonic, reason)
+        if self.held_until(group) <= trio.current_time():  # a longer one of the same is no other
+            self.measures.holds[group] += 1
         self._held_until[group] = until_monotonic
         if self._on_hold is not None:
             self._on_hold(Hold(group=group, until_monotonic=until_monotonic, reason=reason))

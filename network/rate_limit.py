@@ -23,8 +23,9 @@ class RateLimit(msgspec.Struct, frozen=True):
 
 
 class GroupStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """One group now: what is `available`, and what has been `granted` (weight) and `waited_seconds` for since the start."""
+    """One group now: what of its `capacity` is `available`; `granted` (weight) and `waited_seconds` count since the start."""
 
+    capacity: int
     available: int
     waiting: int
     granted: int
@@ -146,6 +147,7 @@ class _Bucket:
     def statistics(self) -> GroupStatistics:
         self._return_tokens(trio.current_time())
         return GroupStatistics(
+            capacity=self.limit.capacity,
             available=self.limit.capacity - self._taken,
             waiting=len(self._urgent) + len(self._normal),
             granted=self._granted,

@@ -10,9 +10,10 @@ import msgspec
 import trio
 
 from network.backoff import Backoff
-from network.errors import BreakerOpen, RateLimited, RequestNotSent, ResponseLost, ResponseTooLarge
+from network.errors import BreakerOpen, NetworkError, RateLimited, RequestNotSent, ResponseLost, ResponseTooLarge
 from network.http import HttpClient, HttpRequest, HttpResponse
 from network.limits import ExchangeLimits
+from network.measures import RequestOutcome
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +112,27 @@ class RestClient:
         wait_until: float,
         give_up_at: float,
     ) -> HttpResponse:
+        """Send it once, and count what became of it."""
+        measures = self._limits.measures
+        try:
+            response, is_too_many, seconds = await self._send_once(build, group, weight, urgent, timeout_seconds, wait_until, give_up_at)
+        except NetworkError as error:
+            measures.ended(group, _outcome_of_failure(error))
+            raise
+        measures.answered(group, _outcome_of(response, is_too_many=is_too_many), seconds)
+        return response
+
+    async def _send_once(
+        self,
+        build: Callable[[], HttpRequest],
+        group: str,
+        weight: int,
+        urgent: bool,
+        timeout_seconds: float,
+        wait_until: float,
+        give_up_at: float,
+    ) -> tuple[HttpResponse, bool, float]:
+        """The answer, whether it says that the request was one too many, and how long it took."""
         limits = self._limits
         lane = self._http.lane(urgent=urgent)
         with trio.move_on_at(wait_until) as scope:
@@ -121,19 +143,40 @@ class RestClient:
         try:
             with limits.breaker.admit(urgent=urgent) as permit:
                 request = build()
+                sent_at = trio.current_time()
                 try:
-                    response = await self._http.send(request, timeout_seconds=min(timeout_seconds, give_up_at - trio.current_time()))
+                    response = await self._http.send(request, timeout_seconds=min(timeout_seconds, give_up_at - sent_at))
                 except ResponseTooLarge:
                     permit.succeeded()  # it did answer
                     raise
                 except (RequestNotSent, ResponseLost) as error:
                     permit.failed(str(error))
                     raise
+                seconds = trio.current_time() - sent_at
                 if response.status >= 500:
                     permit.failed(f"{request.method} {self._http.host}{request.path} answered {response.status}")
                 else:
                     permit.succeeded()
         finally:
             lane.release()
-        limits.note(response, group)
-        return response
+        return response, limits.note(response, group), seconds
+
+
+def _outcome_of(response: HttpResponse, *, is_too_many: bool) -> RequestOutcome:
+    if is_too_many:
+        return RequestOutcome.RATE_LIMITED
+    if response.status >= 500:
+        return RequestOutcome.SERVER_ERROR
+    return RequestOutcome.REFUSED if response.status >= 400 else RequestOutcome.ANSWERED
+
+
+def _outcome_of_failure(error: NetworkError) -> RequestOutcome:
+    match error:
+        case BreakerOpen():
+            return RequestOutcome.BREAKER_OPEN
+        case RateLimited():
+            return RequestOutcome.NO_LEAVE
+        case RequestNotSent():
+            return RequestOutcome.NOT_SENT
+        case _:
+            return RequestOutcome.LOST

@@ -13,6 +13,7 @@ from actors.feeds.book_keeper import ask
 from actors.feeds.book_sync import BookSynchroniser
 from actors.feeds.codec import FeedCodec, ProtocolError, RequestRefused
 from actors.feeds.connection import Connection
+from actors.feeds.measures import FeedMeasures
 from actors.feeds.ports import FeedContext, PublicRest, StreamOpener
 from actors.feeds.publisher import FeedSubscriber, Publisher
 from actors.feeds.reports import FeedConnected, FeedDisconnected, FeedReport, InstrumentsFailed, InstrumentsLoaded
@@ -61,6 +62,7 @@ async def run_feed(
     wall_clock: WallClock,
     rng: random.Random,
     settings: FeedSettings | None = None,
+    measures: FeedMeasures | None = None,
     context: FeedContext,
     report: Callable[[FeedReport], None],
 ) -> None:
@@ -80,7 +82,9 @@ async def run_feed(
         UnknownSymbol: a symbol is not listed.
         NetworkError, RequestRefused, ProtocolError: the instruments could not be loaded, after several tries.
     """
-    feed = _Feed(codec, rest, open_stream, symbols, wall_clock, rng, settings or FeedSettings(), context, report)
+    feed = _Feed(
+        codec, rest, open_stream, symbols, wall_clock, rng, settings or FeedSettings(), measures or FeedMeasures(), context, report
+    )
     for subscriber in subscribers:
         feed.publisher.add(subscriber)
     try:
@@ -106,10 +110,15 @@ class _Feed:
         wall_clock: WallClock,
         rng: random.Random,
         settings: FeedSettings,
+        measures: FeedMeasures,
         context: FeedContext,
         report: Callable[[FeedReport], None],
     ) -> None:
-        self.publisher = Publisher(codec.identity.name, symbols, report)
+        def tell(event: FeedReport) -> None:
+            measures.note(event)
+            report(event)
+
+        self.publisher = Publisher(codec.identity.name, symbols, tell)
         self._codec = codec
         self._exchange = codec.identity.name
         self._rest = rest
@@ -118,11 +127,13 @@ class _Feed:
         self._wall_clock = wall_clock
         self._rng = rng
         self._settings = settings
+        self._measures = measures
         self._context = context
-        self._report = report
+        self._report = tell
         self._reconnecting = self._new_backoff()
         self._never_whole = set(self._symbols)
         self._books = [self._new_book(symbol) for symbol in self._symbols]
+        measures.follow(self._books)
 
     def _new_backoff(self) -> Backoff:
         settings = self._settings
@@ -154,6 +165,7 @@ class _Feed:
                         wall_clock=self._wall_clock,
                         new_backoff=self._new_backoff,
                         settings=self._settings,
+                        measures=self._measures,
                         context=self._context,
                         report=self._report,
                         became_whole=self._note_whole,

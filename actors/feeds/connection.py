@@ -21,6 +21,7 @@ from actors.feeds.codec import (
     SubscriptionConfirmed,
     SubscriptionRefused,
 )
+from actors.feeds.measures import FeedMeasures
 from actors.feeds.ports import FeedContext, FrameStream, PublicRest
 from actors.feeds.publisher import Publisher
 from actors.feeds.reports import BadFrameReceived, ChannelRefused, FeedReport
@@ -53,6 +54,7 @@ class Connection:
         wall_clock: WallClock,
         new_backoff: Callable[[], Backoff],
         settings: FeedSettings,
+        measures: FeedMeasures,
         context: FeedContext,
         report: Callable[[FeedReport], None],
         became_whole: Callable[[Symbol], None],
@@ -64,6 +66,7 @@ class Connection:
         self._wall_clock = wall_clock
         self._new_backoff = new_backoff
         self._settings = settings
+        self._measures = measures
         self._context = context
         self._report = report
         self._keeper = BookKeeper(
@@ -97,7 +100,9 @@ class Connection:
                 try:
                     while True:
                         frame = await self._stream.receive()
-                        self._take(frame, trio.current_time())
+                        received_at = trio.current_time()
+                        self._take(frame, received_at)
+                        self._measures.frame_seconds.observe(trio.current_time() - received_at)
                 except ConnectionLost as error:
                     self.end(str(error))
         return self._reason
@@ -130,8 +135,10 @@ class Connection:
             if self._reason:
                 return  # an earlier message of this frame ended the connection
             if type(message) is BookDeltaDecoded:
+                self._measures.book_deltas += 1
                 self._keeper.apply_delta(message, received_at)
             else:
+                self._measures.other_messages[type(message)] += 1
                 self._take_other(message, received_at)
 
     def _take_other(self, message: Decoded, received_at: float) -> None:

@@ -206,7 +206,7 @@ def test_limiter_that_grants_more_than_its_limit_is_found(monkeypatch: pytest.Mo
 
 
 def generous(_: object) -> GroupStatistics:
-    return GroupStatistics(available=0, waiting=0, granted=10_000, waited_seconds=0.0, penalised_until_monotonic=0.0)
+    return GroupStatistics(capacity=10, available=0, waiting=0, granted=10_000, waited_seconds=0.0, penalised_until_monotonic=0.0)
 
 
 def test_collection_of_the_program_that_grows_too_large_is_found_wherever_it_is() -> None:
