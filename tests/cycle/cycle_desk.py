@@ -1,43 +1,34 @@
-"""A cycle actor alone with its channels: an account and a market that say what the test wants, when it wants.
-
-Only what is outside of the actor is replaced. Its inbox, its commands, its memory and its ids are the real ones, and they
-outlive its incarnations, as they do in the program. Time is virtual.
-"""
+"""A cycle actor alone with its channels: an account and a market that say what the test wants, when it wants. Time is virtual."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from decimal import Decimal
-from typing import TypeVar
 
-import msgspec
 import trio
+from incarnations import ACCOUNT, BTC_USDT, EXCHANGE, PATIENCE_SECONDS, AccountAtWork, Incarnations
+from msgspec.structs import replace
 
-from actors.channels.bounded import BoundedReceiver, BoundedSender, open_bounded
-from actors.channels.latest import LatestReceiver, LatestSender, open_latest
-from actors.cycle.inbox import CycleInput, inbox_key
+from actors.channels.bounded import BoundedReceiver
+from actors.cycle.inbox import CycleInput
 from actors.cycle.rounds.actor import CycleActor
 from actors.cycle.rounds.controller import Controller, Decision, RoundView
 from actors.cycle.rounds.memory import CycleMemory
 from actors.cycle.rounds.sell_on_top import SellOnTop, SellOnTopParameters
 from actors.cycle.terms import CycleTerms, TermsChanged
 from market.clock import VirtualWallClock
-from market.events import BookChanged, BookLost, InstrumentListed, Side
+from market.events import InstrumentListed, Side
 from market.instrument import Instrument
 from market.symbol import Symbol
 from orders.commands import AccountCommand, BalanceCapture, CancelOrder, CaptureBalances, PlaceOrder
-from orders.events import AccountLost, AccountReady, OrderChanged
-from orders.identity import ClientOrderIds
+from orders.events import AccountLost, AccountReady
 from orders.life_cycle import OrderState
 from orders.order import ZERO, Order, add_fill
 from orders.recording import NoRecorder
 from orders.reports import FillReport
 from orders.request import OrderType
 
-ACCOUNT, EXCHANGE, BTC_USDT = "main", "gateio_spot", Symbol("BTC", "USDT")
 TICK_SECONDS = 0.1
-PATIENCE_SECONDS = 60.0
 RULES = Instrument(
     exchange=EXCHANGE,
     symbol=BTC_USDT,
@@ -47,11 +38,8 @@ RULES = Instrument(
     notional_min=Decimal(5),
 )
 
-Event = TypeVar("Event")
-replace = msgspec.structs.replace
 
-
-class ScriptedAccount:
+class ScriptedAccount(AccountAtWork):
     """Reads every command. Fills a market buy at 100, opens a limit order, cancels, tells balances; keeps silent where it shall.
 
     `leverages` are those of contracts. `deaf_to` are kinds of commands that it reads and says nothing of. Balances change by the
@@ -59,25 +47,12 @@ class ScriptedAccount:
     """
 
     def __init__(self, commands: BoundedReceiver[AccountCommand], tell: Callable[[CycleInput], None]) -> None:
-        self.received: list[tuple[float, AccountCommand]] = []
-        self.deaf_to: set[type[AccountCommand]] = set()
+        super().__init__(commands, tell)
         self.fee_rate = ZERO
         self.totals = {"USDT": Decimal(1000), "BTC": ZERO}
         self.held = {"USDT": ZERO, "BTC": ZERO}
         self.fill_changes: dict[str, Decimal] = {}
         self.leverages: dict[Symbol, Decimal] = {}
-        self.orders: dict[str, Order] = {}
-        self._commands = commands
-        self._tell = tell
-
-    async def run(self) -> None:
-        async for command in self._commands:
-            self.received.append((trio.current_time(), command))
-            if type(command) not in self.deaf_to:
-                self.carry_out(command)
-
-    def seen(self, kind: type[Event]) -> list[Event]:
-        return [command for _, command in self.received if isinstance(command, kind)]
 
     def placements(self, side: Side | None = None) -> list[PlaceOrder]:
         return [command for command in self.seen(PlaceOrder) if side in (None, command.request.side)]
@@ -142,13 +117,8 @@ class ScriptedAccount:
     def fill_told(self, client_order_id: str) -> None:
         self.say(self.orders[client_order_id])
 
-    def say(self, order: Order) -> None:
-        order = replace(order, changed_at=trio.current_time())
-        self.orders[order.client_order_id] = order
-        self._tell(OrderChanged(ACCOUNT, order))
 
-
-class Desk:
+class Desk(Incarnations[ScriptedAccount]):
     """What surrounds a cycle, and the incarnations of the cycle on it."""
 
     def __init__(
@@ -160,29 +130,16 @@ class Desk:
         book_age_seconds_max: float = 3600.0,
         instrument: Instrument = RULES,
     ) -> None:
+        super().__init__(ScriptedAccount)
         self.controller = controller or SellOnTop(SellOnTopParameters(reprice_interval_seconds=0))
         self.rounds_max = rounds_max
         self.quote_quantity = Decimal(quote_quantity)
         self.book_age_seconds_max = book_age_seconds_max
         self.tick_seconds = TICK_SECONDS
         self.instrument = instrument
-        self.reports: list[object] = []
-        self.error: Exception | None = None
         self.memory = CycleMemory()
-        self._ids = ClientOrderIds(installation="mm", owner="btc", run_started_milliseconds=1_790_000_000_000)
-        ends: tuple[LatestSender[CycleInput], LatestReceiver[CycleInput]] = open_latest(inbox_key, 1000)
-        self._inbox_sender, self.inbox = ends
-        self._commands_sender: BoundedSender[AccountCommand]
-        self._commands_sender, commands = open_bounded[AccountCommand](8)
-        self.account = ScriptedAccount(commands, self.tell)
-        self._nursery: trio.Nursery | None = None
-        self._life = trio.CancelScope()
-        self._ended = trio.Event()
 
     # News
-
-    def tell(self, news: CycleInput) -> None:
-        self._inbox_sender.send_nowait(news)
 
     def terms(self) -> CycleTerms[Controller]:
         return CycleTerms(
@@ -200,45 +157,17 @@ class Desk:
     def tell_book(self, best_ask: float = 100.1) -> None:
         """A book as it is now, two ticks wide, without anything of ours in it."""
         best_bid = round(best_ask - 0.2, 1)
-        self.tell(BookChanged(EXCHANGE, BTC_USDT, ((best_bid, 5.0),), ((best_ask, 5.0),), 1, 1, 0, trio.current_time()))
-
-    def lose_book(self) -> None:
-        self.tell(BookLost(EXCHANGE, BTC_USDT, "it was lost", trio.current_time()))
+        self.tell_top(best_bid, best_ask)
 
     def lose_account(self) -> None:
         self.tell(AccountLost(ACCOUNT, "its stream is lost"))
 
-    # Incarnations
+    # The cycle
 
-    @asynccontextmanager
-    async def open(self) -> AsyncGenerator[None]:
-        """The account at work, ready, and a first incarnation of the cycle that was told all it needs, until the end of the block."""
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            nursery.start_soon(self.account.run)
-            self.tell(InstrumentListed(self.instrument))
-            self.tell(AccountReady(ACCOUNT))
-            self.tell_book()
-            self.start()
-            yield
-            nursery.cancel_scope.cancel("the test is over")
-
-    def start(self) -> None:
-        """Start an incarnation."""
-        assert self._nursery is not None
-        self._life, self._ended, self.error = trio.CancelScope(), trio.Event(), None
-        self._nursery.start_soon(self._live)
-
-    async def kill(self) -> None:
-        """End the incarnation at whatever it waits for, as its supervisor would, with nothing said to the account."""
-        self._life.cancel("killed")
-        await self._ended.wait()
-
-    async def ended(self) -> Exception | None:
-        """Wait for the incarnation to end by itself; what it raised."""
-        with trio.fail_after(PATIENCE_SECONDS):
-            await self._ended.wait()
-        return self.error
+    def tell_first(self) -> None:
+        self.tell(InstrumentListed(self.instrument))
+        self.tell(AccountReady(ACCOUNT))
+        self.tell_book()
 
     async def until(self, condition: Callable[[], object], within_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait, in virtual time, until something is so."""
@@ -256,29 +185,20 @@ class Desk:
         await trio.sleep(TICK_SECONDS)  # the cycle has heard of it, too
         return self.account.orders[order_id]
 
-    def seen(self, kind: type[Event]) -> list[Event]:
-        return [report for report in self.reports if isinstance(report, kind)]
-
-    async def _live(self) -> None:
-        actor = CycleActor(
+    def actor(self) -> CycleActor:
+        return CycleActor(
             name="btc",
             account=ACCOUNT,
             symbol=BTC_USDT,
             terms=self.terms(),
             memory=self.memory,
-            ids=self._ids,
+            ids=self.ids,
             inbox=self.inbox,
-            commands=self._commands_sender,
+            commands=self.commands_sender,
             wall_clock=VirtualWallClock(),
             recorder=NoRecorder(),
             report=self.reports.append,
         )
-        with self._life:
-            try:
-                await actor.run(_Context())
-            except Exception as error:  # noqa: BLE001 - a supervisor's part, which the tests ask about
-                self.error = error
-        self._ended.set()
 
 
 class ScriptedController:
@@ -291,11 +211,3 @@ class ScriptedController:
     def decide(self, view: RoundView) -> Decision:
         self.views.append(view)
         return self._decide(view)
-
-
-class _Context:
-    def started(self) -> None:
-        pass
-
-    def progress(self) -> None:
-        pass

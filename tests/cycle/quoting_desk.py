@@ -1,69 +1,43 @@
-"""A quoting actor alone with its channels: an account and a market that say what the test wants, when it wants. Time is virtual.
-
-Only what is outside of the actor is replaced. Its inbox, its commands, its memory and its ids are the real ones, and they outlive its
-incarnations, as they do in the program.
-"""
+"""A quoting actor alone with its channels: an account and a market that say what the test wants, when it wants. Time is virtual."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 import trio
+from incarnations import ACCOUNT, BTC_USDT, EXCHANGE, AccountAtWork, Incarnations
 from msgspec.structs import replace
-from quoting_samples import BTC_USDT, RULES, ask, bid
+from quoting_samples import RULES, ask, bid
 
-from actors.channels.bounded import BoundedReceiver, BoundedSender, open_bounded
-from actors.channels.latest import LatestReceiver, LatestSender, open_latest
-from actors.cycle.inbox import CycleInput, inbox_key
+from actors.channels.bounded import BoundedReceiver
+from actors.cycle.inbox import CycleInput
 from actors.cycle.quoting.actor import Market, QuotingActor
 from actors.cycle.quoting.contract import QuotingView, Wanted
 from actors.cycle.quoting.memory import QuotingMemory
 from actors.cycle.quoting.terms import QuotingTerms
 from actors.cycle.terms import TermsChanged
-from market.events import BookChanged, BookLost, InstrumentListed, Side
+from market.events import InstrumentListed, Side
 from orders.commands import AccountCommand, AmendOrders, CancelOrders, PlaceOrder, PlaceOrders
-from orders.events import AccountReady, OrderChanged
-from orders.identity import ClientOrderIds
+from orders.events import AccountReady
 from orders.life_cycle import OrderState
 from orders.order import Order
 from orders.reports import FillReport
 from orders.request import OrderRequest
 from orders.tally import Tally, TallyChanged
 
-ACCOUNT, EXCHANGE = "main", "gateio_spot"
-PATIENCE_SECONDS = 60.0
 OWN_MARKET = Market(EXCHANGE, BTC_USDT)
 
-Event = TypeVar("Event")
 
-
-class ScriptedAccount:
+class ScriptedAccount(AccountAtWork):
     """Reads every command and carries it out at once; what is `deaf` to, it reads and says nothing of."""
 
     def __init__(self, commands: BoundedReceiver[AccountCommand], tell: Callable[[CycleInput], None]) -> None:
-        self.received: list[tuple[float, AccountCommand]] = []
-        self.deaf_to: set[type[AccountCommand]] = set()
-        self.at_work = trio.Event()
-        self.at_work.set()
+        super().__init__(commands, tell)
         self.refuses: Callable[[OrderRequest], bool] = lambda request: False
         self.refusal = ""
         self.refuses_amendments = False
-        self.orders: dict[str, Order] = {}
-        self._commands = commands
-        self._tell = tell
-
-    async def run(self) -> None:
-        async for command in self._commands:
-            await self.at_work.wait()
-            self.received.append((trio.current_time(), command))
-            if type(command) not in self.deaf_to:
-                self.carry_out(command)
-
-    def seen(self, kind: type[Event]) -> list[Event]:
-        return [command for _, command in self.received if isinstance(command, kind)]
 
     def placements(self) -> list[PlaceOrder]:
         return [order for command in self.seen(PlaceOrders) for order in command.orders]
@@ -113,11 +87,6 @@ class ScriptedAccount:
         )
         self.say(replace(order, state=OrderState.FILLED, filled_quantity=quantity, filled_quote=quantity * price, fills=(fill,)))
 
-    def say(self, order: Order) -> None:
-        order = replace(order, changed_at=trio.current_time())
-        self.orders[order.client_order_id] = order
-        self._tell(OrderChanged(ACCOUNT, order))
-
 
 class ScriptedStrategy:
     """Wants what it is told to, and remembers every view. `takes_seconds` is how long a decision lasts, of the trio's clock."""
@@ -136,7 +105,7 @@ class ScriptedStrategy:
         return [view.now for view in self.views]
 
 
-class Desk:
+class Desk(Incarnations[ScriptedAccount]):
     """What surrounds a quoting cycle, and the incarnations of it."""
 
     def __init__(
@@ -150,6 +119,7 @@ class Desk:
         commands_capacity: int = 8,
         **terms: Any,
     ) -> None:
+        super().__init__(ScriptedAccount, capacity=commands_capacity)
         self.strategy = strategy or ScriptedStrategy()
         self.terms = QuotingTerms(
             strategy=self.strategy,
@@ -162,70 +132,32 @@ class Desk:
         self.may_amend = may_amend
         self.reference = reference
         self.memory = QuotingMemory()
-        self.reports: list[object] = []
-        self.error: Exception | None = None
-        self._ids = ClientOrderIds(installation="mm", owner="btc", run_started_milliseconds=1_790_000_000_000)
-        ends: tuple[LatestSender[CycleInput], LatestReceiver[CycleInput]] = open_latest(inbox_key, 1000)
-        self._inbox_sender, self.inbox = ends
-        self._commands_sender: BoundedSender[AccountCommand]
-        self._commands_sender, commands = open_bounded[AccountCommand](commands_capacity)
-        self.account = ScriptedAccount(commands, self.tell)
-        self._nursery: trio.Nursery | None = None
-        self._life = trio.CancelScope()
-        self._ended = trio.Event()
 
     @property
     def commands_pending(self) -> int:
-        return self._commands_sender.statistics().used
-
-    def tell(self, news: CycleInput) -> None:
-        self._inbox_sender.send_nowait(news)
+        return self.commands_sender.statistics().used
 
     def tell_book(self, middle: float = 100.0, *, exchange: str = EXCHANGE) -> None:
         """A book two ticks wide, as it is now."""
         best_bid, best_ask = round(middle - 0.1, 1), round(middle + 0.1, 1)
-        self.tell(BookChanged(exchange, BTC_USDT, ((best_bid, 5.0),), ((best_ask, 5.0),), 1, 1, 0, trio.current_time()))
-
-    def lose_book(self) -> None:
-        self.tell(BookLost(EXCHANGE, BTC_USDT, "it was lost", trio.current_time()))
+        self.tell_top(best_bid, best_ask, exchange=exchange)
 
     def change_terms(self, **changes: Any) -> None:
         self.terms = replace(self.terms, **changes)
         self.tell(TermsChanged(self.terms))
 
-    @asynccontextmanager
-    async def open(self) -> AsyncGenerator[None]:
-        """The account at work, ready, and a first incarnation of the cycle that was told all it needs, until the end of the block."""
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            nursery.start_soon(self.account.run)
-            self.tell(InstrumentListed(RULES))
-            self.tell(TallyChanged(ACCOUNT, "btc", BTC_USDT, Tally()))
-            self.tell(AccountReady(ACCOUNT))
-            self.tell_book()
-            self.start()
-            yield
-            nursery.cancel_scope.cancel("the test is over")
-
-    def start(self) -> None:
-        assert self._nursery is not None
-        self._life, self._ended, self.error = trio.CancelScope(), trio.Event(), None
-        self._nursery.start_soon(self._live)
-
-    async def kill(self) -> None:
-        """End the incarnation at whatever it waits for, as its supervisor would, with nothing said to the account."""
-        self._life.cancel("killed")
-        await self._ended.wait()
+    def tell_first(self) -> None:
+        self.tell(InstrumentListed(RULES))
+        self.tell(TallyChanged(ACCOUNT, "btc", BTC_USDT, Tally()))
+        self.tell(AccountReady(ACCOUNT))
+        self.tell_book()
 
     def resting(self, side: Side) -> list[str]:
         """The prices of our live orders on a side, as the account has them."""
         return [f"{order.request.price:f}" for order in self.account.live() if order.request.side is side]
 
-    def seen(self, kind: type[Event]) -> list[Event]:
-        return [report for report in self.reports if isinstance(report, kind)]
-
-    async def _live(self) -> None:
-        actor = QuotingActor(
+    def actor(self) -> QuotingActor:
+        return QuotingActor(
             name="btc",
             account=ACCOUNT,
             market=OWN_MARKET,
@@ -233,22 +165,8 @@ class Desk:
             terms=self.terms,
             may_amend=self.may_amend,
             memory=self.memory,
-            ids=self._ids,
+            ids=self.ids,
             inbox=self.inbox,
-            commands=self._commands_sender,
+            commands=self.commands_sender,
             report=self.reports.append,
         )
-        with self._life:
-            try:
-                await actor.run(_Context())
-            except Exception as error:  # noqa: BLE001 - a supervisor's part, which the tests ask about
-                self.error = error
-        self._ended.set()
-
-
-class _Context:
-    def started(self) -> None:
-        pass
-
-    def progress(self) -> None:
-        pass
