@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from trades import fill, tally_of
 
 from actors.cycle.quoting.contract import Quote, Wanted
 from actors.cycle.quoting.limits import Allowance, Room, SideRoom, clipped, room_of, still_to_count
@@ -37,21 +38,6 @@ def quote(side: Side, quantity: str | Decimal, *, level: int = 0, price: str = "
     return Quote(side=side, price=Decimal(price), quantity=Decimal(quantity), level=level)
 
 
-def fill(side: Side, quantity: str | Decimal, number: int = 0, *, fee: str = "0", fee_asset: str = "USDT") -> FillReport:
-    return FillReport(
-        trade_id=str(number),
-        exchange_order_id="1",
-        client_order_id=None,
-        symbol=BTC,
-        side=side,
-        price=Decimal(100),
-        quantity=Decimal(quantity),
-        fee=Decimal(fee),
-        fee_asset=fee_asset,
-        maker=True,
-    )
-
-
 def order(side: Side, quantity: str | Decimal, *fills: FillReport, **changes: Any) -> Order:
     request = OrderRequest(
         client_order_id=f"mm-btc-{len(fills)}",
@@ -65,13 +51,6 @@ def order(side: Side, quantity: str | Decimal, *fills: FillReport, **changes: An
     )
     filled = sum((each.quantity for each in fills), ZERO)
     return Order(**({"request": request, "state": OrderState.OPEN, "fills": fills, "filled_quantity": filled} | changes))
-
-
-def tally_of(*fills: FillReport) -> Tally:
-    tally = Tally()
-    for each in fills:
-        tally = tally.after_fill(each)
-    return tally
 
 
 def cut(room: Room, *quotes: Quote) -> list[tuple[str, str]]:
@@ -216,7 +195,7 @@ def test_limits_hold_whatever_is_wanted_and_whatever_fills_of_what_is_live(data:
             part = data.draw(st.sampled_from([ZERO, Decimal("0.5"), Decimal(1)]))
             if quantity := still_to_count(known) * part:
                 number += 1
-                trade = fill(known.request.side, quantity, number)
+                trade = fill(known.request.side, quantity, number=number)
                 tally = tally.after_fill(trade)
                 live[index] = order(
                     known.request.side, known.request.quantity or ZERO, *known.fills, trade, unseen_amendments=known.unseen_amendments
@@ -232,7 +211,7 @@ def test_limits_hold_whatever_is_wanted_and_whatever_fills_of_what_is_live(data:
 def test_clipped_quotes_are_never_larger_nor_smaller_than_the_exchange_takes_and_fit_together(
     limits: StrategyLimits, traded: list[tuple[Side, Decimal]], quotes: list[Quote]
 ) -> None:
-    tally = tally_of(*(fill(side, quantity, number) for number, (side, quantity) in enumerate(traded)))
+    tally = tally_of(*(fill(side, quantity, number=number) for number, (side, quantity) in enumerate(traded)))
     room = room_of(limits, tally)
     left = clipped(Wanted(quotes=tuple(quotes)), room, RULES)
     allowance = Allowance(room, [])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from trades import fill, tally_of
 
 from actors.cycle.quoting.contract import QuotingView
 from actors.cycle.quoting.risk import MEASURED_SECONDS, RiskMeter, middle_of, risk_of
@@ -16,9 +17,7 @@ from market.instrument import Instrument
 from market.symbol import Symbol
 from orders.life_cycle import OrderState
 from orders.order import Order
-from orders.reports import FillReport
 from orders.request import OrderRequest, OrderType, TimeInForce
-from orders.tally import Tally
 
 BTC = Symbol("BTC", "USDT")
 LIVE = [state for state in OrderState if not state.is_terminal]
@@ -56,21 +55,6 @@ def view(*, symbol: Symbol = BTC, contract_size: Decimal | None = None, **change
     return QuotingView(**(fields | changes))
 
 
-def fill(side: Side, quantity: str, price: str, *, fee: str = "0", asset: str = "USDT", maker: bool = True) -> FillReport:
-    return FillReport(
-        trade_id="1",
-        exchange_order_id="1",
-        client_order_id=None,
-        symbol=BTC,
-        side=side,
-        price=Decimal(price),
-        quantity=Decimal(quantity),
-        fee=Decimal(fee),
-        fee_asset=asset,
-        maker=maker,
-    )
-
-
 def order(side: Side, price: str = "100", quantity: str = "2", *, state: OrderState = OrderState.OPEN, filled: str = "0") -> Order:
     request = OrderRequest(
         client_order_id="mm-btc-1",
@@ -85,13 +69,6 @@ def order(side: Side, price: str = "100", quantity: str = "2", *, state: OrderSt
     return Order(request=request, state=state, filled_quantity=Decimal(filled))
 
 
-def tally_of(*fills: FillReport) -> Tally:
-    tally = Tally()
-    for each in fills:
-        tally = tally.after_fill(each)
-    return tally
-
-
 # A snapshot
 
 
@@ -102,9 +79,9 @@ def test_cycle_that_has_done_nothing_has_neither_risk_nor_profit() -> None:
 
 def test_profit_is_realised_and_unrealised_less_fees_those_in_base_at_the_middle_and_others_apart() -> None:
     trades = (
-        fill(Side.BUY, "2", "90", fee="0.01", asset="BTC"),
+        fill(Side.BUY, "2", "90", fee="0.01", fee_asset="BTC"),
         fill(Side.SELL, "1", "95", fee="0.5"),
-        fill(Side.BUY, "1", "100", fee="3", asset="GT"),
+        fill(Side.BUY, "1", "100", fee="3", fee_asset="GT"),
     )
     risk = risk_of(view(tally=tally_of(*trades)), RiskMeter())
     assert (risk.net_quantity, risk.inventory, risk.trades, risk.volume) == (2, Decimal("1.99"), 3, 375)
