@@ -39,12 +39,12 @@ def quoting_settings(
     strategy: str = "quoting",
     quantity: str = "50",
     tick_seconds: float = 1.0,
-    limits: LimitSettings | None = None,
+    account_limits: LimitSettings | None = None,
     **cycle: Any,
 ) -> Settings:
     """The settings of a program whose one cycle quotes on this world's exchange."""
     leverage = Decimal(5) if world.venue.trades_contracts else None
-    settings = world.settings(leverage=leverage, limits=limits)
+    settings = world.settings(leverage=leverage, limits=account_limits)
     quoting = CycleSettings(
         strategy=strategy,
         account="main",

@@ -8,51 +8,31 @@ from typing import Any
 import pytest
 import trio
 from msgspec.structs import replace
+from quoting_world import FIVE_LEVELS, STILL, quotes, quoting_settings
 from test_control import say, state_of, status
 from world import BTC_USDT, World, run_world
 
 from actors.cycle.quoting.risk import RiskMeasured
-from actors.cycle.quoting.strategies.simple import QuotingParameters
 from assembly.control.protocol import Command
-from assembly.settings import CycleLimitSettings, CycleSettings
+from assembly.settings import CycleLimitSettings
 from market.events import Side
 from orders.events import OrderFilled
 from orders.reconciliation import CyclePhaseChanged
 from orders.states import StateEntered, TradingState
 from simulated.engine.order import Order
-from simulated.settings import MarketSettings, SimulationSettings
 
-STILL = SimulationSettings(markets=(MarketSettings(taker_rate_per_second=0.0, gap_rate_per_second=0.0, volatility_per_second=0.0),))
 SPOT_AND_CONTRACTS = pytest.mark.parametrize("name", ["gateio_spot", "gateio_futures", "okx_swap"])
 LEVELS = 2
-PARAMETERS = QuotingParameters(
-    bid_spread_fraction=Decimal("0.002"),
-    ask_spread_fraction=Decimal("0.002"),
-    spread_min_fraction=Decimal("0.001"),
-    maker_fee_fraction=Decimal(0),
-    levels=LEVELS,
-    level_spacing_fraction=Decimal("0.0005"),
-    refresh_seconds=0.0,
-    refresh_tolerance_fraction=Decimal("0.0002"),
-    filled_order_delay_seconds=0.0,
-    inventory_max_orders=Decimal(1000),
-)
 
 
-def launch(world: World, *, limits: CycleLimitSettings = CycleLimitSettings(), **changes: Any) -> None:  # noqa: B008 - frozen
+def launch(world: World, **cycle: Any) -> None:
     """The program with one cycle that quotes two levels a side, of 100 USDT each."""
-    settings = world.settings(leverage=Decimal(5) if world.venue.trades_contracts else None, **changes)
-    quoting = CycleSettings(
-        strategy="quoting", account="main", symbol=BTC_USDT, quantity=Decimal(100), cycles=0, parameters=PARAMETERS, limits=limits
-    )
-    world.launch(replace(settings, cycles={"btc": quoting}))
+    world.launch(quoting_settings(world, parameters=replace(FIVE_LEVELS, levels=LEVELS), quantity="100", **cycle))
 
 
-def quotes(world: World, side: Side) -> list[Order]:
-    """Our open orders at the exchange, best first."""
-    return sorted((order for order in world.venue.open_orders() if order.side is side), key=lambda order: order.price or Decimal(0))[
-        :: -1 if side is Side.BUY else 1
-    ]
+def best_quote(world: World, side: Side) -> Order:
+    best = max if side is Side.BUY else min
+    return best(quotes(world, side), key=lambda order: order.price or Decimal(0))
 
 
 async def filled(world: World, side: Side, count: int = 1) -> Decimal:
@@ -61,7 +41,7 @@ async def filled(world: World, side: Side, count: int = 1) -> Decimal:
     for _ in range(count):
         before = len(world.seen(OrderFilled))
         await world.wait_until(lambda: len(quotes(world, side)) == LEVELS, within_seconds=30)
-        best = quotes(world, side)[0]
+        best = best_quote(world, side)
         traded += best.remaining_quantity
         world.exchange.fill_order(best.id)
         await world.wait_until(lambda before=before: len(world.seen(OrderFilled)) > before, within_seconds=30)
@@ -173,7 +153,7 @@ def test_inventory_stays_within_its_limits_however_much_of_what_is_live_is_taken
         world.observers.append(look)
         for side in (Side.BUY, Side.SELL):
             while quotes(world, side):
-                world.exchange.fill_order(quotes(world, side)[0].id)
+                world.exchange.fill_order(best_quote(world, side).id)
                 await trio.sleep(3)
             phase = world.seen(CyclePhaseChanged)[-1].phase
             assert f"{'bids' if side is Side.BUY else 'asks'} cut by net_{side.value}_max" in phase
