@@ -18,14 +18,15 @@ from actors.accounts.bookkeeper import Bookkeeper
 from actors.accounts.codec import Amendment, BatchAnswer, OrderReceived
 from actors.accounts.gate import GateClosed
 from actors.accounts.order_desk import OPERATION_ERRORS, OrderDesk
+from actors.accounts.reading import accepted
 from actors.accounts.session import AccountSession
 from market.symbol import Symbol
 from orders.commands import AmendOrder, PlaceOrder
 from orders.errors import ExchangeError
 from orders.life_cycle import OrderInput
-from orders.order import ZERO, Order, Transport
+from orders.order import Order, Transport
 from orders.recording import NotRecorded
-from orders.reports import OrderReport, ReportedStatus
+from orders.reports import OrderReport
 from orders.request import OrderRequest
 
 NOT_SAID = "the exchange's answer says nothing about it"
@@ -115,7 +116,7 @@ class BatchDesk:
                     case OrderReport():
                         self._books.take(said)
                     case OrderReceived() if said.exchange_order_id:
-                        self._books.take(_as_open(requests[client_order_id], said))
+                        self._books.take(accepted(requests[client_order_id], said.exchange_order_id, said.exchange_time_milliseconds))
                     case ExchangeError():
                         self._desk.placing_failed(client_order_id, said)
                     case _:
@@ -210,22 +211,6 @@ class BatchDesk:
             if own_id is not None:
                 said_of[own_id] = said
         return [*said_of.items()]
-
-
-def _as_open(request: OrderRequest, received: OrderReceived) -> OrderReport:
-    """As the answer to a single placement is read: an open order without fills, until the exchange says more."""
-    return OrderReport(
-        exchange_order_id=received.exchange_order_id,
-        client_order_id=request.client_order_id,
-        symbol=request.symbol,
-        side=request.side,
-        status=ReportedStatus.OPEN,
-        filled_quantity=ZERO,
-        filled_quote=ZERO,
-        price=request.price,
-        quantity=request.quantity,
-        exchange_time_milliseconds=received.exchange_time_milliseconds,
-    )
 
 
 def in_batches(

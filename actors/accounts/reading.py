@@ -9,6 +9,9 @@ from decimal import Decimal
 import msgspec
 
 from actors.accounts.codec import ProtocolError
+from orders.order import ZERO
+from orders.reports import OrderReport, ReportedStatus
+from orders.request import OrderRequest
 
 EXCERPT_LENGTH_MAX = 120
 MAGNITUDE_MAX = 40  # powers of ten; no real amount comes near, and arithmetic beyond it could run out of digits
@@ -47,3 +50,19 @@ def amount(value: Decimal) -> Decimal:
     if finite(value) < 0:
         raise ValueError(f"{value} is negative")
     return value
+
+
+def accepted(request: OrderRequest, exchange_order_id: str, exchange_time_milliseconds: int = 0) -> OrderReport:
+    """As an answer is read that says no more than that it took the placement in: an open order without fills."""
+    return OrderReport(
+        exchange_order_id=exchange_order_id,
+        client_order_id=request.client_order_id,
+        symbol=request.symbol,
+        side=request.side,
+        status=ReportedStatus.OPEN,
+        filled_quantity=ZERO,
+        filled_quote=ZERO,
+        price=request.price,
+        quantity=request.quantity,
+        exchange_time_milliseconds=exchange_time_milliseconds,
+    )

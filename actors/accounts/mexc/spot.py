@@ -26,6 +26,7 @@ from actors.accounts.mexc import wire
 from actors.accounts.mexc.errors import coded_refusal, refusal_in
 from actors.accounts.mexc.signature import signed_query
 from actors.accounts.permissions import KeyPermissions
+from actors.accounts.reading import accepted
 from exchanges.identity import ExchangeIdentity
 from exchanges.mexc_spot import MEXC_SPOT
 from exchanges.mexc_spot_push_pb2 import Push
@@ -36,13 +37,12 @@ from network.http import HttpRequest, HttpResponse
 from network.rate_limit import RateLimit
 from orders.capabilities import Capabilities
 from orders.errors import ErrorKind, ExchangeError
-from orders.order import ZERO, Order
+from orders.order import Order
 from orders.reports import (
     BalanceReport,
     FillReport,
     OrderReport,
     PrivateReport,
-    ReportedStatus,
     StreamClosing,
     StreamConfirmed,
     StreamPong,
@@ -347,18 +347,7 @@ class MexcSpotAccountCodec:
     def decode_placed(self, request: OrderRequest, body: bytes) -> OrderReport:
         """The answer has the order's id; it counts as open until more is told."""
         with wire.reading("the answer to an order", body):
-            placed = wire.PLACED.decode(body)
-            return OrderReport(
-                exchange_order_id=str(placed.order_id),
-                client_order_id=request.client_order_id,
-                symbol=request.symbol,
-                side=request.side,
-                status=ReportedStatus.OPEN,
-                filled_quantity=ZERO,
-                filled_quote=ZERO,
-                price=request.price,
-                quantity=request.quantity,
-            )
+            return accepted(request, str(wire.PLACED.decode(body).order_id))
 
     def decode_changed(self, body: bytes) -> OrderReport | None:
         """Always None: the answer to a cancellation tells how the order stood when that was taken in, not how it ended."""

@@ -60,7 +60,6 @@ class Order(msgspec.Struct, rename="camel"):
 class Placed(msgspec.Struct, rename="camel"):
     symbol: str
     order_id: str | int
-    transact_time: int | None = None
 
 
 class BatchItem(msgspec.Struct, rename="camel"):

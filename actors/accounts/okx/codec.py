@@ -25,14 +25,15 @@ from actors.accounts.okx.orders import ORDER_TYPES, Fields, OkxOrderEntry, OkxOr
 from actors.accounts.okx.reports import fill_reports, order_reports, update_reports
 from actors.accounts.okx.signature import iso_timestamp, rest_signature
 from actors.accounts.permissions import KeyPermissions
+from actors.accounts.reading import accepted
 from exchanges.identity import ExchangeIdentity
 from market.symbol import Symbol
 from network.http import HttpRequest, HttpResponse
 from network.rate_limit import RateLimit
 from orders.capabilities import Capabilities
 from orders.errors import ExchangeError
-from orders.order import ZERO, Order
-from orders.reports import BalanceReport, FillReport, OrderReport, PrivateReport, ReportedStatus, StreamPong
+from orders.order import Order
+from orders.reports import BalanceReport, FillReport, OrderReport, PrivateReport, StreamPong
 from orders.request import OrderRequest
 
 REST_URL = "https://www.okx.com"  # "Production Trading Services"; demo trading is the same host with a header of its own
@@ -276,18 +277,7 @@ class OkxAccountCodec:
             operation = wire.only(wire.data_of(wire.OPERATIONS, body))
             if operation.s_code != "0" or not operation.ord_id:
                 raise ValueError("it neither accepts nor refuses")
-            return OrderReport(
-                exchange_order_id=operation.ord_id,
-                client_order_id=request.client_order_id,
-                symbol=request.symbol,
-                side=request.side,
-                status=ReportedStatus.OPEN,
-                filled_quantity=ZERO,
-                filled_quote=ZERO,
-                price=request.price,
-                quantity=request.quantity,
-                exchange_time_milliseconds=wire.milliseconds(operation.ts),
-            )
+            return accepted(request, operation.ord_id, wire.milliseconds(operation.ts))
 
     def decode_changed(self, body: bytes) -> OrderReport | None:
         with wire.reading("the answer to a change", body):

@@ -32,6 +32,7 @@ from actors.feeds.codec import (
 )
 from actors.feeds.gateio import wire
 from actors.feeds.gateio.wire import LevelT
+from actors.feeds.reading import UNREADABLE, decode
 from exchanges.identity import ExchangeIdentity
 from market.book import OrderBook
 from market.events import Level
@@ -104,7 +105,7 @@ class GateioFeedCodec(ABC, Generic[LevelT]):
             return
         try:
             refusal = wire.REFUSALS.decode(response.body)
-        except wire.UNREADABLE:
+        except UNREADABLE:
             refusal = wire.Refusal(message="the answer is not Gate.io's")  # a proxy's page, or nothing at all
         if response.status == 429:
             kind = RefusalKind.RATE_LIMITED
@@ -143,7 +144,7 @@ class GateioFeedCodec(ABC, Generic[LevelT]):
         return wire.ping(self._ping_channel, now_milliseconds)
 
     def decode_frame(self, frame: Frame, received_at: float) -> Sequence[Decoded]:
-        envelope = wire.decode(wire.ENVELOPES, frame, "a frame")
+        envelope = decode(wire.ENVELOPES, frame, "a frame")
         channel = envelope.channel
         if envelope.error is not None:
             return (SubscriptionRefused(channel, envelope.id, f"{envelope.error.message} (code {envelope.error.code})"),)
@@ -152,10 +153,10 @@ class GateioFeedCodec(ABC, Generic[LevelT]):
                 if channel == self._book_channel:
                     return (self._delta(envelope.result),)
                 if channel == self._system_channel:
-                    return _notice(wire.decode(wire.NOTICES, envelope.result, "a system notice", affects_books=False))
+                    return _notice(decode(wire.NOTICES, envelope.result, "a system notice", affects_books=False))
                 return self._read(channel, envelope.result, received_at)
             case "subscribe":
-                status = wire.decode(wire.STATUSES, envelope.result, "a subscription's answer").status
+                status = decode(wire.STATUSES, envelope.result, "a subscription's answer").status
                 if status == "success":
                     return (SubscriptionConfirmed(channel, envelope.id),)
                 return (SubscriptionRefused(channel, envelope.id, f"status {status!r}"),)
@@ -180,7 +181,7 @@ class GateioFeedCodec(ABC, Generic[LevelT]):
     def _delta(self, result: msgspec.Raw) -> BookDeltaDecoded:
         try:
             book = self._books.decode(result)
-        except wire.UNREADABLE as error:
+        except UNREADABLE as error:
             raise ProtocolError(f"a book update that cannot be read: {error}", symbol=self._symbol_of_bad_book(result)) from error
         symbol = self._symbol(book.s, affects_books=True)
         first = book.last if book.full else book.first
@@ -199,7 +200,7 @@ class GateioFeedCodec(ABC, Generic[LevelT]):
     def _symbol_of_bad_book(self, result: msgspec.Raw) -> Symbol | None:
         try:
             return self.identity.from_wire(wire.BOOK_SYMBOLS.decode(result).s)
-        except wire.UNREADABLE:  # SymbolError is a ValueError
+        except UNREADABLE:  # SymbolError is a ValueError
             return None
 
 

@@ -16,7 +16,7 @@ import msgspec
 from actors.feeds.codec import BookSnapshotDecoded, Decoded, Mode, ProtocolError, PublicRequest
 from actors.feeds.gateio import spot_wire as wire
 from actors.feeds.gateio.codec import BOOK_INTERVAL, BOOK_LEVELS, PUBLIC_LIMIT, GateioFeedCodec
-from actors.feeds.gateio.wire import decode
+from actors.feeds.reading import decode
 from exchanges.gateio_spot import GATEIO_SPOT
 from market.events import Level, Side, TickerChanged, TradeHappened
 from market.instrument import Instrument, TradingStatus

@@ -9,11 +9,6 @@ from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
-from actors.feeds.codec import Frame, ProtocolError
-from market.symbol import Symbol
-
-T = TypeVar("T")
-
 # The bounds keep NaN, infinity and negative numbers out of books; the C decoder checks them at no measurable cost.
 Price = Annotated[float, msgspec.Meta(gt=0.0, lt=1e18)]
 Quantity = Annotated[float, msgspec.Meta(ge=0.0, lt=1e30)]
@@ -90,24 +85,6 @@ BOOK_SYMBOLS = msgspec.json.Decoder(BookSymbol)
 STATUSES = msgspec.json.Decoder(Status)
 NOTICES = msgspec.json.Decoder(Notice)
 REFUSALS = msgspec.json.Decoder(Refusal)
-
-
-UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""All that msgspec raises on hostile input: also text that is not Unicode (a ValueError), and nesting beyond its limit."""
-
-
-def decode(
-    decoder: msgspec.json.Decoder[T], data: Frame | msgspec.Raw, what: str, *, symbol: Symbol | None = None, affects_books: bool = True
-) -> T:
-    """Decode `data`, which is `what` in an error's text.
-
-    Raises:
-        ProtocolError: it is not that, with `symbol` and `affects_books` as given.
-    """
-    try:
-        return decoder.decode(data)
-    except UNREADABLE as error:
-        raise ProtocolError(f"{what} that cannot be read: {error}", symbol=symbol, affects_books=affects_books) from error
 
 
 def request(event: str, channel: str, payload: list[str], now_milliseconds: int, request_id: int) -> str:

@@ -36,6 +36,7 @@ from actors.feeds.codec import (
     SubscriptionRefused,
 )
 from actors.feeds.mexc import wire
+from actors.feeds.reading import UNREADABLE, decode
 from exchanges.mexc_spot import MEXC_SPOT
 from exchanges.mexc_spot_push_pb2 import Push
 from market.book import OrderBook
@@ -114,7 +115,7 @@ class MexcSpotFeedCodec:
 
     def decode_instruments(self, body: bytes) -> list[Instrument]:
         """Pairs that are not spelled base before quote are left out: nothing else could name them."""
-        pairs = wire.decode(wire.PAIRS, body, "a list of pairs").symbols
+        pairs = decode(wire.PAIRS, body, "a list of pairs").symbols
         return [_instrument(pair) for pair in pairs if pair.symbol == f"{pair.base_asset}{pair.quote_asset}"]
 
     def snapshot_request(self, symbol: Symbol) -> PublicRequest:
@@ -122,7 +123,7 @@ class MexcSpotFeedCodec:
         return PublicRequest(HttpRequest(method="GET", path="/api/v3/depth", query=query), SNAPSHOT_GROUP, SNAPSHOT_WEIGHT)
 
     def decode_snapshot(self, symbol: Symbol, body: bytes) -> BookSnapshotDecoded:
-        book = wire.decode(wire.SNAPSHOTS, body, "an order book", symbol=symbol)
+        book = decode(wire.SNAPSHOTS, body, "an order book", symbol=symbol)
         return BookSnapshotDecoded(
             symbol=symbol, bids=book.bids, asks=book.asks, sequence=book.sequence, exchange_time_milliseconds=book.timestamp
         )  # fmt: skip
@@ -132,7 +133,7 @@ class MexcSpotFeedCodec:
             return
         try:
             refusal = wire.REFUSALS.decode(response.body)
-        except wire.UNREADABLE:
+        except UNREADABLE:
             refusal = wire.Refusal(msg="the answer is not MEXC's")  # a firewall's page, or nothing at all
         if response.status in (429, 418) or (response.status == 403 and not refusal.code):
             kind = RefusalKind.RATE_LIMITED  # 403 without a code is the firewall's word for too many requests
@@ -175,7 +176,7 @@ class MexcSpotFeedCodec:
 
     def decode_frame(self, frame: Frame, received_at: float) -> Sequence[Decoded]:
         if isinstance(frame, str):  # the kind of the frame tells control from data
-            return _control(wire.decode(wire.CONTROLS, frame, "a control frame", affects_books=False))
+            return _control(decode(wire.CONTROLS, frame, "a control frame", affects_books=False))
         push = wire.read_push(frame)
         body = push.WhichOneof("body")
         if body == "depth":

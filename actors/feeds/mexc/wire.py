@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, Protocol
 
 import msgspec
 from google.protobuf.message import DecodeError
 
 from actors.feeds.codec import ProtocolError
+from actors.feeds.reading import UNREADABLE
 from exchanges.mexc_spot_push_pb2 import Push
 from market.events import Level
 from market.symbol import Symbol
-
-T = TypeVar("T")
 
 # The bounds keep NaN, infinity and negative numbers out of books.
 _Price = Annotated[float, msgspec.Meta(gt=0.0, lt=1e18)]
@@ -80,8 +79,6 @@ SNAPSHOTS = msgspec.json.Decoder(Snapshot, strict=False)
 PAIRS = msgspec.json.Decoder(Pairs, strict=False)
 REFUSALS = msgspec.json.Decoder(Refusal, strict=False)
 
-UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-
 
 class LevelMessage(Protocol):
     """Anything with a price and a quantity in text."""
@@ -91,20 +88,6 @@ class LevelMessage(Protocol):
 
     @property
     def quantity(self) -> str: ...
-
-
-def decode(
-    decoder: msgspec.json.Decoder[T], data: bytes | str, what: str, *, symbol: Symbol | None = None, affects_books: bool = True
-) -> T:
-    """Decode `data`, which is `what` in an error's text.
-
-    Raises:
-        ProtocolError: it is not that, with `symbol` and `affects_books` as given.
-    """
-    try:
-        return decoder.decode(data)
-    except UNREADABLE as error:
-        raise ProtocolError(f"{what} that cannot be read: {error}", symbol=symbol, affects_books=affects_books) from error
 
 
 def read_push(data: bytes) -> Push:

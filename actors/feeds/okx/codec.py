@@ -34,6 +34,7 @@ from actors.feeds.codec import (
 )
 from actors.feeds.okx import wire
 from actors.feeds.okx.checksum import WrittenNumber, book_checksum
+from actors.feeds.reading import UNREADABLE, decode
 from exchanges.identity import ExchangeIdentity
 from market.book import OrderBook
 from market.contract_size import ContractSize
@@ -163,7 +164,7 @@ class OkxFeedCodec(ABC):
     def check_response(self, response: HttpResponse) -> None:
         try:
             answer = wire.ANSWERS.decode(response.body)
-        except wire.UNREADABLE:
+        except UNREADABLE:
             answer = wire.Answer(code="", message="the answer is not OKX's")  # a proxy's page, or nothing at all
         if 200 <= response.status < 300 and answer.code in ("0", ""):
             return  # what is no answer of OKX's is found unreadable by whoever reads it
@@ -206,7 +207,7 @@ class OkxFeedCodec(ABC):
     def decode_frame(self, frame: Frame, received_at: float) -> Sequence[Decoded]:
         if frame in (PONG, PONG.encode()):
             return (Pong(),)
-        envelope = wire.decode(wire.ENVELOPES, frame, "a frame")
+        envelope = decode(wire.ENVELOPES, frame, "a frame")
         if envelope.event:
             return _control(envelope)
         if envelope.arg is None:
@@ -236,7 +237,7 @@ class OkxFeedCodec(ABC):
             raise ProtocolError(str(error), affects_books=affects_books) from error
 
     def _deltas(self, symbol: Symbol, envelope: wire.Envelope) -> Sequence[BookDeltaDecoded]:
-        books = wire.decode(wire.BOOKS, envelope.data, "a book update", symbol=symbol)
+        books = decode(wire.BOOKS, envelope.data, "a book update", symbol=symbol)
         if envelope.action not in ("snapshot", "update"):
             raise ProtocolError(f"a book with the action {envelope.action!r}", symbol=symbol)
         is_full = envelope.action == "snapshot"
@@ -244,7 +245,7 @@ class OkxFeedCodec(ABC):
         deltas: list[BookDeltaDecoded] = []
         for index, book in enumerate(books):
             if book.checksum:
-                texts = wire.decode(wire.BOOK_TEXTS, envelope.data, "a book update", symbol=symbol)[index]
+                texts = decode(wire.BOOK_TEXTS, envelope.data, "a book update", symbol=symbol)[index]
                 bids, asks = _written_levels(texts.bids, size), _written_levels(texts.asks, size)
             else:
                 bids, asks = _levels(book.bids, size), _levels(book.asks, size)
@@ -277,12 +278,12 @@ class OkxFeedCodec(ABC):
                 exchange_time_milliseconds=trade.milliseconds,
                 received_at=received_at,
             )
-            for trade in wire.decode(wire.TRADES, data, "a trade", affects_books=False)
+            for trade in decode(wire.TRADES, data, "a trade", affects_books=False)
         ]
 
     def _tickers(self, symbol: Symbol, data: msgspec.Raw, received_at: float) -> Sequence[TickerChanged]:
         tickers: list[TickerChanged] = []
-        for ticker in wire.decode(wire.TICKERS, data, "a ticker", affects_books=False):
+        for ticker in decode(wire.TICKERS, data, "a ticker", affects_books=False):
             prices = wire.ticker_prices(ticker)
             if prices is not None:
                 last, bid, ask = prices

@@ -15,6 +15,7 @@ import msgspec
 from actors.feeds.codec import Decoded, ProtocolError, Subscription
 from actors.feeds.okx import wire
 from actors.feeds.okx.codec import OkxFeedCodec, notional_max, positive_rule, request_frame
+from actors.feeds.reading import decode
 from exchanges.okx_swap import OKX_SWAP
 from market.contract_size import ContractSize
 from market.events import FundingRateChanged, LiquidationHappened, MarkPriceChanged, Side
@@ -82,7 +83,7 @@ class OkxSwapFeedCodec(OkxFeedCodec):
     def _mark_prices(self, symbol: Symbol, data: msgspec.Raw, received_at: float) -> Sequence[MarkPriceChanged]:
         return [
             MarkPriceChanged(exchange=OKX_SWAP.name, symbol=symbol, mark_price=_price(mark.price), received_at=received_at)
-            for mark in wire.decode(wire.MARK_PRICES, data, "a mark price", affects_books=False)
+            for mark in decode(wire.MARK_PRICES, data, "a mark price", affects_books=False)
             if mark.price
         ]
 
@@ -95,18 +96,18 @@ class OkxSwapFeedCodec(OkxFeedCodec):
                 next_funding_milliseconds=int(_number(funding.due, "a time of funding")),
                 received_at=received_at,
             )
-            for funding in wire.decode(wire.FUNDING_RATES, data, "a funding rate", affects_books=False)
+            for funding in decode(wire.FUNDING_RATES, data, "a funding rate", affects_books=False)
             if funding.rate and funding.due
         ]
 
     def _liquidations(self, data: msgspec.Raw, received_at: float) -> Sequence[LiquidationHappened]:
         happened: list[LiquidationHappened] = []
-        for liquidations in wire.decode(wire.LIQUIDATIONS, data, "liquidations", affects_books=False):
+        for liquidations in decode(wire.LIQUIDATIONS, data, "liquidations", affects_books=False):
             symbol = _symbol(liquidations.instrument)
             size = None if symbol is None else self._sizes.get(symbol)
             if symbol is None or size is None:
                 continue
-            for one in wire.decode(wire.LIQUIDATION_DETAILS, liquidations.details, "a liquidation", affects_books=False):
+            for one in decode(wire.LIQUIDATION_DETAILS, liquidations.details, "a liquidation", affects_books=False):
                 quantity = size.book_quantity(one.quantity)
                 happened.append(LiquidationHappened(OKX_SWAP.name, symbol, Side(one.side), one.price, quantity, received_at))
         return happened

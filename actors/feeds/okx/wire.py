@@ -10,7 +10,8 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from actors.feeds.codec import Frame, ProtocolError
+from actors.feeds.codec import ProtocolError
+from actors.feeds.reading import decode
 from market.symbol import Symbol
 
 T = TypeVar("T")
@@ -168,23 +169,6 @@ LIQUIDATIONS = msgspec.json.Decoder(list[Liquidations])
 LIQUIDATION_DETAILS = msgspec.json.Decoder(list[Liquidation], strict=False)
 LISTINGS = msgspec.json.Decoder(list[Listing])
 ANSWERS = msgspec.json.Decoder(Answer)
-
-UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""All that msgspec raises on hostile input: also text that is not Unicode (a ValueError), and nesting beyond its limit."""
-
-
-def decode(
-    decoder: msgspec.json.Decoder[T], data: Frame | msgspec.Raw, what: str, *, symbol: Symbol | None = None, affects_books: bool = True
-) -> T:
-    """Decode `data`, which is `what` in an error's text.
-
-    Raises:
-        ProtocolError: it is not that, with `symbol` and `affects_books` as given.
-    """
-    try:
-        return decoder.decode(data)
-    except UNREADABLE as error:
-        raise ProtocolError(f"{what} that cannot be read: {error}", symbol=symbol, affects_books=affects_books) from error
 
 
 def decode_data(decoder: msgspec.json.Decoder[list[T]], body: bytes, what: str, *, symbol: Symbol | None = None) -> list[T]:
