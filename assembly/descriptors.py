@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+
+DUMB_TERMINALS = ("dumb", "unknown", "")  # that neither move their cursor nor have colours
 
 
 def fill_closed_descriptors() -> None:
@@ -15,3 +18,8 @@ def fill_closed_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDONLY)  # takes the lowest free number, which is this one
+
+
+def shows_colors(descriptor: int, environment: Mapping[str, str]) -> bool:
+    """Whether what is written there may be coloured: a terminal that has colours, and whose user wants them."""
+    return os.isatty(descriptor) and environment.get("TERM", "") not in DUMB_TERMINALS and not environment.get("NO_COLOR")

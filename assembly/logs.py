@@ -1,37 +1,41 @@
 """Diagnostics through loguru: to standard error for people, to a file as JSON, to the live view as events.
 
-People see an error in one line, and its traceback at the levels DEBUG and TRACE; the file always has the traceback.
+People see an error in one line, and its traceback at the levels DEBUG and TRACE; the file always has the traceback, and the
+events of the run beside it. docs/logs.md has what lines look like.
 
-Nothing here waits for who reads them: lines go through a bounded ring (see `output.Pump`). A logger that names its actor
-is ``logger.bind(actor="feed:gateio_spot")``; other bound values follow the message. Times are UTC.
+Nothing here waits for who reads them, and nothing is put into words where it is logged: that is done where lines are written, behind a
+bounded ring (see `output.Pump`). What is logged from an actor's tasks and threads bears its name (`acting`), libraries' lines too; other
+bound values follow the message. Times are UTC.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import traceback
-from collections.abc import Callable, Sequence
-from datetime import UTC
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import trio
 from loguru import logger
 
-from assembly.output import DescriptorSink, Pump, RotatingFileSink, Sink
-from assembly.presenter.phrases import printable
+from actors.cycle.quoting.risk import RiskMeasured
+from assembly.acting import acting
+from assembly.log_lines import Diagnostic, Happening, HumanLines, JsonLines, log_line
+from assembly.output import DescriptorSink, Pump, Sink
 from assembly.presenter.report import LogLine
-from assembly.presenter.times import iso_time
-from assembly.presenter.vocabulary import WARNINGS, tell
+from assembly.presenter.times import Interval
+from assembly.presenter.vocabulary import LEVELS_OF_QUIET, QUIET_KINDS, RISK_INTERVAL_MILLISECONDS
+from assembly.rotating_file import RotatingFileSink
 from market.events import BookChanged
-from supervision.errors import one_line
 
 if TYPE_CHECKING:
     from loguru import Message, Record
 
 LIBRARY_LEVEL = logging.WARNING  # what libraries say below that is noise, and httpx says URLs
+FILE_RETRY_SECONDS = 5.0
+_NEVER_NOTED: frozenset[type] = frozenset({LogLine})  # the diagnostic itself is in the file
 
 
 class LogFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,18 +51,21 @@ def start_logging(
     level: str,
     redact: Callable[[str], str] = str,
     stderr: Sink | None = None,
+    color: bool = False,
     file: LogFile | None = None,
     on_line: Callable[[LogLine], None] | None = None,
     writes_to_stderr: bool = True,
 ) -> Logs:
     """Send what loguru and the libraries log through rings; call it in Trio's thread, before or after Trio runs.
 
-    `stderr` is another sink in place of standard error. With a live view, which owns the terminal, `writes_to_stderr` is
-    False and `on_line` shows the lines. Only one `Logs` is in force at a time: loguru's logger is the process's.
+    `stderr` is another sink in place of standard error; with `color` its lines are coloured. With a live view, which owns the
+    terminal, `writes_to_stderr` is False and `on_line` shows the lines. Only one `Logs` is in force at a time: loguru's logger is
+    the process's.
     """
     logs = Logs(
         redact=redact,
         stderr=(stderr or DescriptorSink(2)) if writes_to_stderr else None,
+        color=color,
         file=RotatingFileSink(file.path, bytes_max=file.bytes_max, files_kept=file.files_kept) if file is not None else None,
         on_line=on_line,
     )
@@ -78,20 +85,33 @@ class Logs:
         *,
         redact: Callable[[str], str],
         stderr: Sink | None,
+        color: bool,
         file: Sink | None,
         on_line: Callable[[LogLine], None] | None,
     ) -> None:
         self._redact = redact
+        self._level = "INFO"
         self._shows_tracebacks = False
+        self._kinds_left_out = _NEVER_NOTED
+        self._risks_noted = Interval[str](RISK_INTERVAL_MILLISECONDS)
         self._on_line = on_line
         self._thread = threading.get_ident()
         self._trio_token: trio.lowlevel.TrioToken | None = None
-        self._stderr = Pump[str](stderr, render=_join, on_lost=_ignore) if stderr is not None else None
-        self._file = Pump[str](file, render=_join_json, on_lost=self._file_lost) if file is not None else None
+        human, as_json = HumanLines(redact=redact, color=color), JsonLines(redact=redact, level=lambda: self._level)
+        self._stderr = Pump[Diagnostic](stderr, render=human.render, on_lost=_ignore) if stderr is not None else None
+        self._file = (
+            None
+            if file is None
+            else Pump[Happening | Diagnostic](
+                file, render=as_json.render, on_lost=_file_lost, retry_seconds=FILE_RETRY_SECONDS, on_regained=_file_regained
+            )
+        )
 
     def set_level(self, level: str) -> None:
         """Take lines of this level and above from now on, in place of whatever loguru has sent them to."""
-        self._shows_tracebacks = level in ("DEBUG", "TRACE")
+        self._level = level
+        self._shows_tracebacks = level in LEVELS_OF_QUIET
+        self._kinds_left_out = _NEVER_NOTED if self._shows_tracebacks else _NEVER_NOTED | QUIET_KINDS | {BookChanged}
         logger.remove()
         # `diagnose` would show the values of variables, secrets among them; `backtrace` frames that caught nothing.
         logger.add(self.take, level=level, format="{message}", diagnose=False, backtrace=False, catch=False, colorize=False)
@@ -101,8 +121,9 @@ class Logs:
         self._thread = threading.get_ident()
         self._trio_token = trio.lowlevel.current_trio_token()
         async with trio.open_nursery() as nursery:
-            for pump in self._pumps():
-                await nursery.start(pump.run)
+            for pump in (self._stderr, self._file):
+                if pump is not None:
+                    await nursery.start(pump.run)
             task_status.started()
             await trio.sleep_forever()
 
@@ -123,50 +144,48 @@ class Logs:
         return written
 
     def note(self, time_milliseconds: int, event: object) -> None:
-        """Write an event to the log file, where there is one: a line of JSON as the presenter's, with a level and an actor.
+        """Have an event written to the log file, where there is one; call it in Trio's thread only.
 
-        Books and what else is for people who debug are written at DEBUG only.
+        It must cost next to nothing: every book comes by here. What is for people who debug is written at DEBUG only, and how a quoting
+        cycle stands once in ten seconds.
         """
-        if self._file is None or (type(event) is BookChanged and not self._shows_tracebacks):
+        kind = type(event)
+        if self._file is None or kind in self._kinds_left_out:
             return
-        told = tell(event)
-        if told is None or (told.quiet and not self._shows_tracebacks):
+        if isinstance(event, RiskMeasured) and not self._shows_tracebacks and not self._risks_noted.is_over(event.cycle, time_milliseconds):
             return
-        actor = next((str(told.fields[key]) for key in ("cycle", "account", "actor", "exchange") if key in told.fields), "")
-        level = "WARNING" if told.name in WARNINGS else "INFO"
-        line = {"time": iso_time(time_milliseconds), "level": level, "actor": actor, "event": told.name, **told.fields}
-        self._file.put(self._redact(f"{msgspec.json.encode(line).decode()}\n"))
+        self._file.put(Happening(time_milliseconds, acting(), event))
 
     def patch(self, record: Record) -> None:
-        """Loguru's patcher: no message carries a secret, whatever sink it goes to."""
+        """Loguru's patcher: every line names its actor, and no message carries a secret, whatever sink it goes to."""
+        if not record["extra"].get("actor"):
+            record["extra"]["actor"] = acting()
         record["message"] = self._redact(record["message"])
 
     def take(self, message: Message) -> None:
         """Loguru's sink."""
-        record = message.record
-        actor = self._redact(str(record["extra"].get("actor", "")))
-        text = self._redact(_text(record))
-        line = LogLine(record["level"].name, actor, text)
-        human = _human(record, line) + (self._redact(_traceback(record)) if self._shows_tracebacks else "")
-        as_json = self._redact(_json(record, actor)) if self._file is not None else ""
+        diagnostic = Diagnostic(message.record, self._shows_tracebacks)
         if threading.get_ident() == self._thread:
-            self._put(line, human, as_json)
+            self._put(diagnostic)
         elif self._trio_token is not None:  # a thread must not touch Trio's events itself
-            self._trio_token.run_sync_soon(self._put, line, human, as_json)
+            self._trio_token.run_sync_soon(self._put, diagnostic)
 
-    def _put(self, line: LogLine, human: str, as_json: str) -> None:
+    def _put(self, diagnostic: Diagnostic) -> None:
         if self._stderr is not None:
-            self._stderr.put(human)
+            self._stderr.put(diagnostic)
         if self._file is not None:
-            self._file.put(as_json)
+            self._file.put(diagnostic)
         if self._on_line is not None:
-            self._on_line(line)
+            line = log_line(diagnostic.record)
+            self._on_line(LogLine(line.level, self._redact(line.actor), self._redact(line.message)))
 
-    def _pumps(self) -> list[Pump[str]]:
-        return [pump for pump in (self._stderr, self._file) if pump is not None]
 
-    def _file_lost(self, reason: str) -> None:
-        logger.error("the log file cannot be written any more: {}", reason)
+def _file_lost(reason: str) -> None:
+    logger.error("the log file cannot be written: {}; it is tried again every {:g} s", reason, FILE_RETRY_SECONDS)
+
+
+def _file_regained() -> None:
+    logger.warning("the log file can be written again")
 
 
 class _ToLoguru(logging.Handler):
@@ -174,53 +193,7 @@ class _ToLoguru(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = record.levelname if record.levelname in ("WARNING", "ERROR", "CRITICAL") else "INFO"
-        logger.bind(actor=record.name).opt(exception=record.exc_info).log(level, "{}", record.getMessage())
-
-
-def _text(record: Record) -> str:
-    """The message, what was bound besides the actor, and the type and text of an exception unless the message has them."""
-    bound = " ".join(f"{key}={value}" for key, value in record["extra"].items() if key != "actor")
-    text = f"{record['message']} {bound}".rstrip()
-    exception = record["exception"]
-    if exception is not None and exception.value is not None and (error := one_line(exception.value)) not in text:
-        text += f" ({error})"
-    return text
-
-
-def _human(record: Record, line: LogLine) -> str:
-    time = record["time"].astimezone(UTC).strftime("%H:%M:%S.%f")[:-3]
-    actor = f"{line.actor}: " if line.actor else ""
-    return f"{time} {line.level:<7} {actor}{printable(line.message)}\n"
-
-
-def _traceback(record: Record) -> str:
-    exception = record["exception"]
-    if exception is None or exception.value is None:
-        return ""
-    return "".join(f"    {printable(line)}\n" for line in "".join(traceback.format_exception(exception.value)).splitlines())
-
-
-def _json(record: Record, actor: str) -> str:
-    found: dict[str, Any] = {
-        "time": record["time"].astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "level": record["level"].name,
-        "actor": actor,
-        "message": record["message"],
-        "where": f"{record['name']}:{record['line']}",
-        **{key: str(value) for key, value in record["extra"].items() if key != "actor"},
-    }
-    exception = record["exception"]
-    if exception is not None and exception.value is not None:
-        found["exception"] = "".join(traceback.format_exception(exception.value))
-    return f"{msgspec.json.encode(found).decode()}\n"
-
-
-def _join(lines: Sequence[str], dropped: int) -> str:
-    return (f"({dropped} log lines were dropped)\n" if dropped else "") + "".join(lines)
-
-
-def _join_json(lines: Sequence[str], dropped: int) -> str:
-    return (f'{{"dropped":{dropped}}}\n' if dropped else "") + "".join(lines)
+        logger.bind(library=record.name).opt(exception=record.exc_info).log(level, "{}", record.getMessage())
 
 
 def _ignore(reason: str) -> None:

@@ -12,7 +12,6 @@ import select
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 import trio
@@ -20,7 +19,8 @@ import trio
 from actors.channels.dropping import DroppingReceiver, DroppingSender, open_dropping
 
 RING_CAPACITY = 4096
-ITEMS_PER_WRITE_MAX = 256
+# Text is made of so many in one step of the task that drains: some 10 us each, and nothing else runs meanwhile.
+ITEMS_PER_WRITE_MAX = 64
 
 T = TypeVar("T")
 
@@ -29,10 +29,13 @@ class Sink(Protocol):
     """Where text goes."""
 
     async def write(self, text: str) -> None:
-        """Write `text` after everything that was given before; a cancelled call may still write it later.
+        """Write `text` after everything that was given before.
+
+        What a call has not written, because it was cancelled or failed, the next one writes first, if the sink is one that may
+        come right again.
 
         Raises:
-            OSError: the other side is gone.
+            OSError: the other side is gone, or takes nothing now.
         """
         ...
 
@@ -46,17 +49,28 @@ class ThreadSink(ABC):
         self._limiter = trio.CapacityLimiter(1)
 
     async def write(self, text: str) -> None:
-        # Kept here until a thread has taken it, so that a cancelled call loses nothing that a later one can still write.
-        self._unwritten.append(text.encode(errors="replace"))
+        # Kept here until a thread has written it, so that a call that is cancelled or fails loses nothing that a later one can still write.
+        if text:
+            self._unwritten.append(text.encode(errors="replace"))
         await trio.to_thread.run_sync(self._write_all, abandon_on_cancel=True, limiter=self._limiter)
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write all of `data`, blocking. Raises: OSError: it cannot be."""
+        while data:
+            data = data[self.write_some(data) :]
 
     def _write_all(self) -> None:
         while self._unwritten:
-            self.write_bytes(self._unwritten.popleft())
+            data = self._unwritten[0]
+            written = self.write_some(data)
+            if written < len(data):
+                self._unwritten[0] = data[written:]
+            else:
+                self._unwritten.popleft()
 
     @abstractmethod
-    def write_bytes(self, data: bytes) -> None:
-        """Write all of `data`, blocking. Raises: OSError: it cannot be."""
+    def write_some(self, data: bytes) -> int:
+        """Write the beginning of `data`, blocking; how many bytes. Raises: OSError: nothing can be written."""
 
 
 class DescriptorSink(ThreadSink):
@@ -66,52 +80,37 @@ class DescriptorSink(ThreadSink):
         super().__init__()
         self._descriptor = descriptor
 
-    def write_bytes(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            try:
-                rest = rest[os.write(self._descriptor, rest) :]
-            except BlockingIOError:  # somebody who shares the terminal has made it non-blocking
-                select.select([], [self._descriptor], [])
-
-
-class RotatingFileSink(ThreadSink):
-    """A file that is renamed to ``name.1`` (and that to ``name.2``, up to `files_kept`) when it would outgrow `bytes_max`."""
-
-    def __init__(self, path: Path, *, bytes_max: int, files_kept: int) -> None:
-        super().__init__()
-        self._path = path
-        self._bytes_max = bytes_max
-        self._files_kept = files_kept
-
-    def write_bytes(self, data: bytes) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        size = self._path.stat().st_size if self._path.exists() else 0
-        if size and size + len(data) > self._bytes_max:
-            self._rotate()
-        with self._path.open("ab") as file:
-            file.write(data)
-
-    def _rotate(self) -> None:
-        for number in range(self._files_kept - 1, 0, -1):
-            older = self._numbered(number)
-            if older.exists():
-                older.replace(self._numbered(number + 1))
-        self._path.replace(self._numbered(1))
-
-    def _numbered(self, number: int) -> Path:
-        return self._path.with_name(f"{self._path.name}.{number}")
+    def write_some(self, data: bytes) -> int:
+        try:
+            return os.write(self._descriptor, data)
+        except BlockingIOError:  # somebody who shares the terminal has made it non-blocking
+            select.select([], [self._descriptor], [])
+            return 0
 
 
 class Outlet:
-    """A sink that may fail: then `on_lost` is called once, with the reason, and everything after is discarded."""
+    """A sink that may fail: then `on_lost` is called once, with the reason, and everything after is discarded.
 
-    def __init__(self, sink: Sink, *, on_lost: Callable[[str], None]) -> None:
+    With `retry_seconds` it is a sink that may come right again (a full disk): then nothing is discarded here, the same is tried again and
+    again, and `on_lost` is called once for each time that it begins to fail, `on_regained` when it is over.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        on_lost: Callable[[str], None],
+        retry_seconds: float | None = None,
+        on_regained: Callable[[], None] = lambda: None,
+    ) -> None:
         self._sink = sink
         self._on_lost = on_lost
+        self._retry_seconds = retry_seconds
+        self._on_regained = on_regained
         self._turn = trio.Lock()
         self._unwritten: list[str] = []
         self._was_cut_short = False
+        self._is_failing = False
         self.is_lost = False
 
     async def write(self, text: str) -> None:
@@ -122,18 +121,32 @@ class Outlet:
             self._unwritten.clear()
             if self.is_lost or not (text or self._was_cut_short):
                 return
-            try:
-                # A sink that was cut short writes what it still has, if only it is called again.
-                self._was_cut_short = True
-                await self._sink.write(text)
-                self._was_cut_short = False
-            except OSError as error:
-                self.is_lost = True
+            # A sink that was cut short writes what it still has, if only it is called again.
+            self._was_cut_short = True
+            while not await self._is_written(text) and self._retry_seconds is not None:
+                await trio.sleep(self._retry_seconds)
+                text = ""  # the sink has it
+            self._was_cut_short = False
+
+    async def _is_written(self, text: str) -> bool:
+        try:
+            await self._sink.write(text)
+        except OSError as error:
+            self.is_lost = self._retry_seconds is None
+            if not self._is_failing:
+                self._is_failing = True
                 self._on_lost(_reason(error))
+            return False
+        if self._is_failing:
+            self._is_failing = False
+            self._on_regained()
+        return True
 
 
 class Pump(Generic[T]):
-    """Items on their way to a sink. `render` makes text of some items, told how many were dropped before them."""
+    """Items on their way to a sink. `render` makes text of some items, told how many were dropped before them. For a sink that
+    may come right again see `Outlet`.
+    """
 
     def __init__(
         self,
@@ -141,9 +154,11 @@ class Pump(Generic[T]):
         *,
         render: Callable[[Sequence[T], int], str],
         on_lost: Callable[[str], None],
+        retry_seconds: float | None = None,
+        on_regained: Callable[[], None] = lambda: None,
         capacity: int = RING_CAPACITY,
     ) -> None:
-        self._outlet = Outlet(sink, on_lost=on_lost)
+        self._outlet = Outlet(sink, on_lost=on_lost, retry_seconds=retry_seconds, on_regained=on_regained)
         self._render = render
         ring: tuple[DroppingSender[T], DroppingReceiver[T]] = open_dropping(capacity)
         self._sender, self._receiver = ring

@@ -18,6 +18,7 @@ from assembly.arguments import Arguments, ArgumentsError, parse_arguments
 from assembly.control.listening import ControlSocket
 from assembly.control.place import ControlUnavailable
 from assembly.decoding import SettingsError
+from assembly.descriptors import shows_colors
 from assembly.guardian.guard import Guard
 from assembly.guardian.planning import guard_plan
 from assembly.logs import LogFile, Logs, start_logging
@@ -158,6 +159,7 @@ async def _run(
     logs = start_logging(
         level=settings.runtime.log_level,
         redact=redact,
+        color=shows_colors(STANDARD_ERROR, environment),
         file=_log_file(settings),
         on_line=report if presenter.is_live else None,
         writes_to_stderr=not (presenter.is_live and os.isatty(STANDARD_ERROR)),
@@ -234,7 +236,7 @@ def _log(event: object) -> None:
     """Errors go to the log with their tracebacks; the presenter tells everything in words."""
     match event:
         case ChildDied(kind=DeathKind.CRASHED | DeathKind.HUNG, error=error) | CleanupFailed(error=error) | IntensityExceeded(error=error):
-            logger.bind(actor=f"{event.supervisor}/{event.child}").opt(exception=error).error(event.what())
+            logger.bind(actor=event.child).opt(exception=error).error(event.what())
         case _:
             pass
 

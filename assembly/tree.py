@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from actors.accounts.timing import AccountTiming
 from actors.accounts.trading_states import BoardEvent, TradingStates
 from actors.cycle.terms import CycleTerms
+from assembly.acting import named
 from assembly.children import CHILD_STOP_DEADLINE_SECONDS, Children, Fail
 from assembly.cycle_parts import CycleParts, cycle_terms
 from assembly.journaling import RunJournal
@@ -194,7 +195,7 @@ class Tree:
         accounts = [children.account(parts) for parts in self.accounts.values()]
         cycles = [children.cycle(parts) for parts in self.cycles.values()]
         groups = [
-            *([children.journal(self._journal)] if self._journal is not None else []),
+            *([named(children.journal(self._journal))] if self._journal is not None else []),
             *([self._aside("notifiers", self._notifiers)] if self._notifiers else []),
             *([self._controls()] if self._control_actors else []),
             *([self._group("exchanges", embedded, Intensity(restarts_max=0)).as_child()] if embedded else []),
@@ -218,7 +219,7 @@ class Tree:
     ) -> Supervisor:
         return Supervisor(
             name,
-            children,
+            [named(child) for child in children],
             strategy=Strategy.ONE_FOR_ONE,
             intensity=intensity,
             auto_shutdown=auto_shutdown,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ from actors.cycle.quoting.risk import RiskMeasured
 from assembly.presenter.cycle_memory import CycleMemory
 from assembly.presenter.phrases import phrase, printable
 from assembly.presenter.report import LogLine, Notice, RuntimeStopping, StopAwaited
-from assembly.presenter.vocabulary import WARNINGS, Told, tell
+from assembly.presenter.vocabulary import level_of, tell
 from market.events import BookChanged, BookLost, FundingRateChanged, MarkPriceChanged, TickerChanged, TradeHappened
 from market.symbol import Symbol
 from orders import events as order_events
@@ -24,6 +24,7 @@ from orders.states import RestraintLifted, RestraintPlaced, StateEntered, StateR
 
 FILLS_KEPT = 8
 NEWS_KEPT = 20
+UNWORDED_KEPT = 200  # more cannot be seen between two pictures
 ENDED_ORDERS_KEPT = 3
 LIVE_ORDERS_KEPT_MAX = 200
 
@@ -72,22 +73,27 @@ class LiveState:
         self.accounts: dict[str, str] = {}
         self.cycles: dict[str, CycleProgress] = {}
         self.memory = CycleMemory()
-        self.news: deque[NewsLine] = deque(maxlen=NEWS_KEPT)
+        self._news: deque[NewsLine] = deque(maxlen=NEWS_KEPT)
+        self._unworded: deque[tuple[int, object]] = deque(maxlen=UNWORDED_KEPT)
         self.stopping: str = ""
         self.states: dict[tuple[str, str], ShownState] = {}
         """By scope and cause; what was declared has none."""
 
+    @property
+    def news(self) -> Sequence[NewsLine]:
+        """The log section, oldest first."""
+        while self._unworded:
+            self._put_into_words(*self._unworded.popleft())
+        return self._news
+
     def fold(self, time_milliseconds: int, event: object) -> None:
-        """Take in an event."""
+        """Take in an event. Every book comes by here: what is to be put into words is, when it is looked at."""
         kind = type(event)
         change = _CHANGES.get(kind)
         if change is not None:
             change(self, time_milliseconds, event)
-        if kind in _NO_NEWS:
-            return
-        told = tell(event)
-        if told is not None and not told.quiet:
-            self._report(time_milliseconds, told)
+        if kind not in _NO_NEWS:
+            self._unworded.append((time_milliseconds, event))
 
     def clean(self, text: str) -> str:
         """What others said, without secrets and without anything that steers a terminal."""
@@ -96,13 +102,17 @@ class LiveState:
     def cycle(self, name: str) -> CycleProgress:
         return self.cycles.setdefault(name, CycleProgress())
 
-    def _report(self, time_milliseconds: int, told: Told) -> None:
-        level = "ERROR" if told.name in _BAD_NEWS else "WARNING" if told.name in WARNINGS else "INFO"
-        self.say(time_milliseconds, level, f"{told.name} {phrase(told)}")
+    def _put_into_words(self, time_milliseconds: int, event: object) -> None:
+        if isinstance(event, LogLine):
+            actor = f"{event.actor}: " if event.actor else ""
+            self._say(time_milliseconds, event.level, f"{actor}{event.message}")
+        elif isinstance(event, Notice):
+            self._say(time_milliseconds, "WARNING", event.text)
+        elif (told := tell(event)) is not None and not told.quiet:
+            self._say(time_milliseconds, level_of(told), f"{told.name} {phrase(told)}")
 
-    def say(self, time_milliseconds: int, level: str, text: str) -> None:
-        """Add a line to the log section."""
-        self.news.append(NewsLine(time_milliseconds, level, self.clean(text).rstrip()))
+    def _say(self, time_milliseconds: int, level: str, text: str) -> None:
+        self._news.append(NewsLine(time_milliseconds, level, self.clean(text).rstrip()))
 
 
 def _book_changed(state: LiveState, _: int, event: BookChanged) -> None:
@@ -195,15 +205,6 @@ def _restraint_lifted(state: LiveState, _: int, event: RestraintLifted) -> None:
     state.states.pop((event.scope, event.cause), None)
 
 
-def _log(state: LiveState, time: int, event: LogLine) -> None:
-    actor = f"{event.actor}: " if event.actor else ""
-    state.say(time, event.level, f"{actor}{event.message}")
-
-
-def _notice(state: LiveState, time: int, event: Notice) -> None:
-    state.say(time, "WARNING", event.text)
-
-
 def _stopping(state: LiveState, _: int, event: RuntimeStopping) -> None:
     state.stopping = f"STOPPING: {event.reason}"
 
@@ -236,8 +237,6 @@ _CHANGES: dict[type, Callable[[LiveState, int, Any], None]] = {
     StateRecovered: _state_recovered,
     RestraintPlaced: _restraint_placed,
     RestraintLifted: _restraint_lifted,
-    LogLine: _log,
-    Notice: _notice,
     RuntimeStopping: _stopping,
     StopAwaited: _stop_awaited,
 }
@@ -255,26 +254,5 @@ _NO_NEWS = frozenset(
         FundingRateChanged,
         CyclePhaseChanged,
         RiskMeasured,
-        LogLine,
-        Notice,
-    }
-)
-_BAD_NEWS = frozenset(
-    {
-        "actor_crashed",
-        "actor_hung",
-        "actor_quarantined",
-        "intensity_exceeded",
-        "order_unknown",
-        "order_rejected",
-        "account_lost",
-        "book_lost",
-        "cleanup_failed",
-        "cleanup_timed_out",
-        "stop_deadline_exceeded",
-        "impossible_transition",
-        "guardian_lost",
-        "guardian_acted",
-        "settings_refused",
     }
 )

@@ -15,16 +15,22 @@ from assembly.presenter.lifting import DEFAULT, HowToLift
 from assembly.presenter.phrases import line
 from assembly.presenter.report import RunReport
 from assembly.presenter.statement import closing_text
-from assembly.presenter.times import iso_time
-from assembly.presenter.vocabulary import Fields, Told, statement_fields, tell
+from assembly.presenter.times import Interval, iso_time
+from assembly.presenter.vocabulary import (
+    LEVELS_OF_QUIET,
+    QUIET_KINDS,
+    RISK_INTERVAL_MILLISECONDS,
+    Fields,
+    Told,
+    statement_fields,
+    tell,
+)
 from market.events import BookChanged
 from market.symbol import Symbol
 from orders.reconciliation import CycleReconciled
 from orders.states import StateEntered, StateRecovered, TradingState
 
 BOOK_TOP_INTERVAL_MILLISECONDS = 1000
-RISK_INTERVAL_MILLISECONDS = 10_000
-LEVELS_OF_QUIET = ("DEBUG", "TRACE")  # that tell quiet events too
 
 
 class Renderer(Protocol):
@@ -108,8 +114,8 @@ class StreamPresenter:
         self._redact = redact
         self._finish_deadline_seconds = finish_deadline_seconds
         self._pump: Pump[Event] = Pump(sink, render=self._render, on_lost=on_output_lost, capacity=capacity)
-        self._book_told_at: dict[tuple[str, Symbol], int] = {}
-        self._risk_told_at: dict[str, int] = {}
+        self._books_told = Interval[tuple[str, Symbol]](BOOK_TOP_INTERVAL_MILLISECONDS)
+        self._risks_told = Interval[str](RISK_INTERVAL_MILLISECONDS)
         self._cycles = CycleMemory()
 
     @property
@@ -121,20 +127,17 @@ class StreamPresenter:
         return self._pump.dropped
 
     def event(self, time_milliseconds: int, event: object) -> None:
-        if type(event) is BookChanged and not self._tells_quiet:
-            market = (event.exchange, event.symbol)
-            told_at = self._book_told_at.get(market)
-            # Not before the interval is over; a wall clock that was set back does not silence the book.
-            if told_at is not None and 0 <= time_milliseconds - told_at < BOOK_TOP_INTERVAL_MILLISECONDS:
+        kind = type(event)
+        if kind in QUIET_KINDS and not self._tells_quiet:
+            return
+        if isinstance(event, BookChanged):
+            if not self._tells_quiet and not self._books_told.is_over((event.exchange, event.symbol), time_milliseconds):
                 return
-            self._book_told_at[market] = time_milliseconds
-        elif type(event) is RiskMeasured:
+        elif isinstance(event, RiskMeasured):
             self._cycles.risks[event.cycle] = event
-            told_at = self._risk_told_at.get(event.cycle)
-            if told_at is not None and 0 <= time_milliseconds - told_at < RISK_INTERVAL_MILLISECONDS and not self._tells_quiet:
+            if not self._tells_quiet and not self._risks_told.is_over(event.cycle, time_milliseconds):
                 return
-            self._risk_told_at[event.cycle] = time_milliseconds
-        elif type(event) is CycleReconciled:
+        elif isinstance(event, CycleReconciled):
             self._cycles.remember(time_milliseconds, event)
         self._pump.put((time_milliseconds, event))
 

@@ -42,6 +42,37 @@ _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 _AVERAGE = Context(prec=12)
 # Of events: what lasts, or what only a person can tell the meaning of.
 WARNINGS = frozenset({"order_still_unknown", "account_not_ready", "balance_differs", "foreign_order_seen", "settings_refused"})
+ERRORS = frozenset(
+    {
+        "actor_crashed",
+        "actor_hung",
+        "actor_quarantined",
+        "intensity_exceeded",
+        "order_unknown",
+        "order_rejected",
+        "account_lost",
+        "book_lost",
+        "cleanup_failed",
+        "cleanup_timed_out",
+        "stop_deadline_exceeded",
+        "impossible_transition",
+        "guardian_lost",
+        "guardian_acted",
+        "settings_refused",
+    }
+)
+# What comes with every trade somewhere: told only to people who debug.
+QUIET_KINDS: frozenset[type] = frozenset(
+    {
+        market_events.TradeHappened,
+        market_events.TickerChanged,
+        market_events.MarkPriceChanged,
+        market_events.FundingRateChanged,
+        market_events.LiquidationHappened,
+    }
+)
+LEVELS_OF_QUIET = ("DEBUG", "TRACE")  # that tell quiet events too
+RISK_INTERVAL_MILLISECONDS = 10_000  # how often it is told how a quoting cycle stands
 _LOG_LEVELS_TOLD = ("WARNING", "ERROR", "CRITICAL")
 
 
@@ -57,6 +88,11 @@ def tell(event: object) -> Told | None:
     """Put `event` into words; None if it says nothing that another event does not."""
     teller = _TELLERS.get(type(event))
     return teller(event) if teller is not None else Told(_snake_case(type(event)), fields_of(event))
+
+
+def level_of(told: Told) -> str:
+    """The level of an event in logs, as loguru names levels."""
+    return "DEBUG" if told.quiet else "ERROR" if told.name in ERRORS else "WARNING" if told.name in WARNINGS else "INFO"
 
 
 def fields_of(event: object) -> Fields:

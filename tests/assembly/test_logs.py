@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 import logging
 import os
+import pty
+import random
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,14 +20,22 @@ import trio
 import trio.testing
 from collecting_sink import BlockedSink, BrokenSink, CollectingSink
 from loguru import logger
+from presenter_samples import BOOK, EVENTS, RISK, TIME
 
 from actors.accounts.credential import Credential
+from assembly.acting import named
+from assembly.descriptors import shows_colors
+from assembly.log_lines import Happening, JsonLines
 from assembly.logs import LogFile, Logs, start_logging
 from assembly.presenter.report import LogLine, Notice
 from assembly.redaction import redactor
 from market.events import BookChanged
 from market.symbol import Symbol
-from orders.events import AccountReady
+from orders.events import AccountReady, BalanceChanged
+from supervision.child import Child, ChildContext, CleanupCause
+from supervision.errors import SupervisionError
+from supervision.intensity import Intensity
+from supervision.supervisor import Supervisor
 
 CREDENTIAL = Credential(key="the-real-key", secret="the-real-secret")
 
@@ -48,7 +61,7 @@ async def test_line_has_time_level_actor_message_and_what_was_bound() -> None:
     logs = start_logging(level="INFO", stderr=sink)
     logger.bind(actor="feed:gateio_spot", attempt=2).warning("slow {}", "answer")
     (line,) = await written(logs, sink)
-    assert line[12:] == " WARNING feed:gateio_spot: slow answer attempt=2"
+    assert line[12:] == " WARNING  feed:gateio_spot     slow answer attempt=2"
 
 
 async def test_line_below_the_level_is_not_written() -> None:
@@ -56,7 +69,7 @@ async def test_line_below_the_level_is_not_written() -> None:
     logs = start_logging(level="WARNING", stderr=sink)
     logger.info("quiet")
     logger.error("loud")
-    assert [line[13:] for line in await written(logs, sink)] == ["ERROR   loud"]
+    assert [line[13:] for line in await written(logs, sink)] == ["ERROR    mm-runtime           loud"]
 
 
 async def test_lines_are_written_while_the_run_goes_on(nursery: trio.Nursery) -> None:
@@ -66,7 +79,7 @@ async def test_lines_are_written_while_the_run_goes_on(nursery: trio.Nursery) ->
     await nursery.start(logs.run)
     logger.info("after")
     await trio.testing.wait_all_tasks_blocked()
-    assert [line[21:] for line in sink.lines] == ["before", "after"]
+    assert [line[43:] for line in sink.lines] == ["before", "after"]
     await logs.close()
 
 
@@ -106,7 +119,7 @@ async def test_file_has_json_lines_with_the_traceback_and_no_values_of_variables
     _log_an_error()
     await logs.close()
     first, second = [json.loads(line) for line in path.read_text().splitlines()]
-    assert (first["level"], first["actor"], first["message"], first["attempt"]) == ("INFO", "account:main", "ready", "2")
+    assert (first["level"], first["actor"], first["message"], first["fields"]) == ("INFO", "account:main", "ready", {"attempt": "2"})
     assert "ValueError: refused the-real-key" in second["exception"]
     assert "the-real-secret" not in path.read_text()
 
@@ -164,7 +177,7 @@ async def test_libraries_are_heard_from_warning_on() -> None:
     logging.getLogger("httpx").info("HTTP Request: GET https://gate.example")
     logging.getLogger("httpx").warning("odd %s", "{braces}")
     (line,) = await written(logs, sink)
-    assert line.endswith("WARNING httpx: odd {braces}")
+    assert line.endswith("WARNING  mm-runtime           odd {braces} library=httpx")
 
 
 async def test_live_view_gets_lines_as_events_and_standard_error_nothing() -> None:
@@ -181,7 +194,7 @@ async def test_log_from_another_thread_arrives(nursery: trio.Nursery) -> None:
     await nursery.start(logs.run)
     await trio.to_thread.run_sync(logger.info, "from a thread")
     await trio.testing.wait_all_tasks_blocked()
-    assert [line[21:] for line in sink.lines] == ["from a thread"]
+    assert [line[43:] for line in sink.lines] == ["from a thread"]
     await logs.close()
 
 
@@ -235,7 +248,8 @@ async def test_log_file_that_cannot_be_written_is_said_once_on_standard_error(tm
             await trio.lowlevel.checkpoint()
     logger.info("still here")
     assert not await logs.close()
-    assert [line[21:] for line in sink.lines] == ["hello", "the log file cannot be written any more: File exists", "still here"]
+    lost = "the log file cannot be written: File exists; it is tried again every 5 s"
+    assert [line[43:] for line in sink.lines] == ["hello", lost, "still here"]
 
 
 BLOCKED_PROGRAM = """
@@ -294,8 +308,8 @@ async def test_every_event_of_the_run_is_in_the_log_file_with_its_actor_and_with
     logs.note(1_790_000_000_001, AccountReady("main"))
     assert await logs.close()
     notice, ready = [json.loads(line) for line in path.read_text().splitlines()]
-    assert (notice["event"], notice["level"], notice["text"]) == ("notice", "INFO", "*** is out")
-    assert (ready["event"], ready["actor"], ready["time"]) == ("account_ready", "main", "2026-09-21T14:13:20.001Z")
+    assert (notice["event"], notice["level"], notice["fields"]) == ("notice", "INFO", {"text": "*** is out"})
+    assert (ready["event"], ready["actor"], ready["time"]) == ("account_ready", "account:main", "2026-09-21T14:13:20.001Z")
 
 
 async def test_books_are_in_the_log_file_for_people_who_debug_only(tmp_path: Path) -> None:
@@ -308,3 +322,166 @@ async def test_books_are_in_the_log_file_for_people_who_debug_only(tmp_path: Pat
         assert await logs.close()
         lines.append(len(path.read_text().splitlines()) if path.exists() else 0)
     assert lines == [0, 1]
+
+
+# Who said it
+
+
+async def test_every_line_from_an_actors_tasks_threads_and_libraries_names_it_also_while_it_is_cleaned_up() -> None:
+    sink = CollectingSink()
+    logs = start_logging(level="INFO", stderr=sink)
+
+    async def run(context: ChildContext) -> None:
+        context.started()
+        logger.info("in its task")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_log_in_a_task)
+        await trio.to_thread.run_sync(logging.getLogger("websockets").warning, "in its thread")
+        raise ValueError("died")
+
+    async def clean_up(_: CleanupCause) -> None:
+        logger.info("in its cleanup")
+
+    async def _log_in_a_task() -> None:
+        logger.info("in a task of its own")
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(logs.run)
+        child = Child("account:main", run, cleanup=clean_up)
+        with pytest.raises(SupervisionError):
+            await Supervisor("root", [named(child)], intensity=Intensity(restarts_max=0), report=lambda _: None, rng=random.Random(1)).run()
+        logger.info("after it")
+        nursery.cancel_scope.cancel()
+    said = {line[43:]: line[22:42].strip() for line in await written(logs, sink)}
+    assert said == {
+        "in its task": "account:main",
+        "in a task of its own": "account:main",
+        "in its thread library=websockets": "account:main",
+        "in its cleanup": "account:main",
+        "after it": "mm-runtime",
+    }
+
+
+async def test_event_bears_the_actor_that_told_it_and_else_the_one_that_it_is_about(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    logs = start_logging(level="INFO", stderr=CollectingSink(), file=LogFile(path=path))
+
+    async def run(context: ChildContext) -> None:
+        logs.note(1, BalanceChanged("main", "BTC", Decimal(1), Decimal(1)))
+
+    await named(Child("cycle:btc", run)).start(ChildContext("root/cycle:btc"))
+    _ACTOR_OF_NOBODY.run(logs.note, 2, BalanceChanged("main", "BTC", Decimal(1), Decimal(1)))
+    assert await logs.close()
+    assert [json.loads(line)["actor"] for line in path.read_text().splitlines()] == ["cycle:btc", "account:main"]
+
+
+_ACTOR_OF_NOBODY = contextvars.Context()
+
+
+# The schema of the file
+
+
+async def test_every_line_of_the_file_has_the_keys_of_the_schema_in_order_and_no_others(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    logs = start_logging(level="TRACE", stderr=CollectingSink(), file=LogFile(path=path))
+    for event in EVENTS:
+        logs.note(TIME, event)
+    logger.bind(actor="account:main", attempt=2).info("ready")
+    _log_an_error()
+    assert await logs.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len(lines) > len(EVENTS) - 5
+    required = ["time", "level", "process", "actor", "event", "message"]
+    for line in lines:
+        assert list(line)[: len(required)] == required
+        assert set(line) <= {*required, "fields", "where", "exception"}
+        assert line["process"] == os.getpid()
+        assert line["level"] in ("DEBUG", "INFO", "WARNING", "ERROR")
+    assert {line["event"]: line["level"] for line in lines}.items() >= {
+        "book_lost": "ERROR",
+        "balance_differs": "WARNING",
+        "order_placed": "INFO",
+        "trade": "DEBUG",
+        "log": "ERROR",
+    }.items()
+
+
+@pytest.mark.parametrize(("level", "written_levels"), [("DEBUG", 4), ("INFO", 3), ("WARNING", 2), ("ERROR", 1)])
+async def test_events_below_the_level_are_not_in_the_file(tmp_path: Path, level: str, written_levels: int) -> None:
+    path = tmp_path / "run.log"
+    logs = start_logging(level=level, stderr=CollectingSink(), file=LogFile(path=path))
+    for event in EVENTS:
+        logs.note(TIME, event)
+    assert await logs.close()
+    levels = {json.loads(line)["level"] for line in path.read_text().splitlines()}
+    assert levels == set(("ERROR", "WARNING", "INFO", "DEBUG")[:written_levels])
+
+
+async def test_how_a_quoting_cycle_stands_is_in_the_file_once_in_ten_seconds(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    logs = start_logging(level="INFO", stderr=CollectingSink(), file=LogFile(path=path))
+    for seconds in range(25):
+        logs.note(TIME + seconds * 1000, RISK)
+    assert await logs.close()
+    assert len(path.read_text().splitlines()) == 3
+
+
+async def test_warning_that_the_live_view_shows_is_in_the_file_once(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+
+    def report(event: object) -> None:
+        logs.note(TIME, event)
+
+    logs = start_logging(level="INFO", writes_to_stderr=False, on_line=report, file=LogFile(path=path))
+    logger.warning("slow")
+    assert await logs.close()
+    assert [json.loads(line)["message"] for line in path.read_text().splitlines()] == ["slow"]
+
+
+class Odd:
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+async def test_bound_value_that_has_no_text_costs_its_line_and_not_the_run(nursery: trio.Nursery) -> None:
+    sink = CollectingSink()
+    logs = start_logging(level="INFO", stderr=sink)
+    await nursery.start(logs.run)
+    logger.bind(odd=Odd()).info("lost")
+    logger.info("there")
+    first, second = await written(logs, sink)
+    assert first == "a line that cannot be told: ValueError: no words"
+    assert second.endswith("there")
+
+
+def test_line_that_cannot_be_told_says_so_and_the_others_are_written() -> None:
+    lines = JsonLines(redact=str, level=lambda: "INFO")
+    first, second = [json.loads(line) for line in lines.render([Happening(TIME, "", Odd()), Happening(TIME, "", BOOK)], 0).splitlines()]
+    assert (first["level"], first["message"]) == ("ERROR", "a line that cannot be told: ValueError: no words")
+    assert second["event"] == "book_top"
+
+
+# Colours
+
+
+@pytest.mark.parametrize("color", [True, False])
+async def test_lines_are_coloured_only_where_colours_are_shown_and_have_the_same_columns(color: bool) -> None:
+    sink = CollectingSink()
+    logs = start_logging(level="INFO", stderr=sink, color=color)
+    logger.warning("slow")
+    (line,) = await written(logs, sink)
+    assert ("\x1b[33mWARNING \x1b[0m" in line) is color
+    assert re.sub(r"\x1b\[[0-9;]*m", "", line)[13:] == "WARNING  mm-runtime           slow"
+
+
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False), ({}, False)],
+)
+def test_colours_are_for_a_terminal_that_has_them_and_whose_user_wants_them(environment: dict[str, str], shown: bool) -> None:
+    ours, theirs = pty.openpty()
+    reader, writer = os.pipe()
+    assert shows_colors(theirs, environment) is shown
+    assert not shows_colors(writer, environment)
+    for descriptor in (ours, theirs, reader, writer):
+        os.close(descriptor)

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 from collecting_sink import BlockedSink, BrokenSink, CollectingSink
 
-from assembly.output import DescriptorSink, Outlet, Pump, RotatingFileSink
+from assembly.output import DescriptorSink, Outlet, Pump
 
 
 def render(items: Sequence[int], dropped: int) -> str:
@@ -161,18 +161,6 @@ async def test_descriptor_write_that_was_cancelled_comes_before_the_next() -> No
     assert os.read(reader, 100) == b"first\nsecond\n"
     os.close(reader)
     os.close(writer)
-
-
-async def test_rotating_file_keeps_so_many_files_of_its_size(tmp_path: Path) -> None:
-    path = tmp_path / "logs" / "x.log"
-    sink = RotatingFileSink(path, bytes_max=10, files_kept=2)
-    for number in range(5):
-        await sink.write(f"line {number}\n")
-    assert {file.name: file.read_text() for file in path.parent.iterdir()} == {
-        "x.log": "line 4\n",
-        "x.log.1": "line 3\n",
-        "x.log.2": "line 2\n",
-    }
 
 
 BLOCKED_PROGRAM = """

@@ -98,7 +98,7 @@ def test_standard_error_whose_reader_has_gone_hides_no_exit_status(tmp_path: Pat
 def test_full_disk_under_the_log_file_is_told_and_trading_goes_on(tmp_path: Path, quiet_exchange: Exchange) -> None:
     # Every event of the run is for the log file: its loss is found out at once, and told once however much is to be logged.
     with Program(settings(tmp_path, exchange=quiet_exchange, runtime='log_file = "/dev/full"')) as program:
-        program.wait_for("the log file cannot be written any more: No space left on device", stderr=True)
+        program.wait_for("the log file cannot be written: No space left on device", stderr=True)
         program.wait_for("order_placed", count=2)
         assert len(quiet_exchange.our_open_orders()) == 1
         program.send(signal.SIGINT)
@@ -113,7 +113,7 @@ def test_full_disk_under_the_log_file_found_out_at_the_very_end_is_told_and_hide
     path = settings(tmp_path, exchange=quiet_exchange, symbol="NO_SUCH", runtime='log_file = "/dev/full"')
     with Program(path) as program:
         assert program.wait_exit(STOP_SECONDS) == 2
-        assert "the log file cannot be written any more: No space left on device" in program.stderr
+        assert "the log file cannot be written: No space left on device" in program.stderr
         assert "does not list NO/SUCH" in program.stderr
 
 

@@ -106,4 +106,4 @@ def test_errors_go_to_standard_error_where_that_is_no_terminal(tmp_path: Path, q
     path = settings(tmp_path, exchange=quiet_exchange, symbol="NO_SUCH")
     with errors.open("wb") as file, ProgramOnTerminal(path, stderr=file) as terminal:
         assert terminal.wait_exit(STOP_SECONDS) == 2
-    assert "ERROR   gateio_spot does not list NO/SUCH\n" in errors.read_text()
+    assert "ERROR    mm-runtime           gateio_spot does not list NO/SUCH\n" in errors.read_text()
