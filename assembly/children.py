@@ -184,6 +184,7 @@ class Children:
                     memory=parts.memory,
                     policies=parts.policies,
                     limits=self._limits.of_account[parts.name],
+                    measures=parts.measures,
                     timing=self._timing,
                     backoff=NetworkBackoff(0.25, 2.0, 20.0, 0.5, self._rng(f"account:{parts.name}:{context.incarnation}")),
                     report=self._report,

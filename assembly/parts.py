@@ -18,6 +18,7 @@ from actors.accounts.credential import Credential
 from actors.accounts.dead_mans_switch import DeadMansSwitch
 from actors.accounts.gate import OrderGate
 from actors.accounts.limited import LimitedAccount
+from actors.accounts.measures import AccountMeasures
 from actors.accounts.memory import AccountMemory
 from actors.accounts.policies import AccountPolicies
 from actors.accounts.prices import BookNews, open_prices
@@ -194,7 +195,8 @@ class AccountParts:
         self._wall_clock = wall_clock
         self._offset = ClockOffset()
         self._rng = rng
-        self._books = Bookkeeper(ledger=self.ledger, inboxes=inboxes, recorder=recorder, report=report)
+        self.measures = AccountMeasures(inboxes)
+        self._books = Bookkeeper(ledger=self.ledger, inboxes=inboxes, recorder=recorder, report=report, measures=self.measures)
         self.closer = AccountCloser(open_session=self.open_session, bookkeeper=self._books, gate=self.gate, switch=self.switch)
 
     def change(self, settings: AccountSettings) -> None:

@@ -35,17 +35,20 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Place one order.
 
     `expires_at` (monotonic) is the time after which the command is stale and must be refused: the market it was
-    decided on is gone.
+    decided on is gone. `caused_at` (monotonic) is when the message arrived that it answers, for who measures how long that took;
+    None if it answers none. So it is in every command about orders.
     """
 
     request: OrderRequest
     expires_at: float
+    caused_at: float | None = None
 
 
 class CancelOrder(msgspec.Struct, frozen=True):
     """Cancel one order by its client order id. Idempotent; cancelling an ended order does nothing."""
 
     client_order_id: str
+    caused_at: float | None = None
 
 
 class AmendOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +61,7 @@ class AmendOrder(msgspec.Struct, frozen=True, kw_only=True):
     price: Decimal | None = None
     quantity: Decimal | None = None
     expires_at: float = inf
+    caused_at: float | None = None
 
 
 class PlaceOrders(msgspec.Struct, frozen=True):
@@ -70,6 +74,7 @@ class CancelOrders(msgspec.Struct, frozen=True):
     """Cancel several orders; as `CancelOrder`."""
 
     client_order_ids: tuple[str, ...]
+    caused_at: float | None = None
 
 
 class AmendOrders(msgspec.Struct, frozen=True):

@@ -39,6 +39,7 @@ from actors.accounts.forgotten_trades import forgotten_trade
 from actors.accounts.gate import OrderGate
 from actors.accounts.inquiry import ASKING_ERRORS, InquiryDesk
 from actors.accounts.limits import AccountLimits
+from actors.accounts.measures import AccountMeasures
 from actors.accounts.memory import AccountMemory
 from actors.accounts.order_desk import OrderDesk
 from actors.accounts.order_entry import OrderEntry
@@ -135,6 +136,7 @@ class AccountActor:
         memory: AccountMemory,
         policies: AccountPolicies,
         limits: AccountLimits,
+        measures: AccountMeasures,
         timing: AccountTiming,
         backoff: Backoff,
         report: Callable[[object], None],
@@ -155,7 +157,8 @@ class AccountActor:
         self._report = report
         self._name = ledger.account
         self._is_listening = False
-        self._books = Bookkeeper(ledger=ledger, inboxes=inboxes, recorder=recorder, report=self._heed)
+        self._measures = measures
+        self._books = Bookkeeper(ledger=ledger, inboxes=inboxes, recorder=recorder, report=self._heed, measures=measures)
         self._symbols = tuple(symbols)
         self._memory = memory
         self._readiness = memory.readiness
@@ -266,6 +269,7 @@ class AccountActor:
             try:
                 async with open_private_stream(self._websocket_url, session=self._session, credential=self._credential) as (stream, early):
                     refusals = 0
+                    self._measures.connections += 1
                     self._report(AccountConnected(self._name))
                     self._books.take_all(early)
                     async with trio.open_nursery() as nursery:
@@ -302,6 +306,7 @@ class AccountActor:
             while True:
                 try:
                     reports = await stream.receive()
+                    self._measures.private_frames += 1
                 except ProtocolError as error:
                     # What it would have said is asked for instead.
                     self._report(AccountTrouble(self._name, "reading the private stream", str(error)))
@@ -311,6 +316,7 @@ class AccountActor:
                 self._books.take_all(reports)
 
     def _lose_stream(self, reason: str) -> None:
+        self._measures.disconnections += 1
         self._report(AccountDisconnected(self._name, reason))
         self._readiness.lose(f"the private stream: {reason}")
         if self._is_listening:
@@ -356,15 +362,15 @@ class AccountActor:
                     # Written down before the next command is read: the order of commands is kept.
                     if self._desk.accept(command):
                         nursery.start_soon(self._desk.place, command)
-                case CancelOrder(client_order_id):
+                case CancelOrder(client_order_id, caused_at):
                     for order in self._live((client_order_id,)):
-                        nursery.start_soon(self._desk.cancel, order)
+                        nursery.start_soon(self._desk.cancel, order, caused_at)
                 case AmendOrder():
                     nursery.start_soon(self._desk.amend, command)
                 case PlaceOrders(commands):
                     nursery.start_soon(self._batches.place, [one for one in commands if self._desk.accept(one)])
-                case CancelOrders(client_order_ids):
-                    nursery.start_soon(self._batches.cancel, self._live(client_order_ids))
+                case CancelOrders(client_order_ids, caused_at):
+                    nursery.start_soon(self._batches.cancel, self._live(client_order_ids), caused_at)
                 case AmendOrders(commands):
                     nursery.start_soon(self._batches.amend, commands)
                 case CloseOwner():

@@ -59,14 +59,14 @@ class BatchDesk:
                 else:
                     nursery.start_soon(self._place_together, batch)
 
-    async def cancel(self, orders: Sequence[Order]) -> None:
-        """Ask for the end of several orders."""
+    async def cancel(self, orders: Sequence[Order], caused_at: float | None = None) -> None:
+        """Ask for the end of several orders; `caused_at` as that of `CancelOrders`."""
         async with trio.open_nursery() as nursery:
             for batch in in_batches(orders, self._session.codec.capabilities.cancel_batch_max):
                 if len(batch) == 1:
-                    nursery.start_soon(self._desk.cancel, batch[0])
+                    nursery.start_soon(self._desk.cancel, batch[0], caused_at)
                 else:
-                    nursery.start_soon(self._cancel_together, batch)
+                    nursery.start_soon(self._cancel_together, batch, caused_at)
 
     async def amend(self, commands: Sequence[AmendOrder]) -> None:
         """Change several open orders in place, where the exchange can."""
@@ -131,7 +131,7 @@ class BatchDesk:
 
     # Cancelling
 
-    async def _cancel_together(self, orders: Sequence[Order]) -> None:
+    async def _cancel_together(self, orders: Sequence[Order], caused_at: float | None) -> None:
         for order in orders:
             self._books.happened(order.client_order_id, OrderInput.CANCEL_ASKED)
         # They may have left, been acknowledged or ended since the caller looked.
@@ -141,7 +141,8 @@ class BatchDesk:
             return  # what has not left is held back in the moment of leaving
         client_order_ids = [order.client_order_id for order in asked]
         try:
-            answers = await self._session.cancel_batch(asked)
+            leaving = partial(self._desk.cancellation(caused_at, orders=len(asked)), Transport.REST)
+            answers = await self._session.cancel_batch(asked, leaving=leaving)
         except OPERATION_ERRORS as error:
             for client_order_id in client_order_ids:
                 self._desk.cancelling_failed(client_order_id, error)
@@ -162,7 +163,7 @@ class BatchDesk:
     def _leave_amended(self, commands: Iterable[AmendOrder]) -> None:
         """Whoever is to be held back holds the others back, too: they were decided together."""
         for command in commands:
-            self._desk.leave_amended(command)
+            self._desk.leave_amended(command, Transport.REST)
 
     async def _amend_together(self, commands: Sequence[AmendOrder]) -> None:
         asked: dict[str, AmendOrder] = {}

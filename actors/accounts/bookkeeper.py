@@ -8,6 +8,7 @@ from typing import Protocol
 
 import trio
 
+from actors.accounts.measures import AccountMeasures
 from market.exact import EXACT
 from market.symbol import Symbol
 from orders.events import (
@@ -42,16 +43,23 @@ class Inbox(Protocol):
 class Bookkeeper:
     """The ledger with its publication. Nothing here waits; `report` takes every noteworthy event and never blocks.
 
-    Each change is given to `recorder` before anybody hears of it.
+    Each change is given to `recorder` before anybody hears of it. `measures` count what happens.
     """
 
     def __init__(
-        self, *, ledger: AccountLedger, inboxes: Mapping[str, Inbox], recorder: Recorder, report: Callable[[object], None]
+        self,
+        *,
+        ledger: AccountLedger,
+        inboxes: Mapping[str, Inbox],
+        recorder: Recorder,
+        report: Callable[[object], None],
+        measures: AccountMeasures | None = None,
     ) -> None:
         self.ledger = ledger
         self.account = ledger.account
         self.recorder = recorder
         self.report = report
+        self.measures = measures or AccountMeasures(inboxes)
         self._inboxes = inboxes
         self._told_positions: dict[Symbol, Decimal] = {}
         self._told_standings: dict[tuple[str, Symbol], Standing] = {}
@@ -98,6 +106,7 @@ class Bookkeeper:
         if events:
             self.recorder.keep(*events)
         for event in events:
+            self.measures.note(event)
             match event:
                 case OrderChanged(_, order):
                     inbox = self._inboxes.get(order.request.owner)

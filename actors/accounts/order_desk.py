@@ -19,7 +19,8 @@ from actors.accounts.codec import ProtocolError
 from actors.accounts.events import AccountTrouble, OrderRefused
 from actors.accounts.gate import GateClosed, OrderGate
 from actors.accounts.limits import AccountLimits, Refusal
-from actors.accounts.order_entry import OrderEntry
+from actors.accounts.measures import RequestKind
+from actors.accounts.order_entry import Departing, OrderEntry
 from actors.accounts.permission import standing_refusal
 from actors.accounts.timing import AccountTiming
 from actors.accounts.trading_states import TradingStates
@@ -125,6 +126,8 @@ class OrderDesk:
                 # It was accepted, and is refused all the same: something on the way has sent it a second time.
                 self.lose_answer(client_order_id, str(error))
                 return
+            if order is not None:
+                self._books.measures.refused(order, error.kind.value)
             self._books.happened(client_order_id, OrderInput.SAID_REJECTED, str(error), for_now=error.is_passing)
         elif order is None or order.exchange_order_id is None:  # otherwise the exchange has told of it, and nothing is lost
             self.lose_answer(client_order_id, str(error))
@@ -158,22 +161,38 @@ class OrderDesk:
             transport=transport,
             now=trio.current_time(),
         )
+        self._books.measures.left(RequestKind.PLACE, transport, command.caused_at)
         return expires_at_milliseconds
 
-    async def cancel(self, order: Order) -> None:
-        """Ask for an order's end. One that has not left yet is held back in the moment of leaving instead."""
+    async def cancel(self, order: Order, caused_at: float | None = None) -> None:
+        """Ask for an order's end. One that has not left yet is held back in the moment of leaving instead.
+
+        `caused_at` as that of `CancelOrder`.
+        """
         client_order_id = order.client_order_id
         self._books.happened(client_order_id, OrderInput.CANCEL_ASKED)
         order = self._books.ledger.order(client_order_id) or order  # it may have left since the caller looked
         if not order.sent:
             return
         try:
-            report = await self._entry.cancel(order)
+            report = await self._entry.cancel(order, leaving=self.cancellation(caused_at))
         except OPERATION_ERRORS as error:
             self.cancelling_failed(client_order_id, error)
         else:
             if report is not None:
                 self._books.take(report)
+
+    def cancellation(self, caused_at: float | None, *, orders: int = 1) -> Departing:
+        """What notes the leaving of a request to cancel so many orders, the first time that it leaves."""
+        has_left = False
+
+        def leaving(transport: Transport) -> None:
+            nonlocal has_left
+            if not has_left:
+                has_left = True
+                self._books.measures.left(RequestKind.CANCEL, transport, caused_at, orders=orders)
+
+        return leaving
 
     def cancelling_failed(self, client_order_id: str, error: OperationError) -> None:
         """What this failure means to one order that was to be cancelled."""
@@ -223,7 +242,7 @@ class OrderDesk:
         self._books.amending(client_order_id, price=command.price, quantity=command.quantity)
         return order
 
-    def leave_amended(self, command: AmendOrder) -> None:
+    def leave_amended(self, command: AmendOrder, transport: Transport) -> None:
         """The last look at an amendment, in the moment of sending, as `leave` is that at a placement.
 
         Raises:
@@ -238,6 +257,7 @@ class OrderDesk:
         forbidden = self._state_refusal(order, command)
         if forbidden is not None:
             raise GateClosed(forbidden)
+        self._books.measures.left(RequestKind.AMEND, transport, command.caused_at)
 
     def amended(self, command: AmendOrder, report: OrderReport | None) -> None:
         """The exchange has accepted an amendment; `report` is how the order stands now, where it says so."""

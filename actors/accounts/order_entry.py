@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import partial
 
 from actors.accounts.codec import AccountCodec, PreparedRequest, ProtocolError, StreamOrderEntry
-from actors.accounts.session import REQUEST_TIMEOUT_SECONDS, AccountSession, LastLook
+from actors.accounts.session import REQUEST_TIMEOUT_SECONDS, AccountSession
 from actors.accounts.stream_requests import StreamRequests
 from market.symbol import Symbol
 from network.errors import NetworkError
@@ -23,6 +23,8 @@ from orders.reports import OrderReport
 from orders.request import OrderRequest
 
 Leaving = Callable[[Transport], int | None]
+Departing = Callable[[Transport], object]
+"""Called in the moment of sending, with the way that it goes."""
 
 
 class OrderEntry:
@@ -65,20 +67,23 @@ class OrderEntry:
             return self.codec.decode_placed(request, body)
         return await self._session.place(request, leaving=partial(leaving, Transport.REST))
 
-    async def cancel(self, order: Order) -> OrderReport | None:
-        """How the order stands now, or None where the exchange has only taken note."""
+    async def cancel(self, order: Order, *, leaving: Departing) -> OrderReport | None:
+        """How the order stands now, or None where the exchange has only taken note. `leaving` is called at each repetition, too."""
 
         def write(entry: StreamOrderEntry, request_id: str) -> str | bytes:
+            leaving(Transport.WEBSOCKET)
             return entry.cancel(order, request_id=request_id, timestamp_milliseconds=self.exchange_time_milliseconds())
 
         body = await self._over_stream(order.request.symbol, lambda: self.codec.cancel(order), write, urgent=True)
-        return self.codec.decode_changed(body) if body is not None else await self._session.cancel(order)
+        if body is not None:
+            return self.codec.decode_changed(body)
+        return await self._session.cancel(order, leaving=partial(leaving, Transport.REST))
 
-    async def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None, leaving: LastLook) -> OrderReport | None:
-        """As `cancel`. `leaving` is called in the moment of sending, and may raise to hold the amendment back."""
+    async def amend(self, order: Order, *, price: Decimal | None, quantity: Decimal | None, leaving: Departing) -> OrderReport | None:
+        """As `cancel`. `leaving` may raise to hold the amendment back."""
 
         def write(entry: StreamOrderEntry, request_id: str) -> str | bytes:
-            leaving()
+            leaving(Transport.WEBSOCKET)
             now = self.exchange_time_milliseconds()
             return entry.amend(order, price=price, quantity=quantity, request_id=request_id, timestamp_milliseconds=now)
 
@@ -86,7 +91,7 @@ class OrderEntry:
         body = await self._over_stream(order.request.symbol, by_rest, write)
         if body is not None:
             return self.codec.decode_changed(body)
-        return await self._session.amend(order, price=price, quantity=quantity, leaving=leaving)
+        return await self._session.amend(order, price=price, quantity=quantity, leaving=partial(leaving, Transport.REST))
 
     async def _over_stream(
         self,

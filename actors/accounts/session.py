@@ -144,17 +144,17 @@ class AccountSession:
                     await self.measure_clock_offset()
             raise
 
-    async def cancel(self, order: Order) -> OrderReport | None:
-        """How the order stands now, or None where the exchange has only taken note."""
-        return self._codec.decode_changed(await self._send(self._codec.cancel(order), urgent=True))
+    async def cancel(self, order: Order, *, leaving: LastLook | None = None) -> OrderReport | None:
+        """How the order stands now, or None where the exchange has only taken note. `leaving` is called each time it is signed."""
+        return self._codec.decode_changed(await self._send(self._codec.cancel(order), urgent=True, leaving=leaving))
 
     async def cancel_reported(self, report: OrderReport) -> OrderReport | None:
         return self._codec.decode_changed(await self._send(self._codec.cancel_reported(report), urgent=True))
 
-    async def cancel_batch(self, orders: Sequence[Order | OrderReport]) -> Sequence[BatchAnswer]:
-        """As `AccountCodec.decode_batch` says."""
+    async def cancel_batch(self, orders: Sequence[Order | OrderReport], *, leaving: LastLook | None = None) -> Sequence[BatchAnswer]:
+        """As `AccountCodec.decode_batch` says; `leaving` as that of `cancel`."""
         prepared = self._codec.cancel_batch(orders)
-        return self._heeded(self._codec.decode_batch(await self._send(prepared, urgent=True)), prepared)
+        return self._heeded(self._codec.decode_batch(await self._send(prepared, urgent=True, leaving=leaving)), prepared)
 
     async def set_dead_mans_switch(self, symbols: Sequence[Symbol], *, timeout_seconds: int) -> None:
         """(Re-)arm the switch, or disarm it with 0."""

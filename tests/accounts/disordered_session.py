@@ -122,7 +122,8 @@ class DisorderedSession:
         slowly = None if self._is_calm else self._rng.choice([0.01, 0.1, 1.0, 2.9, 4.0])
         return await self._do(arrives, slowly, never_arrives=lambda: self.on_the_wire.pop(request.client_order_id))
 
-    async def cancel(self, order: Order) -> OrderReport | None:
+    async def cancel(self, order: Order, *, leaving: LastLook) -> OrderReport | None:
+        leaving()
         return await self._do(lambda: self._cancel(self._shown_by_our_id(order)))
 
     async def cancel_reported(self, report: OrderReport) -> OrderReport | None:

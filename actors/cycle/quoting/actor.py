@@ -26,6 +26,7 @@ from msgspec.structs import replace
 from actors.channels.bounded import BoundedSender
 from actors.channels.latest import LatestReceiver
 from actors.channels.reply import Reply
+from actors.cycle.cause import message_time
 from actors.cycle.inbox import CycleInput
 from actors.cycle.others import OWN_ORDER_ECHO_SECONDS
 from actors.cycle.quoting.contract import QuotingView, Wanted
@@ -115,6 +116,7 @@ class QuotingActor:
         self._next_tick_at = 0.0
         self._is_urgent = False
         self._is_waiting = False
+        self._caused_at: float | None = None  # when the message arrived that the next decision answers
         self._decided_middle: Decimal | None = None
         self._had_book = False
         self._skipped_told_at = -inf
@@ -198,7 +200,7 @@ class QuotingActor:
     def _decide(self) -> Plan | None:
         memory, now = self._memory, trio.current_time()
         if memory.instrument is None or memory.tally is None:
-            self._is_urgent = False
+            self._is_urgent, self._caused_at = False, None
             self._enter("waiting for the market and the account")
             return None
         if memory.placing:
@@ -306,20 +308,22 @@ class QuotingActor:
 
     async def _carry_out(self, found: Plan) -> None:
         """Cancels first. What is sent is remembered only then: a cancelled send has sent nothing."""
+        caused_at, self._caused_at = self._caused_at, None
         if self._commands.statistics().used >= COMMANDS_UNREAD_MAX:
             return
         until = trio.current_time() + COMMAND_LIFETIME_SECONDS
         memory = self._memory
         if found.cancels:
             cancels = tuple(order.client_order_id for order in found.cancels)
-            await self._commands.send(CancelOrders(cancels))
+            await self._commands.send(CancelOrders(cancels, caused_at))
             memory.cancelling.update(dict.fromkeys(cancels, until))
         if found.amends:
-            await self._commands.send(AmendOrders(tuple(replace(amend, expires_at=until) for amend in found.amends)))
+            await self._commands.send(AmendOrders(tuple(replace(amend, expires_at=until, caused_at=caused_at) for amend in found.amends)))
             memory.amending.update({amend.client_order_id: SentAmendment(command=amend, until=until) for amend in found.amends})
         if found.places:
             requests = [self._request(placement) for placement in found.places]
-            await self._commands.send(PlaceOrders(tuple(PlaceOrder(request=request, expires_at=until) for request in requests)))
+            orders = tuple(PlaceOrder(request=request, expires_at=until, caused_at=caused_at) for request in requests)
+            await self._commands.send(PlaceOrders(orders))
             memory.placing.update({request.client_order_id: until for request in requests})
 
     def _request(self, placement: Placement) -> OrderRequest:
@@ -367,8 +371,8 @@ class QuotingActor:
         match item:
             case BookChanged():
                 self._learn_book(item)
-            case BookLost(exchange, symbol):
-                self._lose_book(Market(exchange, symbol))
+            case BookLost():
+                self._lose_book(item)
             case TradeHappened(exchange, symbol) if Market(exchange, symbol) == self._market:
                 memory.last_trade = item
                 if self._terms.strategy.history_seconds:
@@ -402,20 +406,29 @@ class QuotingActor:
             self._memory.reference_book = book
         if market != self._market:
             return
-        self._memory.book = book
+        known, self._memory.book = self._memory.book, book
         if not self._had_book:
             self._is_urgent = True
         elif self._decided_middle is not None and self._terms.react_to_move_fraction:
             middle = touch_of(book).middle
             moved = abs(middle - self._decided_middle)
-            self._is_urgent |= moved > self._terms.react_to_move_fraction * self._decided_middle
+            if moved > self._terms.react_to_move_fraction * self._decided_middle:
+                self._is_urgent = True
+                self._note_cause(message_time(book, known))
 
-    def _lose_book(self, market: Market) -> None:
+    def _lose_book(self, lost: BookLost) -> None:
+        market = Market(lost.exchange, lost.symbol)
         if market == self._reference:
             self._memory.reference_book = None
         if market == self._market:
+            if self._had_book:
+                self._is_urgent = True
+                self._note_cause(message_time(lost, self._memory.book))
             self._memory.book = None
-            self._is_urgent |= self._had_book
+
+    def _note_cause(self, message_at: float | None) -> None:
+        if self._caused_at is None:
+            self._caused_at = message_at
 
     def _learn_order(self, order: Order, now: float) -> None:
         memory = self._memory

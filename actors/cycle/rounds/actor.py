@@ -19,6 +19,7 @@ import trio
 from actors.channels.bounded import BoundedSender
 from actors.channels.latest import LatestReceiver
 from actors.channels.reply import Reply
+from actors.cycle.cause import message_time
 from actors.cycle.inbox import CycleInput
 from actors.cycle.others import book_price
 from actors.cycle.rounds.controller import Controller, Decision, DesiredOrder, RoundView
@@ -103,6 +104,7 @@ class CycleActor:
         self._recorder = recorder
         self._report = report
         self._phase = ""
+        self._caused_at: float | None = None  # when the message arrived that the next decision answers
 
     async def run(self, context: ActorContext) -> None:
         """Run the rounds; returns when as many are done as the terms say. Cancelled: the memory says where the round stands.
@@ -230,13 +232,14 @@ class CycleActor:
         return self._memory.instrument is not None and self._memory.instrument.is_contract
 
     async def _carry_out(self, decision: Decision) -> None:
+        caused_at, self._caused_at = self._caused_at, None
         actions = plan(decision, self._memory.round_orders(), may_place=self._memory.account_ready)
         for order in actions.cancels:
-            await self._commands.send(CancelOrder(order.client_order_id))
+            await self._commands.send(CancelOrder(order.client_order_id, caused_at))
         for desired in actions.places:
-            await self._place(desired)
+            await self._place(desired, caused_at)
 
-    async def _place(self, desired: DesiredOrder) -> None:
+    async def _place(self, desired: DesiredOrder, caused_at: float | None) -> None:
         request = OrderRequest(
             client_order_id=self._ids.next_id(),
             owner=self._name,
@@ -251,7 +254,7 @@ class CycleActor:
             tag=tag_for(self._memory.round_number, desired.slot),
         )
         expires_at = trio.current_time() + COMMAND_LIFETIME_SECONDS
-        await self._commands.send(PlaceOrder(request=request, expires_at=expires_at))
+        await self._commands.send(PlaceOrder(request=request, expires_at=expires_at, caused_at=caused_at))
         # Only now: a cancelled send has sent nothing, and what the account says of the order is read after this.
         self._memory.placing[desired.slot] = (request.client_order_id, expires_at)
 
@@ -338,6 +341,8 @@ class CycleActor:
                 self._learn(self._inbox.receive_nowait())
 
     def _learn(self, item: CycleInput) -> None:
+        if isinstance(item, BookChanged | BookLost) and self._caused_at is None:
+            self._caused_at = message_time(item, self._memory.book)
         match item:
             case BookChanged():
                 self._memory.book = item
