@@ -38,6 +38,21 @@ _ARGUMENTS = (
     "--disable-extensions",
 )
 
+# Looks in every frame; an expression that fails, of what is not there yet, counts as not true.
+_WAITING = """
+const [$, milliseconds, done] = arguments;
+const until = performance.now() + milliseconds;
+const look = () => {
+  let value = null;
+  let problem = null;
+  try { value = CONDITION; } catch (error) { problem = String(error); }
+  if (value) done([true, value]);
+  else if (performance.now() > until) done([false, problem]);
+  else requestAnimationFrame(look);
+};
+look();
+"""
+
 
 def missing_browser() -> str | None:
     """What to install so that these tests can run; None where everything is there."""
@@ -111,18 +126,7 @@ class Browser:
 
     def wait_until(self, condition: str, *arguments: object, within_seconds: float = PATIENCE_SECONDS) -> Any:
         """The first true value of a JavaScript expression, looked at in every frame; its arguments are `$[0]` and so on."""
-        script = """
-            const [$, milliseconds, done] = arguments;
-            const until = performance.now() + milliseconds;
-            const look = () => {
-                let value;
-                try { value = CONDITION } catch (error) { value = undefined; if (performance.now() > until) { done([false, String(error)]); return } }
-                if (value) done([true, value]);
-                else if (performance.now() > until) done([false, null]);
-                else requestAnimationFrame(look);
-            };
-            look();
-        """.replace("CONDITION", f"({condition})")
+        script = _WAITING.replace("CONDITION", f"({condition})")
         self.driver.set_script_timeout(within_seconds + PATIENCE_SECONDS)
         try:
             found, value = self.driver.execute_async_script(script, arguments, within_seconds * 1000)

@@ -5,7 +5,7 @@ import { make, setAttribute, setHidden, setProperty, setText } from "./dom.js";
 import { grouped, timeOfDay } from "./figures.js";
 
 const FONT_PIXELS = 11;
-const TIME_AXIS_PIXELS = 18;
+const TIME_AXIS_PIXELS = 22;
 const TOP_PIXELS = 8;
 const LABEL_PIXELS = 30; // of one tick of the value axis
 const TIME_LABEL_PIXELS = 84;
@@ -210,10 +210,10 @@ export class Chart {
       pen.stroke();
       const text = timeLabel(at, step);
       const half = pen.measureText(text).width / 2;
-      if (x - half >= 0 && x + half <= scale.right) pen.fillText(text, x, scale.height - 5);
+      if (x - half >= 0 && x + half <= scale.right) pen.fillText(text, x, scale.height - 4);
     }
     pen.textAlign = "left";
-    pen.fillText("UTC", scale.right + 6, scale.height - 5);
+    pen.fillText("UTC", scale.right + 6, scale.height - 4);
   }
 
   #drawLine(pen, scale, line) {

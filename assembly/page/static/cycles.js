@@ -165,7 +165,7 @@ function factsOf(cycle, base, quote) {
     const value = cycle.risk?.[name];
     if (value !== undefined && value !== null) rows.push([label, grouped(String(value)), units[unit]]);
   }
-  if (typeof cycle.risk?.uptime === "number") rows.push(["quoting both sides", `${(cycle.risk.uptime * 100).toFixed(1)} %`, "of the time"]);
+  if (typeof cycle.risk?.uptime === "number") rows.push(["both sides quoted", `${(cycle.risk.uptime * 100).toFixed(1)} %`, ""]);
   return rows;
 }
 

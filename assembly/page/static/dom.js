@@ -82,13 +82,14 @@ export class KeyedChildren {
 
 /**
  * A table of texts. `columns` are `{title, name, kind}`: the kind "number" is aligned to the right, "words" may wrap.
- * `row(item)` gives `{key, cells, state}`, each cell a text or `{text, state, title}`.
+ * Rows are `{key, cells, state}`, each cell a text or `{text, state, title}`. `narrow` is what becomes of a row on a small screen:
+ * "blocks" of named figures, or "lines" of four columns and the words under them; "always" is such blocks everywhere.
  */
 export class Table {
-  constructor(parent, { caption, columns, empty }) {
+  constructor(parent, { caption, columns, empty, narrow = null }) {
     this.columns = columns;
     this.rows = make("tbody");
-    const headings = columns.map((column) => make("th", { scope: "col", text: column.title, "data-kind": column.kind }));
+    const headings = columns.map((column) => make("th", { scope: "col", text: column.title, "data-kind": column.kind, "data-title": column.title }));
     const table = make(
       "table",
       {},
@@ -96,7 +97,7 @@ export class Table {
       make("thead", {}, make("tr", {}, ...headings)),
       this.rows,
     );
-    this.table = make("div", { class: "table-frame", tabindex: "0", role: "region", "aria-label": caption }, table);
+    this.table = make("div", { class: "table-frame", tabindex: "0", role: "region", "aria-label": caption, "data-narrow": narrow }, table);
     this.empty = make("p", { class: "empty", text: empty });
     parent.append(this.table, this.empty);
     this.children = new KeyedChildren(this.rows, { create: () => this.#row(), update: (element, item) => this.#fill(element, item) });

@@ -65,12 +65,12 @@ export class Orders {
       { title: "filled", kind: "number" },
       { title: "id" },
     ];
-    this.live = new Table(parent, { caption: "Live orders", columns, empty: "No live order." });
+    this.live = new Table(parent, { caption: "Live orders", columns, empty: "No live order.", narrow: "blocks" });
     this.more = make("p", { class: "empty" });
     this.endedTitle = make("summary");
     const ended = make("details", { class: "ended" }, this.endedTitle);
     parent.append(this.more, ended);
-    this.ended = new Table(ended, { caption: "Orders that have ended", columns, empty: "None has ended in this run." });
+    this.ended = new Table(ended, { caption: "Orders that have ended", columns, empty: "None has ended in this run.", narrow: "blocks" });
   }
 
   show({ now }) {
@@ -83,11 +83,13 @@ export class Orders {
   }
 }
 
+const ENDED = new Set(["cancelled", "filled", "expired", "rejected"]);
+
 function orderRow(order, now) {
   const isUnknown = order.state === "unknown";
   const since = isUnknown ? (order.unknown_since_milliseconds ?? order.changed_milliseconds) : order.changed_milliseconds;
   const quantity = order.quantity !== null ? grouped(order.quantity) : `for ${grouped(order.quote_quantity ?? "")}`;
-  const cancelled = order.cancel_wanted && !["cancelled", "filled", "expired", "rejected"].includes(order.state) ? ", cancel wanted" : "";
+  const cancelled = order.cancel_wanted && order.state !== "pending_cancel" && !ENDED.has(order.state) ? ", cancel wanted" : "";
   return {
     key: order.client_order_id,
     state: order.state,
@@ -121,6 +123,7 @@ export class Fills {
         { title: "as" },
       ],
       empty: "No fill in this run.",
+      narrow: "blocks",
     });
   }
 
@@ -199,6 +202,7 @@ class AccountCard {
         { title: "told", kind: "number" },
       ],
       empty: "",
+      narrow: "always",
     });
   }
 
@@ -278,6 +282,7 @@ export class Actors {
         { title: "last error", kind: "words" },
       ],
       empty: "The tree has not been told yet.",
+      narrow: "lines",
     });
   }
 
@@ -305,7 +310,7 @@ function* rowsOfTree(actor, now, lasts) {
   for (const [index, child] of children.entries()) yield* rowsOfTree(child, now, [...lasts, index === children.length - 1]);
 }
 
-const LATENCY_TITLES = { tick_to_order: "message in to order out", order_to_ack: "order out to acknowledgement" };
+const LATENCY_TITLES = { tick_to_order: "message \u2192 order", order_to_ack: "order \u2192 ack" };
 
 /** How long things take, as histograms with their percentiles. */
 export class Latencies {
@@ -328,8 +333,8 @@ function latencyElement() {
   return make(
     "figure",
     { class: "latency" },
-    make("figcaption", {}, make("span", { class: "title" }), make("span", { class: "unit" })),
-    make("dl", { class: "percentiles" }, ...["p50", "p95", "p99", "mean", "count"].map(percentile)),
+    make("figcaption", {}, make("span", { class: "title" }), make("span", { class: "unit" }), make("span", { class: "count" })),
+    make("dl", { class: "percentiles" }, ...["p50", "p95", "p99", "mean"].map(percentile)),
     make("div", { class: "bars", role: "img" }),
     make("div", { class: "bar-axis" }, make("span"), make("span")),
   );
@@ -338,9 +343,11 @@ function latencyElement() {
 function fillLatency(element, of) {
   const [caption, percentiles, bars, axis] = element.children;
   setText(caption.firstChild, LATENCY_TITLES[of.of] ?? words(of.of));
-  setText(caption.lastChild, of.name);
+  setText(caption.children[1], of.name);
+  setText(caption.lastChild, grouped(String(of.count)));
+  setAttribute(caption.lastChild, "title", `measured ${of.count} times since the run began`);
   const figures = [of.p50_seconds, of.p95_seconds, of.p99_seconds, of.count > 0 ? of.sum_seconds / of.count : null].map(latency);
-  [...figures, grouped(String(of.count))].forEach((text, index) => setText(percentiles.children[index].lastChild, text));
+  figures.forEach((text, index) => setText(percentiles.children[index].lastChild, text));
   const first = Math.max(0, of.counts.findIndex((count) => count > 0) - 1);
   const last = Math.min(of.counts.length - 1, of.counts.findLastIndex((count) => count > 0) + 1);
   const shown = of.counts.slice(first, last + 1);
