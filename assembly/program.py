@@ -25,7 +25,7 @@ from assembly.logs import LogFile, Logs, start_logging
 from assembly.output import DescriptorSink
 from assembly.presenter.lifting import HowToLift
 from assembly.presenter.presenter import Presenter, open_presenter
-from assembly.presenter.report import ExitStatus, Notice, RunReport, RuntimeStarted
+from assembly.presenter.report import ExitStatus, LogLine, Notice, RunReport, RuntimeStarted
 from assembly.redaction import redactor
 from assembly.registry import EXCHANGES, STRATEGIES
 from assembly.reloading.source import DiskSource
@@ -81,7 +81,7 @@ def _open_journal(settings: Settings) -> JournalStore | None:
     """None where nothing outlives the run and no journal is asked for. Raises `JournalError`."""
     if settings.journal.path is None:
         return None
-    redact = redactor(settings.credentials.values(), webhook=settings.webhook)
+    redact = redactor(settings.credentials.values(), webhook=settings.webhook, page_token=settings.page_token)
     return JournalStore(settings.journal.path, synchronous=settings.journal.synchronous, redact=redact)
 
 
@@ -114,7 +114,7 @@ async def _run(
 ) -> ExitStatus:
     wall_clock = SystemWallClock()
     seed = settings.runtime.seed if settings.runtime.seed is not None else random.SystemRandom().getrandbits(32)
-    redact = redactor(settings.credentials.values(), webhook=settings.webhook)
+    redact = redactor(settings.credentials.values(), webhook=settings.webhook, page_token=settings.page_token)
     lifting = HowToLift(settings_path=str(arguments.settings_path), has_control=control is not None, process=os.getpid())
 
     def report(event: object) -> None:
@@ -122,6 +122,20 @@ async def _run(
         _log(event)
         logs.note(now_milliseconds, event)
         presenter.event(now_milliseconds, event)
+
+    def tell(event: object) -> None:
+        """What is told from around the run, of which it would not hear."""
+        report(event)
+        note_on_page(event)
+
+    def tell_of_line(line: LogLine) -> None:
+        if presenter.is_live:
+            report(line)
+        note_on_page(line)
+
+    def note_on_page(event: object) -> None:
+        if runtime.page is not None:
+            runtime.page.note(event)
 
     try:
         runtime = Runtime(
@@ -161,7 +175,7 @@ async def _run(
         redact=redact,
         color=shows_colors(STANDARD_ERROR, environment),
         file=_log_file(settings),
-        on_line=report if presenter.is_live else None,
+        on_line=tell_of_line,
         writes_to_stderr=not (presenter.is_live and os.isatty(STANDARD_ERROR)),
     )
 
@@ -177,21 +191,21 @@ async def _run(
         guard_plan(settings, runtime.tree.accounts, environment),
         silence_seconds=settings.runtime.guardian_silence_seconds,
         wall_clock=wall_clock,
-        report=report,
+        report=tell,
     )
     async with trio.open_nursery() as nursery:
 
         def force() -> None:
             nursery.start_soon(_force, runtime, presenter, logs)
 
-        with SignalAnswers(runtime, nursery, report=report, force=force).listening(signals):
+        with SignalAnswers(runtime, nursery, report=tell, force=force).listening(signals):
             await nursery.start(_show, presenter)
             await nursery.start(logs.run)
             for line in live_permissions(settings):
-                report(Notice(line))
-            report(RuntimeStarted(version=version(), installation=settings.runtime.installation, exchanges=runtime.modes()))
+                tell(Notice(line))
+            tell(RuntimeStarted(version=version(), installation=settings.runtime.installation, exchanges=runtime.modes()))
             if no_control is not None:
-                report(Notice(no_control))
+                tell(Notice(no_control))
             await nursery.start(guard.run)
             ended = await runtime.run()
         nursery.cancel_scope.cancel()

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from decimal import localcontext
 from functools import partial
 from math import inf
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -26,6 +27,7 @@ from assembly.control.picture import RunPicture
 from assembly.control.server import ControlServer
 from assembly.journaling import RunJournal
 from assembly.notifying import Notifying
+from assembly.page.place import PagePlace
 from assembly.parts import AccountParts, random_source
 from assembly.presenter.lifting import DEFAULT, HowToLift
 from assembly.presenter.report import ExitStatus, Notice, RunReport, RuntimeStopping, StateLeft, StopAwaited
@@ -42,6 +44,9 @@ from orders.states import StateRecovered
 from supervision.child import ChildContext
 from supervision.errors import SupervisionError, one_line
 from supervision.events import SupervisorStopping
+
+if TYPE_CHECKING:
+    from assembly.page.page import Page
 
 # Of the stop deadline, so much is kept for the tree, and for each of its connections in turn, once the accounts are closed.
 TREE_STOP_SECONDS = 0.5
@@ -113,6 +118,7 @@ class Runtime:
             report=self._report,
             fail=self._fail,
             notifiers={} if self._notifying is None else {"notifier": self._notifying.run},
+            pages={} if settings.page_place is None else {"page": self._serve_page},
             controls={
                 **({} if control is None else {"control": self._serve_control}),
                 **({} if source is None else {"settings": self._watch_settings}),
@@ -150,6 +156,23 @@ class Runtime:
             keeps_states=journal is not None,
             is_stopping=lambda: self._is_stopping,
         )
+        self.page = None if settings.page_place is None else self._make_page(settings, settings.page_place)
+
+    def _make_page(self, settings: Settings, place: PagePlace) -> Page:
+        from assembly.page.page import Page  # what speaks HTTP costs memory and time that other runs need not pay
+
+        return Page(
+            settings,
+            place,
+            self.tree,
+            run_picture=self._picture,
+            carry_out=partial(self.desk.carry_out, by="the page"),
+            lifting=self._lifting,
+            keeps_states=self._journal is not None,
+            wall_clock=self._wall_clock,
+            redact=self._redact,
+            report=self._report,
+        )
 
     async def run(self) -> RunReport:
         """Run until the cycles are done, a stop is asked for, or the tree gives up.
@@ -179,6 +202,11 @@ class Runtime:
             raise RuntimeError("a run without a control socket has no server")
         carry_out = partial(self.desk.carry_out, by="mm-ctl")
         await ControlServer(self._control.listener, carry_out=carry_out, redact=self._redact).run(context)
+
+    async def _serve_page(self, context: ChildContext) -> None:
+        if self.page is None:
+            raise RuntimeError("a run without a page has no server of it")
+        await self.page.run(context)
 
     async def _watch_settings(self, context: ChildContext) -> None:
         if self._source is None or self.settings_desk is None:
@@ -223,7 +251,7 @@ class Runtime:
 
     def tell_what_is_awaited(self) -> None:
         """Report what the stop is waiting for, and how it can be forced."""
-        self._outer_report(StopAwaited(awaited=self.awaited(), how_to_force=HOW_TO_FORCE))
+        self._tell(StopAwaited(awaited=self.awaited(), how_to_force=HOW_TO_FORCE))
 
     def awaited(self) -> tuple[str, ...]:
         """What a stop still waits for, in words."""
@@ -259,7 +287,7 @@ class Runtime:
         self._picture.note(stopping)
         if self._notifying is not None:
             self._notifying.note(stopping)
-        self._outer_report(stopping)
+        self._tell(stopping)
         deadline = trio.current_time() + deadline_seconds
         stop_later = len(self.tree.exchanges) + (2 if self._notifying is not None else 0)
         # Children stop in reverse: after an account those before it, and then whatever is no account.
@@ -298,9 +326,14 @@ class Runtime:
         self._picture.note(event)
         if self._notifying is not None:
             self._notifying.note(event)
-        self._outer_report(event)
+        self._tell(event)
         if self._journal is not None:
             self._journal.recorder.note(event)
+
+    def _tell(self, event: object) -> None:
+        if self.page is not None:
+            self.page.note(event)
+        self._outer_report(event)
 
     def _journal_lost(self, reason: str) -> None:
         """What happens cannot be written down any more: nothing new may begin."""

@@ -20,6 +20,8 @@ from actors.journal.file import Synchronous
 from actors.notifier.bodies import Template
 from actors.notifier.outbox import NotificationKind
 from assembly.control.place import CONTROL_SOCKET
+from assembly.page.credential import PageToken
+from assembly.page.place import PagePlace
 from assembly.strategies import StrategyEntry
 from market.symbol import Symbol
 from network.url import Url as ParsedUrl
@@ -179,6 +181,18 @@ class NotificationSettings(msgspec.Struct, frozen=True, kw_only=True):
     url_variable: Prefix = "NOTIFY_WEBHOOK_URL"
 
 
+class PageSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The page: where it listens, which but for this machine itself must be allowed, and by which names besides it may be asked for.
+
+    Whoever has the token, in the environment variable that begins with `credential`, may act on the run; without one nobody may.
+    """
+
+    listen: str = "127.0.0.1:8321"
+    allow_remote: bool = False
+    hosts: tuple[str, ...] = ()
+    credential: Prefix = "MM_PAGE"
+
+
 class FileSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings file as a whole."""
 
@@ -186,6 +200,7 @@ class FileSettings(msgspec.Struct, frozen=True, kw_only=True):
     journal: JournalSettings = JournalSettings()
     limits: GlobalLimitSettings = GlobalLimitSettings()
     notifications: NotificationSettings = NotificationSettings()
+    page: PageSettings | None = None
     exchanges: dict[str, ExchangeSettings] = {}
     accounts: dict[str, AccountSettings] = {}
     cycles: dict[str, CycleSettings] = {}
@@ -196,6 +211,8 @@ class Settings(FileSettings, frozen=True, kw_only=True):
 
     credentials: dict[str, Credential] = {}
     webhook: ParsedUrl | None = None
+    page_place: PagePlace | None = None
+    page_token: PageToken | None = None
     own_strategies: dict[str, StrategyEntry] = {}
     """Those of the cycles' strategies that are not the program's, by the name that the file has for them."""
 

@@ -22,6 +22,9 @@ from assembly.cycle_checks import (
     find_strategies,
 )
 from assembly.decoding import SettingsError, nearest
+from assembly.page.credential import HOW_TO_MAKE, PageToken
+from assembly.page.credential import LENGTH_MIN as TOKEN_LENGTH_MIN
+from assembly.page.place import PagePlace, PlaceError, parse_place
 from assembly.settings import (
     AccountSettings,
     CycleSettings,
@@ -35,6 +38,7 @@ from assembly.settings import (
     LogLevel,
     NotificationSettings,
     Overrides,
+    PageSettings,
     RuntimeSettings,
     Settings,
 )
@@ -109,6 +113,9 @@ def check_settings(
         limits=found.limits,
         notifications=found.notifications,
         webhook=_webhook(found.notifications, environment),
+        page=found.page,
+        page_place=_page_place(found.page),
+        page_token=_page_token(found.page, environment),
         exchanges=exchanges,
         accounts=accounts,
         cycles=cycles,
@@ -132,6 +139,41 @@ def _webhook(settings: NotificationSettings, environment: Mapping[str, str]) -> 
         return parse_url(text)
     except UrlError as error:
         raise SettingsError(f"the environment's {variable} cannot be used: {error}") from None
+
+
+def _page_place(settings: PageSettings | None) -> PagePlace | None:
+    if settings is None:
+        return None
+    try:
+        place = parse_place(settings.listen, hosts=settings.hosts)
+    except PlaceError as error:
+        raise SettingsError(f'page.listen is "{settings.listen}"; {error}') from None
+    if not place.is_loopback and not settings.allow_remote:
+        raise SettingsError(
+            f'page.listen is "{settings.listen}", where others than this machine reach the page, which shows them all of the run, '
+            'unencrypted: listen at "127.0.0.1:8321" and use an SSH tunnel (docs/page.md), or write allow_remote = true if that is meant'
+        )
+    return place
+
+
+def _page_token(settings: PageSettings | None, environment: Mapping[str, str]) -> PageToken | None:
+    if settings is None:
+        return None
+    variable = f"{settings.credential}_TOKEN"
+    text = environment.get(variable, "")
+    if not text:
+        return None
+    if not _stands_in_a_header(text):
+        raise SettingsError(
+            f"the environment variable {variable} holds a line break, a space or another character that no token may have "
+            "(often the line break at the end of a file it was read from)"
+        )
+    if len(text) < TOKEN_LENGTH_MIN:
+        raise SettingsError(
+            f"the environment variable {variable} has {len(text)} characters; whoever guesses it can sell what is held, so that "
+            f"{TOKEN_LENGTH_MIN} are the least. Make one: {HOW_TO_MAKE}"
+        )
+    return PageToken(text)
 
 
 # What the file says

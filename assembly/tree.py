@@ -3,6 +3,7 @@
 root                  rest_for_one
 ├─ journal              what happens, written down before it is acted on; only where something outlives the run
 ├─ notifiers          who tells a webhook; without it the run goes on
+├─ pages              the page's server; without it the run goes on
 ├─ controls           the control socket's server, and who looks at the settings file; without them the run goes on
 ├─ exchanges          the simulated exchanges that this program embeds
 ├─ feeds              one per exchange
@@ -44,8 +45,8 @@ EXCHANGE_SILENT = "the exchange does not answer"
 class Tree:
     """Everything of one run: its parts and its supervisors.
 
-    `controls` and `notifiers` are actors by name that nothing waits for, and without which trading goes on. `fail` is called when an
-    actor meets what no restart can mend: with a status of USAGE the whole program is to stop, otherwise only what met it has ended.
+    `controls`, `notifiers` and `pages` are actors by name that nothing waits for, and without which trading goes on. `fail` is called when
+    an actor meets what no restart can mend: with a status of USAGE the whole program is to stop, otherwise only what met it has ended.
     """
 
     def __init__(
@@ -60,10 +61,12 @@ class Tree:
         fail: Fail,
         controls: Mapping[str, Callable[[ChildContext], Awaitable[None]]] | None = None,
         notifiers: Mapping[str, Callable[[ChildContext], Awaitable[None]]] | None = None,
+        pages: Mapping[str, Callable[[ChildContext], Awaitable[None]]] | None = None,
     ) -> None:
         self._control_actors = controls or {}
         self.settings = settings
         self._notifiers = notifiers or {}
+        self._pages = pages or {}
         self._wall_clock = wall_clock
         self._seed = seed
         self._timing = timing
@@ -197,6 +200,7 @@ class Tree:
         groups = [
             *([named(children.journal(self._journal))] if self._journal is not None else []),
             *([self._aside("notifiers", self._notifiers)] if self._notifiers else []),
+            *([self._aside("pages", self._pages)] if self._pages else []),
             *([self._controls()] if self._control_actors else []),
             *([self._group("exchanges", embedded, Intensity(restarts_max=0)).as_child()] if embedded else []),
             self._group("feeds", feeds, Intensity()).as_child(),

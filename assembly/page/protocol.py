@@ -61,6 +61,8 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     that some exchange is live.
     """
 
+    run: str
+    """Another one for every run. A page that finds another than before has been connected to another run: it says so, and begins anew."""
     version: str
     installation: str
     process: int
@@ -279,7 +281,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened, in words. `sequence` grows by one with each line of the run; `level` is INFO, WARNING or ERROR (or loguru's)."""
+    """What happened, in words. `sequence` grows with each line of the run; `level` is INFO, WARNING or ERROR (or loguru's)."""
 
     sequence: int
     said_milliseconds: int
@@ -330,6 +332,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     that somebody has looked at why the scope was halted; without it nothing frees a halted scope.
     """
 
+    run: Annotated[str, Meta(max_length=100)] = ""
+    """Which run is meant (`Program.run`): another one, which has the address now, does nothing. Empty: whichever is there."""
     command: Command
     scope: Annotated[str, Meta(max_length=100)] = GLOBAL
     reason: Annotated[str, Meta(max_length=300)] = ""
@@ -340,7 +344,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of it, the same as `mm-ctl` is told. `done` False: nothing was changed, and `message` says why and what to do.
 
     The status is 200 with every answer of the run, done or not; 400 for what is no action, 401 without the right token, 403 from anywhere
-    else than this page or where the page is read-only, 429 after too many wrong tokens, 503 while too much is being carried out.
+    else than this page or where the page is read-only, 409 where another run is meant, 429 while too many tokens wait to be judged, 503
+    while too much is being carried out.
     """
 
     done: bool

@@ -234,6 +234,14 @@ def _settings_refused(fields: Fields) -> str:
     return f"by {fields['by']}, and nothing was changed: {fields['reason']}"
 
 
+def _page_opened(fields: Fields) -> str:
+    return f"{fields['url']}{' (whoever has the token may act on the run)' if fields['can_control'] else ' (to look only)'}"
+
+
+def _page_unavailable(fields: Fields) -> str:
+    return f"at {fields['listen']}: {fields['reason']}"
+
+
 _PHRASES: dict[str, Callable[[Fields], str]] = {
     "book_top": _book_top,
     "balance_changed": _balance_changed,
@@ -259,6 +267,8 @@ _PHRASES: dict[str, Callable[[Fields], str]] = {
     "hold_taken_over": _hold,
     "setting_changed": _setting_changed,
     "settings_refused": _settings_refused,
+    "page_opened": _page_opened,
+    "page_unavailable": _page_unavailable,
     "log": _log,
     "notice": _text,
     **dict.fromkeys(

@@ -22,6 +22,7 @@ from actors.journal import entries as journal_entries
 from actors.journal import events as journal_events
 from actors.notifier import actor as notifier_events
 from assembly.guardian import events as guardian_events
+from assembly.page import events as page_events
 from assembly.presenter import report as runtime_events
 from assembly.reloading import events as reloading_events
 from market import events as market_events
@@ -41,7 +42,9 @@ Fields = dict[str, object]
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 _AVERAGE = Context(prec=12)
 # Of events: what lasts, or what only a person can tell the meaning of.
-WARNINGS = frozenset({"order_still_unknown", "account_not_ready", "balance_differs", "foreign_order_seen", "settings_refused"})
+WARNINGS = frozenset(
+    {"order_still_unknown", "account_not_ready", "balance_differs", "foreign_order_seen", "settings_refused", "page_unavailable"}
+)
 ERRORS = frozenset(
     {
         "actor_crashed",
@@ -428,6 +431,8 @@ _TELLERS: dict[type, _Teller] = {
     guardian_events.GuardianWatching: _named("guardian_watching"),
     guardian_events.GuardianLost: _named("guardian_lost"),
     guardian_events.GuardianActed: _named("guardian_acted"),
+    page_events.PageOpened: _named("page_opened"),
+    page_events.PageUnavailable: _named("page_unavailable"),
     reloading_events.SettingChanged: _named("setting_changed"),
     reloading_events.SettingsRefused: _named("settings_refused"),
     runtime_events.RuntimeStarted: _named("started"),

@@ -61,6 +61,11 @@ KEYS: MappingProxyType[str, Applied] = MappingProxyType(
         "notifications.kinds": _RESTART,
         "notifications.interval_seconds": _RESTART,
         "notifications.url_variable": _RESTART,
+        # It listens already, and the token is in the environment.
+        "page.listen": _RESTART,
+        "page.allow_remote": _RESTART,
+        "page.hosts": _RESTART,
+        "page.credential": _RESTART,
         # Where an exchange is, and what a simulated one is like, its connections were opened by.
         "exchanges.*.mode": _RESTART,
         "exchanges.*.rest_url": _RESTART,

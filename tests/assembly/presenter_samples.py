@@ -12,6 +12,7 @@ from actors.journal import events as journal_events
 from actors.journal.entries import HoldPlaced
 from actors.notifier import actor as notifier_events
 from assembly.guardian import events as guardian_events
+from assembly.page import events as page_events
 from assembly.presenter import report as runtime_events
 from assembly.reloading import events as reloading_events
 from market import events as market_events
@@ -250,6 +251,9 @@ EVENTS: tuple[object, ...] = (
     journal_events.JournalFailed("the journal var/journal.sqlite cannot be written: database or disk is full (SQLITE_FULL)", 2),
     notifier_events.NotificationsFailed("hooks.slack.com", "it answered with status 500", 10.0),
     notifier_events.NotificationsResumed("hooks.slack.com"),
+    page_events.PageOpened("http://127.0.0.1:8321/", can_control=False),
+    page_events.PageOpened("http://127.0.0.1:8321/", can_control=True),
+    page_events.PageUnavailable("127.0.0.1:8321", "another program listens there; it is tried again every 15 s"),
     account_events.LeverageSet("main", BTC, Decimal(5)),
     account_events.ClosingProgressed("main", "2 orders left"),
     account_events.QuotesPulled(

@@ -28,6 +28,7 @@ from assembly.settings import (
     JournalSettings,
     LimitSettings,
     NotificationSettings,
+    PageSettings,
     RuntimeSettings,
 )
 from assembly.settings_loading import load_settings
@@ -49,6 +50,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "`[accounts.NAME.limits]`": LimitSettings,
     "`[limits]`": GlobalLimitSettings,
     "`[notifications]`": NotificationSettings,
+    "`[page]`": PageSettings,
     "`[cycles.NAME]`": CycleSettings,
     "`[cycles.NAME.limits]`": CycleLimitSettings,
     "`[cycles.NAME.parameters]` of `sell_on_top`": SellOnTopParameters,
@@ -126,7 +128,7 @@ def test_default_file_loads_without_environment_and_runs_three_simulated_cycles(
 
 def test_default_file_shows_every_key_of_ours_in_use_or_commented_out() -> None:
     shown = set(re.findall(r"^(?:# (?:  )?)?(\w+) = ", CONFIG, re.MULTILINE))
-    for kind in (RuntimeSettings, LimitSettings):
+    for kind in (RuntimeSettings, LimitSettings, PageSettings):
         assert set(kind.__struct_fields__) <= shown
     assert set(ExchangeSettings.__struct_fields__) - {"simulation"} <= shown
     assert set(AccountSettings.__struct_fields__) - {"limits"} <= shown

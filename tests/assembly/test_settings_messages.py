@@ -86,7 +86,7 @@ BAD_FILES = {
     "an unknown section": (
         {"[runtime]": "[runtme]"},
         'runtme is not a known key. Did you mean "runtime"? '
-        "The keys of the file are: runtime, journal, limits, notifications, exchanges, accounts, cycles.",
+        "The keys of the file are: runtime, journal, limits, notifications, page, exchanges, accounts, cycles.",
     ),
     "a missing key": ({"quantity = 100": ""}, "cycles.btc.quantity is missing; expected a number above 0"),
     "a missing symbol": ({'symbol = "BTC_USDT"': ""}, "cycles.btc.symbol is missing; expected a symbol such as BTC_USDT"),

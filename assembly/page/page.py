@@ -1,0 +1,110 @@
+"""The page of one run: what of it outlives its server, and how an incarnation of that is made."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from assembly.control.picture import RunPicture
+from assembly.control.protocol import Answer, Request
+from assembly.page.application import PageApplication
+from assembly.page.assets import load_assets
+from assembly.page.composition import Composition
+from assembly.page.events import PageOpened, PageUnavailable
+from assembly.page.guard import Guard, TokenDesk
+from assembly.page.memory import PageMemory
+from assembly.page.picture import PagePicture
+from assembly.page.place import PagePlace
+from assembly.page.protocol import SERIES_INTERVAL_SECONDS
+from assembly.page.series import SeriesRings
+from assembly.page.server import PageServer
+from assembly.presenter.lifting import HowToLift
+from assembly.settings import PageSettings, Settings
+from assembly.tree import Tree
+from market.clock import WallClock
+from supervision.child import ChildContext
+
+AGAIN_SECONDS = 15.0
+
+
+class Page:
+    """`note` takes in every event of the run; `run` is an incarnation of the server. `report` takes what the page itself has to tell."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        place: PagePlace,
+        tree: Tree,
+        *,
+        run_picture: RunPicture,
+        carry_out: Callable[[Request], Awaitable[Answer]],
+        lifting: HowToLift,
+        keeps_states: bool,
+        wall_clock: WallClock,
+        redact: Callable[[str], str],
+        report: Callable[[object], None],
+    ) -> None:
+        self._place = place
+        self._wall_clock = wall_clock
+        self._report = report
+        self._port = place.port
+        self._token = settings.page_token
+        self._memory = PageMemory(wall_clock)
+        self._series = SeriesRings()
+        picture = PagePicture(
+            tree,
+            self._memory,
+            run_picture=run_picture,
+            lifting=lifting,
+            wall_clock=wall_clock,
+            can_control=self._token is not None,
+            keeps_states=keeps_states,
+        )
+        picture.fill_series(self._series)
+        credential = (settings.page or PageSettings()).credential
+        self.application = PageApplication(
+            Composition(picture, self._memory, self._series, redact=redact),
+            load_assets(),
+            run=picture.run,
+            tokens=None if self._token is None else TokenDesk(self._token),
+            how_to_control=f"start the run with a token in the environment's {credential}_TOKEN to act from here",
+            carry_out=carry_out,
+            redact=redact,
+        )
+        self._guarded = Guard(self.application.routes(), place)
+        self.note = self._memory.note
+
+    async def run(self, context: ChildContext) -> None:
+        """An incarnation, until cancelled."""
+        await PageServer(self._guarded, open_listeners=self._open_listeners, meanwhile=self._sample).run(context)
+
+    async def _open_listeners(self) -> list[trio.SocketListener]:
+        """As soon as the address is free: another run may have it that is just ending."""
+        has_told = False
+        while True:
+            try:
+                listeners = await trio.open_tcp_listeners(self._port, host=self._place.address)
+            except OSError as error:
+                if not has_told:
+                    self._report(PageUnavailable(f"{self._place.address}:{self._port}", _why(error)))
+                has_told = True
+                await trio.sleep(AGAIN_SECONDS)
+                continue
+            self._port = int(listeners[0].socket.getsockname()[1])  # the same again after a crash, for whoever has it open
+            self._report(PageOpened(self._place.url(self._port), can_control=self._token is not None))
+            return listeners
+
+    async def _sample(self) -> None:
+        """The lines go on whether anybody looks or not: who opens the page sees how it came to this."""
+        while True:
+            self._series.sample(self._wall_clock.milliseconds())
+            await trio.sleep(SERIES_INTERVAL_SECONDS)
+
+
+def _why(error: OSError) -> str:
+    reason = error.strerror or (str(error.__cause__) if error.__cause__ is not None else str(error))
+    return (
+        f"{reason}; it is tried again every {AGAIN_SECONDS:g} s. If another run has it, give this one a page.listen of its own "
+        "(port 0 is any that is free)"
+    )
