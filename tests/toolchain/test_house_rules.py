@@ -22,6 +22,7 @@ CATCHES_EVERYTHING: dict[tuple[str, str], str] = {
     ("assembly/checked_strategy.py", "decide"): "a user's own strategy may raise anything, and its user is told where",
     ("assembly/guardian/sweep.py", "_sweep"): "the last one awake tries again, whatever the defect, for ten minutes",
     ("assembly/log_lines.py", "_made"): "what is logged may hold anything, and its line says that it cannot be told",
+    ("assembly/page/server.py", "_serve"): "what the server raises over one browser's bytes must not end the connections of the others",
     ("assembly/own_strategies.py", "_import"): "a user's own module may fail in any way, and its user is told how",
     ("assembly/own_strategies.py", "make_own_strategy"): "so may a user's own class",
     ("assembly/program.py", "_show"): "a picture that cannot be drawn must not stop trading",
