@@ -328,6 +328,11 @@ class VenueControl:
         """The exchange cancels the order of its own accord. Raises: OrderRefused: it is not open."""
         return self.engine.cancel(order_id, self._clock.milliseconds())
 
+    def forget_order(self, order_id: int) -> None:
+        """No query finds the order any more, if it has ended without fills: where exchanges are known to forget such orders."""
+        order = self.engine.orders[order_id]
+        order.is_forgotten = not order.is_open and not order.filled_quantity
+
     def deposit(self, asset: str, amount: Decimal, account: str | None = None) -> None:
         self.engine.deposit(account or self.main_account, asset, amount, self._clock.milliseconds())
 

@@ -2,7 +2,8 @@
 
 A hand has one symbol of one account. It looks at nothing but the account's ledger, as a cycle would, and has two slots with
 one order at a time each: in the first it trades, and sells again what it has bought, in the second it bids far below. It is impatient:
-what it has just asked for it may call off in the next moment, before anybody knows what became of it.
+what it has just asked for it may call off in the next moment, before anybody knows what became of it. In haste (a fault has it
+so) it does that nearly always, waits for nothing, and orders what ends at once as often as what rests.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from soak.world import World
 COMMAND_LIFETIME_SECONDS = 2.0
 SLOTS = ("hand", "far")  # every owner marks its orders: one without a mark has lost it with the journal's end
 PAUSES_SECONDS = (0.05, 0.5, 2.0, 6.0)
+HASTY_PAUSES_SECONDS = (0.05, 0.1, 0.3)
 SECOND_THOUGHTS_SECONDS = (0.0, 0.0, 0.002, 0.05, 0.3)
 ORDER_SHARE = Decimal("0.35")  # of what it may have at once, so that both slots and what is held find room
 RESTING = (OrderState.OPEN, OrderState.PARTIALLY_FILLED)
@@ -39,6 +41,8 @@ TIMES_IN_FORCE = (
     TimeInForce.IMMEDIATE_OR_CANCEL,
     TimeInForce.FILL_OR_KILL,
 )
+HASTY_TIMES_IN_FORCE = tuple(TimeInForce)
+THROUGH_THE_MARKET = -0.002  # a post-only order at such a price is refused, or ended at once
 
 
 class Hand:
@@ -60,13 +64,17 @@ class Hand:
         assert runtime is not None
         account = runtime.tree.accounts[self._venue.account]
         while world.runtime is runtime and world.is_running:
-            await trio.sleep(self._rng.choice(PAUSES_SECONDS))
+            await trio.sleep(self._rng.choice(HASTY_PAUSES_SECONDS if self._is_in_haste else PAUSES_SECONDS))
             for command in self._decide(account):
                 self._send(account, command)
-            if self._rng.random() < 0.2:
+            if self._rng.random() < (0.7 if self._is_in_haste else 0.2):
                 await trio.sleep(self._rng.choice(SECOND_THOUGHTS_SECONDS))
                 for command in self._call_off(account):
                     self._send(account, command)
+
+    @property
+    def _is_in_haste(self) -> bool:
+        return self._world.hands_in_haste > 0
 
     def _send(self, account: AccountParts, command: AccountCommand) -> None:
         if account.gate.closed_reason is None:
@@ -99,15 +107,15 @@ class Hand:
         asked = self._asked_for.get(slot)
         return asked is not None and account.ledger.order(asked.request.client_order_id) is None and trio.current_time() < asked.expires_at
 
-    def _price(self, side: Side, slot: str) -> Decimal | None:
-        """Mostly so near that it may trade, sometimes far."""
+    def _price(self, side: Side, slot: str, *, distance: float | None = None) -> Decimal | None:
+        """So far from the best; if that is not said, mostly so near that it may trade, sometimes far."""
         control = self._venue.control
         best = control.best_bid(self._symbol) if side is Side.BUY else control.best_ask(self._symbol)
         if best is None:
             return None
         distances = (-0.0001, 0.0, 0.0001, 0.002, 0.02) if slot == SLOTS[0] else (0.005, 0.02)
-        distance = Decimal(str(self._rng.choice(distances)))
-        return control.engine.instruments[self._symbol].round_price_down(best * (1 - distance if side is Side.BUY else 1 + distance))
+        away = Decimal(str(self._rng.choice(distances) if distance is None else distance))
+        return control.engine.instruments[self._symbol].round_price_down(best * (1 - away if side is Side.BUY else 1 + away))
 
     def _place(self, account: AccountParts, slot: str) -> PlaceOrder | None:
         rules = account.rules.get(self._symbol)
@@ -115,13 +123,14 @@ class Hand:
             return None
         held = rules.round_quantity_down(self._held())
         side = Side.SELL if held >= rules.quantity_min else Side.BUY
-        price = self._price(side, slot)
+        lasting = self._rng.choice(HASTY_TIMES_IN_FORCE if self._is_in_haste else TIMES_IN_FORCE)
+        goes_through = self._is_in_haste and lasting is TimeInForce.POST_ONLY and self._rng.random() < 0.5
+        price = self._price(side, slot, distance=THROUGH_THE_MARKET if goes_through else None)
         if price is None or (side is Side.SELL and slot != SLOTS[0]):
             return None
         quantity = held if side is Side.SELL else rules.round_quantity_down(HAND_QUOTE_QUANTITY * ORDER_SHARE / price)
         if quantity < rules.quantity_min or quantity * price < rules.notional_min:
             return None
-        lasting = self._rng.choice(TIMES_IN_FORCE)
         request = OrderRequest(
             client_order_id=self._ids.next_id(),
             owner=self._owner,

@@ -62,6 +62,11 @@ def tasks_of(actor: trio.lowlevel.Task) -> list[trio.lowlevel.Task]:
     return [task for task in (actor, *inside) if _private(task)._abort_func is not None]
 
 
+def tasks_of_account(program: trio.lowlevel.Task, account: str) -> list[trio.lowlevel.Task]:
+    """Those of this account's actor that wait for something now; none while it is not alive."""
+    return [task for actor in actors_of(program) if actor.name == f"root/accounts/account:{account}" for task in tasks_of(actor)]
+
+
 def can_hang(task: trio.lowlevel.Task) -> bool:
     """Whether it waits for something else than for the end of its own children, who are what can hang then."""
     return not any(_private(nursery)._parent_waiting_in_aexit for nursery in task.child_nurseries)

@@ -164,6 +164,8 @@ class Life:
 
         drawn = [place for place in self._options.places if is_fit(place)]
         living = [cycle.place for cycle in self._options.cycles if is_fit(cycle.place)]
+        if KINDS[kind].needs_hand:
+            living = [place for place in living if place.exchange in {hand.exchange for hand in self._options.hands}]
         place = rng.choice(drawn)
         if place in living or not living:
             return place if living else None

@@ -48,7 +48,7 @@ BOUNDS_LOOK_SECONDS = 5.0
 MEMORY_LOOK_SECONDS = 300.0
 LATENCY_SECONDS_BUNCHING = 0.06
 BUNCHING = (Group.NETWORK, Group.LOAD, Group.CRASH)
-BUNCHING_KINDS = ("delay_requests", "slow_order_entry", "repeat_requests")
+BUNCHING_KINDS = ("delay_requests", "slow_order_entry", "repeat_requests", "repeat_placements", "lose_placements")
 WINDOW_SECONDS_MAX = 10.0  # of the documented limits
 # Of one cycle: what it holds may have grown in worth since it was bought, and the touch may move between our look and theirs.
 EXPOSURE_SLACK = Decimal("1.1")

@@ -140,6 +140,8 @@ class World:
         """Other settings that were taken over and should not have been, or the other way round."""
         self.forced: RunReport | None = None
         """What the last run stated whose end a third signal forced."""
+        self.hands_in_haste = 0
+        """As long as it is not 0, hands order and call off in haste."""
         self._signals: ProcessSignals | None = None
         self._happened = trio.lowlevel.ParkingLot()
         self._ended = trio.Event()

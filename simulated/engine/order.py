@@ -71,7 +71,7 @@ class Order(msgspec.Struct, kw_only=True):
     `locked` is what the order holds back: quote for a buy, base for a sell; of contracts, in the settlement asset, the margin and
     fee of what it could add to the position. `finish` is None while the order is open. `note` and `tag` are the client's own, given
     with an amendment and with the order. `realised_pnl` is what its fills have realised by closing. An order that `is_liquidation`
-    is the exchange's own, on behalf of the account; it has no client id.
+    is the exchange's own, on behalf of the account; it has no client id. One that `is_forgotten` no query finds any more (a fault).
     """
 
     id: int
@@ -98,6 +98,7 @@ class Order(msgspec.Struct, kw_only=True):
     tag: str = ""
     reduce_only: bool = False
     is_liquidation: bool = False
+    is_forgotten: bool = False
     realised_pnl: Decimal = ZERO
 
     @property

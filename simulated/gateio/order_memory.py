@@ -23,7 +23,7 @@ class OrderMemory:
     def is_remembered(self, order: Order, now_milliseconds: int) -> bool:
         if order.is_open or order.filled_quantity:
             return True
-        return now_milliseconds - order.updated_at_milliseconds <= self._unfilled_milliseconds
+        return not order.is_forgotten and now_milliseconds - order.updated_at_milliseconds <= self._unfilled_milliseconds
 
     def find(self, account: str, given_id: str, now_milliseconds: int) -> Order | None:
         """An order by id, or by client id while that still works; None when the exchange knows none."""
@@ -40,6 +40,6 @@ class OrderMemory:
             for order in reversed(self._engine.accounts[account].finished_orders):
                 if now_milliseconds - order.updated_at_milliseconds > self._text_milliseconds:
                     break
-                if order.client_id == client_id:
+                if order.client_id == client_id and not order.is_forgotten:
                     return order
         return None

@@ -145,7 +145,7 @@ class OkxVenue(Venue):
         if order.is_open or order.filled_quantity:
             return True
         memory_seconds = self.settings.unfilled_order_memory_seconds
-        return now - order.updated_at_milliseconds <= (60.0 if memory_seconds is None else memory_seconds) * 1000
+        return not order.is_forgotten and now - order.updated_at_milliseconds <= (60.0 if memory_seconds is None else memory_seconds) * 1000
 
     def find_order(self, account: str, order_id: str | None, client_id: str | None, now: int) -> Order | None:
         """An order by its id, or else by client id, open or finished; None when the exchange knows none."""

@@ -40,7 +40,7 @@ def _fill_ours(rng: random.Random) -> Strike:
     return Strike(text=f"{fraction:.0%}", begin=begin)
 
 
-def _concerned(world: World, venue: Venue, state: OrderState) -> list[Order]:
+def concerned(world: World, venue: Venue, state: OrderState) -> list[Order]:
     """Orders of ours that are in this state here, and open there."""
     if world.runtime is None or world.process.is_dead:
         return []
@@ -59,10 +59,10 @@ def _fill_at(operation: Operation, state: OrderState) -> Draw:
             venue = place.venue(world)
 
             def trade() -> None:
-                for order in _concerned(world, venue, state):
+                for order in concerned(world, venue, state):
                     fill(venue.control, order, fraction)
 
-            return _calling(venue, operation, Moment.ARRIVED, trade)
+            return calling(venue, operation, Moment.ARRIVED, trade)
 
         return Strike(text=f"{fraction:.0%}", begin=begin, seconds=for_a_while(rng))
 
@@ -77,10 +77,10 @@ def _fill_after_amend_ack(rng: random.Random) -> Strike:
         venue = place.venue(world)
 
         def trade() -> None:
-            for order in _concerned(world, venue, OrderState.PENDING_AMEND):
+            for order in concerned(world, venue, OrderState.PENDING_AMEND):
                 world.nursery.start_soon(_fill_later, venue.control, order, fraction, seconds)
 
-        return _calling(venue, Operation.AMEND, Moment.DONE, trade)
+        return calling(venue, Operation.AMEND, Moment.DONE, trade)
 
     return Strike(text=f"{fraction:.0%} after {seconds:g} s", begin=begin, seconds=for_a_while(rng))
 
@@ -98,18 +98,18 @@ def _fill_after_cancel_ack(rng: random.Random) -> Strike:
         control = venue.control
 
         def trade() -> None:
-            for order in _concerned(world, venue, OrderState.PENDING_CANCEL):
+            for order in concerned(world, venue, OrderState.PENDING_CANCEL):
                 fill(control, order, min(fraction, 0.97))
 
         def trade_later() -> None:
-            for order in _concerned(world, venue, OrderState.PENDING_CANCEL):
+            for order in concerned(world, venue, OrderState.PENDING_CANCEL):
                 world.nursery.start_soon(_fill_later, control, order, fraction, seconds / 2)
 
         if venue.name.startswith("okx_"):
             control.carry_out_late(Operation.CANCEL, seconds, REQUESTS)
-            return _calling(venue, Operation.CANCEL, Moment.DONE, trade_later)
+            return calling(venue, Operation.CANCEL, Moment.DONE, trade_later)
         control.delay_private_events(seconds)
-        undo = _calling(venue, Operation.CANCEL, Moment.ARRIVED, trade)
+        undo = calling(venue, Operation.CANCEL, Moment.ARRIVED, trade)
 
         def end() -> None:
             undo()
@@ -126,8 +126,8 @@ async def _fill_later(control: VenueControl, order: Order, fraction: float, seco
         fill(control, order, fraction)
 
 
-def _calling(venue: Venue, operation: Operation, moment: Moment, call: Callable[[], object]) -> Undo:
-    """Call at this moment of every such request; gives what ends that."""
+def calling(venue: Venue, operation: Operation, moment: Moment, call: Callable[[], object], count: int = REQUESTS) -> Undo:
+    """Call at this moment of each of the next `count` such requests; gives what ends that."""
     is_over = False
 
     def call_until_over() -> None:
@@ -138,7 +138,7 @@ def _calling(venue: Venue, operation: Operation, moment: Moment, call: Callable[
         nonlocal is_over
         is_over = True
 
-    venue.control.call_at(operation, moment, call_until_over, REQUESTS)
+    venue.control.call_at(operation, moment, call_until_over, count)
     return end
 
 

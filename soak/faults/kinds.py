@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from soak.faults.exchange import EXCHANGE
 from soak.faults.fills import FILLS
+from soak.faults.haste import HASTE
 from soak.faults.network import NETWORK
 from soak.faults.orders import ORDERS
 from soak.faults.program import PROGRAM
@@ -14,7 +15,7 @@ from soak.faults.settings import RELOAD
 from soak.faults.strike import Group, Kind
 
 KINDS: MappingProxyType[str, Kind] = MappingProxyType(
-    {kind.name: kind for kind in (*NETWORK, *EXCHANGE, *FILLS, *ORDERS, *PROGRAM, RELOAD)}
+    {kind.name: kind for kind in (*NETWORK, *EXCHANGE, *FILLS, *ORDERS, *HASTE, *PROGRAM, RELOAD)}
 )
 
 
