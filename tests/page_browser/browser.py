@@ -85,6 +85,13 @@ class Browser:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.driver.quit()
 
+    def at_a_desk(self) -> None:
+        """As it began: a wide window, light, with nothing kept and a console that has told nothing."""
+        self.driver.get("about:blank")
+        self.resize(WIDE)
+        self.prefer("light")
+        self.console()
+
     def open(self, url: str) -> None:
         self.driver.get(url)
 

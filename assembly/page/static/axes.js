@@ -13,7 +13,7 @@ export function niceStep(least) {
 /** A range that holds all values with some room, its ends at whole steps; `count` is how many ticks may fit. */
 export function niceRange(low, high, count) {
   if (!(low <= high)) return { low: 0, high: 1, step: 1 };
-  const least = Math.max(Math.abs(low), Math.abs(high)) * 1e-5 || 1e-8; // a line that does not move is drawn flat, not as its noise
+  const least = Math.max(Math.abs(low), Math.abs(high)) * 1e-5 || 0.5; // a line that does not move is drawn flat, not as its noise
   const room = Math.max((high - low) * 0.06, least);
   const step = niceStep((high - low + 2 * room) / Math.max(1, count));
   return { low: Math.floor((low - room) / step) * step, high: Math.ceil((high + room) / step) * step, step };

@@ -1,7 +1,7 @@
 // What a person can have done from the page: pause, reduce-only, resume, flatten and halt, each confirmed after it was said what will
 // happen. Without a token nothing can be asked for. The token is kept for as long as the tab lives, and sent to this page's own server.
 
-import { byId, make, setClass, setData, setHidden, setText } from "./dom.js";
+import { byId, make, setData, setHidden, setText } from "./dom.js";
 import { counted, grouped } from "./figures.js";
 
 const KEPT_AS = "mm-page-token";
@@ -116,7 +116,7 @@ export class Controls {
 
   #open(command, scope, label) {
     const { title } = COMMANDS.find((each) => each.command === command);
-    this.asked = { command, scope };
+    this.asked = { command, scope, run: this.memory.program.run }; // whatever run has the address when it is sent
     const halted = this.#haltInTheWay(command, scope);
     setText(byId("confirm-title"), `${title} ${label}?`);
     const lines = byId("confirm-lines");
@@ -140,7 +140,7 @@ export class Controls {
     event.preventDefault();
     if (this.asked === null || this.confirm.dataset.stage !== "asking") return;
     const { command, scope } = this.asked;
-    const action = { command, scope, reason: byId("confirm-reason").value.trim(), from_halt: byId("confirm-looked").checked };
+    const action = { run: this.asked.run, command, scope, reason: byId("confirm-reason").value.trim(), from_halt: byId("confirm-looked").checked };
     this.#showStage("waiting", "Asked. Waiting for the run's answer…");
     const { status, answer } = await this.#post(this.token, action);
     if (status === 401) {
@@ -220,7 +220,7 @@ export class Controls {
         return [
           `All its orders are cancelled. ${orders}`,
           "Then what it holds is sold at market, and what it is short of in contracts is bought back, at whatever price there is. That cannot be undone.",
-          ...cycles.map((cycle) => `${cycle.name} holds ${grouped(cycle.inventory)} of ${cycle.symbol.split("/")[0]}.`),
+          ...cycles.map((cycle) => `${cycle.name} holds ${grouped(cycle.inventory)} ${cycle.symbol.split("/")[0]}.`),
           "Afterwards it is in reduce-only, until somebody resumes it.",
         ];
     }

@@ -1,7 +1,7 @@
 // The cycles: of each what it is, what it has earned and holds, its charts, and the book that it trades on.
 
 import { Chart } from "./chart.js";
-import { KeyedChildren, make, setData, setHidden, setText } from "./dom.js";
+import { KeyedChildren, make, setData, setText } from "./dom.js";
 import { counted, duration, grouped, plain, signOf, signed, words } from "./figures.js";
 import { Ladder } from "./ladder.js";
 
@@ -9,15 +9,15 @@ const PRICE_PIXELS = 190;
 const SMALL_PIXELS = 96;
 const WINDOW_SECONDS_MIN = 60;
 
-// The fields of `risk_measured` that are shown, with what they are called; `{quote}` and `{base}` stand for the market's assets.
+// The fields of `risk_measured` that are shown, what they are called, and in what they are where it is not the quote asset.
 const RISK_ROWS = [
   ["position", "position", "base"],
-  ["realised", "realised", "quote"],
-  ["unrealised", "unrealised", "quote"],
-  ["fees", "fees", "quote"],
-  ["spread_captured", "spread captured", "quote"],
-  ["bids", "bids open", "quote"],
-  ["asks", "asks open", "quote"],
+  ["realised", "realised", ""],
+  ["unrealised", "unrealised", ""],
+  ["fees", "fees", ""],
+  ["spread_captured", "spread captured", ""],
+  ["bids", "bids open", ""],
+  ["asks", "asks open", ""],
   ["delta_usd", "delta", "USD"],
 ];
 
@@ -109,11 +109,10 @@ class CycleCard {
     setText(this.profitUnit, quote);
     setText(this.inventory, grouped(cycle.inventory));
     setText(this.inventoryUnit, base);
-    this.factRows.show(factsOf(cycle, base, quote), ([label]) => label);
-    setHidden(this.measured, cycle.risk_said_milliseconds == null);
-    if (cycle.risk_said_milliseconds != null) {
-      setText(this.measured, `risk measured ${duration((now - cycle.risk_said_milliseconds) / 1000)} ago`);
-    }
+    this.factRows.show(factsOf(cycle, base), ([label]) => label);
+    const measuredAt = cycle.risk_said_milliseconds ?? null;
+    const measured = measuredAt === null ? "" : `; measured ${duration((now - measuredAt) / 1000)} ago`;
+    setText(this.measured, `in ${quote}${measured}`);
     const market = `${cycle.exchange} ${cycle.symbol}`;
     this.ladder.show(market, this.memory.books.get(market), { now, isHeard, cycle: cycle.name });
     if (charts) this.#draw(cycle, { now, windowSeconds, base, quote, market });
@@ -138,9 +137,12 @@ class CycleCard {
         { name: "our bid", colour: "--bid", points: own.bid, text: exact, step: true, until },
         { name: "our ask", colour: "--ask", points: own.ask, text: exact, step: true, until },
       ],
-      marks: this.memory.fills
-        .filter((fill) => fill.cycle === cycle.name && fill.symbol === cycle.symbol)
-        .map((fill) => ({ at: fill.said_milliseconds, value: Number(fill.price), side: fill.side, text: fillWords(fill) })),
+      marks: [...(this.memory.fillsSeen.get(cycle.name)?.values() ?? [])].map((fill) => ({
+        at: fill.said_milliseconds,
+        value: Number(fill.price),
+        side: fill.side,
+        text: fillWords(fill),
+      })),
     });
     this.profits.setUnit(quote);
     this.profits.show({ from, to: now, lines: [{ name: "PnL", colour: "--line", points: profits, text: number }] });
@@ -153,17 +155,16 @@ class CycleCard {
   }
 }
 
-function factsOf(cycle, base, quote) {
+function factsOf(cycle, base) {
   const rows = [];
   if (cycle.round > 0) {
     const wanted = cycle.rounds_wanted > 0 ? ` of ${cycle.rounds_wanted}` : "";
     rows.push(["round", `${cycle.round}${wanted}, ${cycle.rounds_completed} done`, ""]);
   }
-  rows.push(["traded", grouped(cycle.volume), quote], ["fills", counted(cycle.trades, "trade"), ""]);
-  const units = { base, quote, USD: "USD" };
+  rows.push(["traded", grouped(cycle.volume), ""], ["fills", counted(cycle.trades, "trade"), ""]);
   for (const [name, label, unit] of RISK_ROWS) {
     const value = cycle.risk?.[name];
-    if (value !== undefined && value !== null) rows.push([label, grouped(String(value)), units[unit]]);
+    if (value !== undefined && value !== null) rows.push([label, grouped(String(value)), unit === "base" ? base : unit]);
   }
   if (typeof cycle.risk?.uptime === "number") rows.push(["both sides quoted", `${(cycle.risk.uptime * 100).toFixed(1)} %`, ""]);
   return rows;

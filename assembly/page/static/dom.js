@@ -1,6 +1,8 @@
 // Elements of the page. Text goes in as text, always: nothing that others said is ever read as HTML.
 // Whatever is set is compared first, so that a picture in which little has changed costs little.
 
+import { aligned } from "./figures.js";
+
 /** A new element. `attributes` are HTML's, but `text`, which is its text. Children are elements. */
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -81,7 +83,8 @@ export class KeyedChildren {
 }
 
 /**
- * A table of texts. `columns` are `{title, name, kind}`: the kind "number" is aligned to the right, "words" may wrap.
+ * A table of texts. `columns` are `{title, name, kind}`: the kind "number" is aligned to the right, "decimal" at the
+ * point besides, "words" may wrap.
  * Rows are `{key, cells, state}`, each cell a text or `{text, state, title}`. `narrow` is what becomes of a row on a small screen:
  * "blocks" of named figures, or "lines" of four columns and the words under them; "always" is such blocks everywhere.
  */
@@ -106,6 +109,12 @@ export class Table {
   show(rows) {
     setHidden(this.empty, rows.length > 0);
     setHidden(this.table, rows.length === 0);
+    for (const [index, column] of this.columns.entries()) {
+      if (column.kind !== "decimal") continue;
+      const cells = rows.map((row) => cellOf(row.cells[index]));
+      const texts = aligned(cells.map((cell) => cell.text));
+      rows.forEach((row, number) => (row.cells[index] = { ...cells[number], text: texts[number] }));
+    }
     this.children.show(rows, (row) => row.key);
   }
 
@@ -117,10 +126,12 @@ export class Table {
     setData(element, "state", row.state);
     row.cells.forEach((cell, index) => {
       const place = element.children[index];
-      const { text, state, title } = typeof cell === "object" && cell !== null ? cell : { text: cell };
+      const { text, state, title } = cellOf(cell);
       setText(place, text ?? "");
       setData(place, "state", state);
       setAttribute(place, "title", title ?? null);
     });
   }
 }
+
+const cellOf = (cell) => (typeof cell === "object" && cell !== null ? cell : { text: cell ?? "" });

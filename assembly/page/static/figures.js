@@ -2,6 +2,8 @@
 // floats are made of them only to place a point in a picture.
 
 const SPACE = "\u2009"; // a thin one
+const DIGIT_BLANK = "\u2007"; // as wide as a digit
+const POINT_BLANK = "\u2008"; // as wide as a point
 
 /** `1234567.8900` as `1 234 567.8900`: every digit as it came. */
 export function grouped(decimal) {
@@ -21,6 +23,18 @@ export function signed(decimal) {
 export const plain = (value) => grouped(value.toFixed(decimalsIn(value)));
 
 const DECIMALS_MAX = 12;
+
+/**
+ * Figures of one column with blanks behind them, so that their points stand under one another: no digit is added that was not told.
+ */
+export function aligned(texts) {
+  const behind = texts.map((text) => /^[^.]*(?:\.(\d+))?$/.exec(text)?.[1]?.length ?? 0);
+  const most = Math.max(0, ...behind);
+  return texts.map((text, index) => {
+    if (most === behind[index] || !/\d$/.test(text)) return text;
+    return `${text}${behind[index] === 0 ? POINT_BLANK : ""}${DIGIT_BLANK.repeat(most - behind[index])}`;
+  });
+}
 
 export function decimalsIn(value) {
   const found = /^-?\d+(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value));

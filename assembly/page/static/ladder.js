@@ -57,6 +57,7 @@ export class Ladder {
   #fill(element, row, deepest, cycle) {
     const [ours, quantity, price] = element.children;
     setData(element, "own", row?.quotes.length ? (row.quotes.some((quote) => quote.cycle === cycle || cycle === null) ? "yes" : "other") : null);
+    setData(element, "far", row?.isFar ? "yes" : null); // levels between it and the one before are not shown
     setData(element, "unknown", row?.quotes.some((quote) => quote.state === "unknown") ? "yes" : null);
     setProperty(element, "--depth", row === undefined || !deepest ? "0%" : `${((100 * row.depth) / deepest).toFixed(1)}%`);
     setText(ours, row === undefined ? "" : row.quotes.map((quote) => grouped(quote.remaining)).join(" + "));
@@ -117,7 +118,7 @@ function rowsOf(levels, quotes, direction) {
     const replaced = shown.findLastIndex((each) => !each.quotes.length);
     if (replaced < 0) break;
     shown.splice(replaced, 1);
-    shown.push(row);
+    shown.push({ ...row, isFar: true });
   }
   return shown;
 }

@@ -2,7 +2,8 @@
 
 const POINTS_KEPT = 1800;
 const LOG_LINES_KEPT = 500;
-const QUOTES_KEPT = 4000; // changes of our own best quotes, of each market
+const QUOTES_KEPT = 4000; // changes of our own best quotes, of each cycle
+const FILLS_KEPT = 1000; // of each cycle, for its chart
 
 export class Memory {
   constructor() {
@@ -24,15 +25,15 @@ export class Memory {
     this.latencies = [];
     this.log = [];
     this.logMissed = 0;
+    this.fillsSeen = new Map(); // by cycle and id: fills that this page has heard of, oldest first; the run pushes only the newest
     this.ownQuotes = new Map(); // by cycle: {bid, ask}, our best ones as points [at, value or null, exact text], one for each change
   }
 
   take(push) {
     if (push.whole) {
-      const quotes = this.ownQuotes;
-      const sameRun = this.program !== null && push.program && this.program.started_milliseconds === push.program.started_milliseconds;
+      const { ownQuotes, fillsSeen, program } = this;
       this.#forget();
-      if (sameRun) this.ownQuotes = quotes; // the run does not keep these: they are what this page has seen
+      if (program !== null && program.run === push.program.run) Object.assign(this, { ownQuotes, fillsSeen }); // which the run does not keep
     }
     this.push = push;
     this.readAt = performance.now();
@@ -45,6 +46,7 @@ export class Memory {
       this.logMissed += push.log.missed;
       this.log = [...this.log, ...push.log.lines].slice(-LOG_LINES_KEPT);
     }
+    if (push.fills) this.#noteFills();
     if (push.books || push.cycles) this.#noteQuotes(push.now_milliseconds);
   }
 
@@ -73,6 +75,15 @@ export class Memory {
     const known = this.series.get(name);
     const points = known === undefined ? series.points : [...known.points, ...series.points];
     this.series.set(name, { ...series, points: points.slice(-POINTS_KEPT) });
+  }
+
+  #noteFills() {
+    for (const fill of this.fills.toReversed()) {
+      if (!this.fillsSeen.has(fill.cycle)) this.fillsSeen.set(fill.cycle, new Map());
+      const seen = this.fillsSeen.get(fill.cycle);
+      seen.set(`${fill.client_order_id} ${fill.trade_id}`, fill);
+      if (seen.size > FILLS_KEPT) seen.delete(seen.keys().next().value);
+    }
   }
 
   #noteQuotes(at) {

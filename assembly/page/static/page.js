@@ -3,7 +3,7 @@
 import { Connection } from "./connection.js";
 import { Controls, isLive } from "./controls.js";
 import { Cycles } from "./cycles.js";
-import { KeyedChildren, byId, make, setClass, setData, setHidden, setText } from "./dom.js";
+import { KeyedChildren, byId, make, setAttribute, setClass, setData, setHidden, setText } from "./dom.js";
 import { counted, duration, moment, running, words } from "./figures.js";
 import { Memory } from "./memory.js";
 import { Accounts, Actors, Fills, Latencies, LogTail, Orders, OtherBooks, States } from "./panels.js";
@@ -127,11 +127,14 @@ function showHeader(age, isHeard) {
     unknown === 0 ? "" : `${counted(unknown, "order")} of UNKNOWN fate: the exchange is being asked, and nothing takes ${unknown === 1 ? "its" : "their"} place meanwhile.`,
   );
   controls.show();
+  setHidden(byId("everything"), !controls.canAct());
   controls.showButtons(everything, "global", { isHeard });
 }
 
 function fillExchange(element, [name, mode]) {
   setData(element, "mode", isLive(mode) ? "live" : mode.split(",")[0]);
   setText(element.firstChild, name);
-  setText(element.lastChild, isLive(mode) ? mode.toUpperCase() : mode);
+  const [first] = mode.split(",");
+  setText(element.lastChild, isLive(mode) ? first.toUpperCase() : first);
+  setAttribute(element, "title", mode);
 }

@@ -60,9 +60,9 @@ export class Orders {
       { title: "cycle" },
       { title: "market" },
       { title: "side" },
-      { title: "price", kind: "number" },
-      { title: "quantity", kind: "number" },
-      { title: "filled", kind: "number" },
+      { title: "price", kind: "decimal" },
+      { title: "quantity", kind: "decimal" },
+      { title: "filled", kind: "decimal" },
       { title: "id" },
     ];
     this.live = new Table(parent, { caption: "Live orders", columns, empty: "No live order.", narrow: "blocks" });
@@ -117,8 +117,8 @@ export class Fills {
         { title: "cycle" },
         { title: "market" },
         { title: "side" },
-        { title: "price", kind: "number" },
-        { title: "quantity", kind: "number" },
+        { title: "price", kind: "decimal" },
+        { title: "quantity", kind: "decimal" },
         { title: "fee", kind: "number" },
         { title: "as" },
       ],
@@ -184,7 +184,7 @@ class AccountCard {
     );
     this.balances = new Table(this.element, {
       caption: `Balances of ${name}`,
-      columns: [{ title: "asset" }, { title: "total", kind: "number" }, { title: "available", kind: "number" }, { title: "told", kind: "number" }],
+      columns: [{ title: "asset" }, { title: "total", kind: "decimal" }, { title: "available", kind: "decimal" }, { title: "told", kind: "number" }],
       empty: "No balance is known yet.",
     });
     this.positionFrame = make("div");
