@@ -90,7 +90,7 @@ class Hang:
         self._kept: outcome.Outcome[object] | None = None
         self._is_over = False
         # Its own time-outs hang with it: only somebody else can get rid of it.
-        self._deadlines = [(scope, scope.deadline) for scope in _scopes_around(task) if scope.deadline < inf]
+        self._deadlines = [] if _is_ending(task) else [(scope, scope.deadline) for scope in _scopes_around(task) if scope.deadline < inf]
         for scope, _ in self._deadlines:
             scope.deadline = inf
         _private(task).coro = self
@@ -144,6 +144,13 @@ def _scopes_around(task: trio.lowlevel.Task) -> list[trio.CancelScope]:
         scopes.append(status._scope)
         status = status._parent
     return scopes
+
+
+def _is_ending(task: trio.lowlevel.Task) -> bool:
+    """Whether it was cancelled, and ends in a shielded block: nobody can do more about it, and nothing but its time-outs bounds that."""
+    scopes = _scopes_around(task)
+    shields = [number for number, scope in enumerate(scopes) if scope.shield]
+    return bool(shields) and any(scope.cancel_called for scope in scopes[shields[0] :])
 
 
 def _is_alive(actor: trio.lowlevel.Task) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.accounts.events import AccountReconciled
 from actors.journal.entries import Entry
@@ -14,7 +14,7 @@ from market.events import Side
 from orders.events import AccountReady, OrderPlaced
 from orders.states import StateEntered, TradingState
 from simulated.settings import MarketSettings, SimulationSettings
-from soak.interference import Hang, InjectedCrash, actors_of, can_hang, crash, tasks_of
+from soak.interference import Hang, InjectedCrash, actors_of, can_hang, crash, tasks_of, tasks_of_account
 from soak.journal import WorldJournal
 from soak.world import World, run_world
 from supervision.events import ChildDied, ChildHung
@@ -72,6 +72,25 @@ async def test_hung_task_can_be_cancelled() -> None:
     hang.end()  # too late, and no harm
 
 
+async def test_task_that_hangs_while_it_ends_in_a_shielded_block_is_bound_by_its_own_time_out(autojump_clock: MockClock) -> None:
+    async def end_in_order() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True), trio.move_on_after(2):
+                await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(end_in_order)
+        await wait_all_tasks_blocked()
+        (task,) = nursery.child_tasks
+        nursery.cancel_scope.cancel()
+        await trio.sleep(0)
+        await wait_all_tasks_blocked()
+        Hang(task)
+    assert trio.current_time() == 2
+
+
 async def test_task_that_waits_for_its_children_cannot_hang_but_they_can() -> None:
     async def parent() -> None:
         async with trio.open_nursery() as inner:
@@ -93,6 +112,7 @@ def test_crash_at_any_checkpoint_of_any_actor_is_restarted_from() -> None:
         assert world.runtime_task is not None
         names = [task.name for task in actors_of(world.runtime_task)]
         assert names == ["root/feeds/feed:gateio_spot", "root/accounts/account:main", "root/cycles/cycle:btc"]
+        assert tasks_of_account(world.runtime_task, "main") == tasks_of(actors_of(world.runtime_task)[1])
         for name in names:
             (actor,) = [task for task in actors_of(world.runtime_task) if task.name == name]
             died = len(world.seen(ChildDied))
