@@ -131,6 +131,8 @@ class PageApplication:
             return _told(400, action)
         if action.run and action.run != self._run:
             return _told(409, "this is another run than the page was of, and nothing was done: look at it first")
+        if action.command is Command.STATUS:
+            return Response(msgspec.json.encode(Outcome(done=True, message="that is the token of this run's page")), media_type=_JSON)
         if self._acting >= ACTIONS_MAX:
             return _told(503, f"{self._acting} actions are being carried out: try again in a moment")
         self._acting += 1
@@ -158,7 +160,7 @@ class PageApplication:
             action = msgspec.json.decode(bytes(body), type=Action)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return f"that is no action: {error}"
-        if action.command not in _COMMANDS:
+        if action.command not in (*_COMMANDS, Command.STATUS):
             return f"the page does not do that; it does {', '.join(command.value for command in _COMMANDS)}"
         return action
 

@@ -30,6 +30,7 @@ from assembly.page.protocol import (
 from assembly.page.series import SeriesRings
 from assembly.page.words import (
     actor_shown,
+    amount,
     balance_shown,
     fill_shown,
     order_shown,
@@ -44,7 +45,6 @@ from assembly.settings import ExchangeMode
 from assembly.tree import Tree
 from assembly.version import version
 from market.clock import WallClock
-from market.instrument import format_decimal
 from orders.life_cycle import OrderState
 from orders.order import Order
 from orders.tally import Tally
@@ -257,9 +257,9 @@ class PagePicture:
             round=parts.memory.round_number,
             rounds_completed=parts.memory.rounds_completed,
             rounds_wanted=settings.cycles,
-            inventory=format_decimal(tally.inventory),
-            profit=None if profit is None else format_decimal(profit),
-            volume=format_decimal(tally.volume_quote),
+            inventory=amount(tally.inventory),
+            profit=None if profit is None else amount(profit),
+            volume=amount(tally.volume_quote),
             trades=tally.trades,
             risk=None if risk is None else risk_shown(risk),
             risk_said_milliseconds=None if risk is None else risk[0],

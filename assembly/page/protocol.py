@@ -326,7 +326,8 @@ class Push(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a page asks for: pause, reduce-only, resume, halt (of any scope), flatten (of "global", an account or a cycle).
+    """What a page asks for: pause, reduce-only, resume, halt (of any scope), flatten (of "global", an account or a cycle); `status`
+    does nothing but say whether the token is right.
 
     It comes with the token in the header `Authorization: Bearer …` and the type `application/json`, from this page only. `from_halt` says
     that somebody has looked at why the scope was halted; without it nothing frees a halted scope.

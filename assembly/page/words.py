@@ -39,6 +39,12 @@ def actor_shown(snapshot: Snapshot, at: AtMilliseconds) -> Actor:
     )
 
 
+def amount(value: Decimal) -> str:
+    """Exact, without the zeros at its end that sums and products of decimals leave behind."""
+    text = format_decimal(value) if value else "0"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def order_shown(account: str, order: Order, at: AtMilliseconds, *, unknown_since: float | None = None) -> OrderShown:
     request = order.request
     is_unknown = order.state is OrderState.UNKNOWN

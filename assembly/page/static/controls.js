@@ -100,10 +100,10 @@ export class Controls {
     return undefined;
   }
 
-  /** Why the run does not take this token; null if it does. What is sent asks for nothing. */
+  /** Why the run does not take this token; null if it does. */
   async #refusalOf(token) {
-    const { status, answer } = await this.#post(token, {});
-    return status === 400 ? null : answer.message;
+    const { answer } = await this.#post(token, { command: "status" });
+    return answer.done ? null : answer.message;
   }
 
   #forget() {
