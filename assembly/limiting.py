@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from math import inf
 
 import msgspec
@@ -85,6 +86,10 @@ class RunLimits:
     def program(self) -> Limits:
         """The whole program's, as they hold now."""
         return self._program.limits
+
+    def drawdown(self, cycle: str) -> tuple[Decimal, Decimal] | None:
+        """How much of its highest profit a cycle has lost again, and how much it may; None where nothing limits that."""
+        return self._drawdowns[cycle].lost
 
     def change(self, settings: Settings) -> None:
         """Hold those of these settings instead, from the next order on."""

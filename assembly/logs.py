@@ -116,6 +116,10 @@ class Logs:
         # `diagnose` would show the values of variables, secrets among them; `backtrace` frames that caught nothing.
         logger.add(self.take, level=level, format="{message}", diagnose=False, backtrace=False, catch=False, colorize=False)
 
+    def dropped(self) -> int:
+        """How many lines were not written because standard error or the file did not keep up."""
+        return sum(pump.dropped for pump in (self._stderr, self._file) if pump is not None)
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write until cancelled."""
         self._thread = threading.get_ident()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from actors.accounts import events as account_events
 from actors.notifier.actor import NotifierActor
 from actors.notifier.bodies import Template
-from actors.notifier.outbox import Notification, NotificationKind, Outbox
+from actors.notifier.outbox import Notification, NotificationKind, Outbox, OutboxStatistics
 from assembly.presenter import report as runtime_events
 from assembly.presenter.phrases import line
 from assembly.presenter.vocabulary import tell
@@ -78,6 +78,10 @@ class Notifying:
         if told is not None:
             now_milliseconds = self._wall_clock.milliseconds()
             self._outbox.put(Notification(kind, now_milliseconds, " ".join(line(now_milliseconds, told).split())))
+
+    def statistics(self) -> OutboxStatistics:
+        """How much waits to be told, and how much was left out."""
+        return self._outbox.statistics()
 
     async def run(self, context: ChildContext) -> None:
         """An incarnation of the notifier, until cancelled."""

@@ -187,6 +187,7 @@ async def _run(
         logs.set_level(changed.runtime.log_level)
 
     runtime.settings_observers.append(show_by)
+    runtime.outputs.update(screen=lambda: presenter.dropped, log=logs.dropped)
     guard = Guard(
         guard_plan(settings, runtime.tree.accounts, environment),
         silence_seconds=settings.runtime.guardian_silence_seconds,

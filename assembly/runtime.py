@@ -26,6 +26,8 @@ from assembly.control.listening import ControlSocket
 from assembly.control.picture import RunPicture
 from assembly.control.server import ControlServer
 from assembly.journaling import RunJournal
+from assembly.metrics.health import RunHealth
+from assembly.metrics.loop_lag import LoopLag
 from assembly.notifying import Notifying
 from assembly.page.place import PagePlace
 from assembly.parts import AccountParts, random_source
@@ -46,6 +48,7 @@ from supervision.errors import SupervisionError, one_line
 from supervision.events import SupervisorStopping
 
 if TYPE_CHECKING:
+    from assembly.metrics.collector import RunMetrics
     from assembly.page.page import Page
 
 # Of the stop deadline, so much is kept for the tree, and for each of its connections in turn, once the accounts are closed.
@@ -156,6 +159,13 @@ class Runtime:
             keeps_states=journal is not None,
             is_stopping=lambda: self._is_stopping,
         )
+        self.outputs: dict[str, Callable[[], int]] = {}
+        """How much each output has not shown because it did not keep up: whoever opens one says it here."""
+        self._loop_lag = LoopLag()
+        self._began_at = trio.current_time()
+        self.health = RunHealth(
+            self.tree, lag=self._loop_lag, is_stopping=lambda: self._is_stopping, began_at=self._began_at, redact=redact
+        )
         self.page = None if settings.page_place is None else self._make_page(settings, settings.page_place)
 
     def _make_page(self, settings: Settings, place: PagePlace) -> Page:
@@ -172,6 +182,21 @@ class Runtime:
             wall_clock=self._wall_clock,
             redact=self._redact,
             report=self._report,
+        )
+
+    def make_metrics(self) -> RunMetrics:
+        """What Prometheus reads of this run, at any time of it."""
+        from assembly.metrics.collector import RunMetrics  # the format costs memory and time that other runs need not pay
+
+        return RunMetrics(
+            self.tree,
+            installation=self._settings.runtime.installation,
+            journal=self._journal,
+            notifying=self._notifying,
+            outputs=self.outputs,
+            lag=self._loop_lag,
+            is_stopping=lambda: self._is_stopping,
+            began_at=self._began_at,
         )
 
     async def run(self) -> RunReport:
@@ -224,6 +249,7 @@ class Runtime:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._stop_when_asked)
             nursery.start_soon(self._stop_in_time)
+            nursery.start_soon(self._loop_lag.watch)
             try:
                 await self.tree.root.run()
             except SupervisionError as error:

@@ -63,6 +63,14 @@ class Drawdown:
         """Allow so much from now on. A peak from before counts, as far as there was a limit to watch it for."""
         self._drawdown_max, self._state = drawdown_max, state
 
+    @property
+    def lost(self) -> tuple[Decimal, Decimal] | None:
+        """How much of the highest profit is lost again now, and how much may be; None without a limit, or before a middle was known."""
+        most, middle = self._drawdown_max, self._account.middle(self._symbol)
+        if most is None or middle is None:
+            return None
+        return max(ZERO, self._peak - self._account.ledger.tally(self._cycle, self._symbol).profit(middle)), most
+
     def look(self) -> None:
         """Compare with the limit, at the last middle known; not before one was, nor before the account has compared itself."""
         most, middle = self._drawdown_max, self._account.middle(self._symbol)

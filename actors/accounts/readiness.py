@@ -27,6 +27,11 @@ class Readiness:
         self._pause_seconds = patience_seconds
         self._changed = trio.Event()
 
+    @property
+    def waiting(self) -> tuple[float, str] | None:
+        """Since when (monotonic seconds) it is not ready, and what it waits for; None if it is, or has not begun."""
+        return None if self._since is None else (self._since, self._waits_for)
+
     def say(self, waits_for: str) -> None:
         """What it waits for, if it is not ready."""
         self._waits_for = waits_for

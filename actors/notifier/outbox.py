@@ -43,6 +43,13 @@ class Batch(msgspec.Struct, frozen=True):
     left_out: Mapping[NotificationKind, int] = {}
 
 
+class OutboxStatistics(msgspec.Struct, frozen=True):
+    """An outbox at one moment. `waiting` are not told yet; `dropped` were left out since it was made."""
+
+    waiting: int
+    dropped: int
+
+
 class Outbox:
     """Holds notifications of these kinds; others are not taken."""
 
@@ -51,6 +58,7 @@ class Outbox:
         self._left_out: dict[NotificationKind, int] = {}
         self._in_hand: Batch | None = None
         self._count = 0
+        self._dropped = 0
         self._arrived = trio.Event()
         self._hurry = trio.Event()
 
@@ -66,10 +74,15 @@ class Outbox:
         waiting.append((self._count, notification))
         if len(waiting) > KEPT_MAX:
             waiting.popleft()
+            self._dropped += 1
             self._left_out[notification.kind] = self._left_out.get(notification.kind, 0) + 1
         self._arrived.set()
         if notification.kind is NotificationKind.STOP:
             self._hurry.set()
+
+    def statistics(self) -> OutboxStatistics:
+        in_hand = 0 if self._in_hand is None else len(self._in_hand.notifications)
+        return OutboxStatistics(in_hand + sum(map(len, self._waiting.values())), self._dropped)
 
     @property
     def is_empty(self) -> bool:
