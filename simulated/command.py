@@ -135,7 +135,7 @@ def _settings_of_file(path: Path) -> SimulationSettings:
 def _first(group: BaseExceptionGroup[OSError]) -> OSError:
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]  # type: ignore[assignment]
+        error = error.exceptions[0]
     assert isinstance(error, OSError)  # noqa: S101 - `except*` has filtered
     return error
 

@@ -14,6 +14,7 @@ from settings_files import WHOLE
 
 from actors.accounts.policies import ForeignOrders
 from actors.cycle.rounds.sell_on_top import SellOnTop
+from actors.cycle.terms import TermsChanged
 from assembly.presenter.report import Notice
 from assembly.registry import EXCHANGES, STRATEGIES
 from assembly.reloading.difference import flat
@@ -153,7 +154,9 @@ async def test_what_runs_goes_by_them_in_the_same_step(run: Run) -> None:
     terms = cycle.terms
     assert (terms.quote_quantity, terms.rounds_max, terms.tick_seconds, terms.book_age_seconds_max) == (Decimal(80), 7, 0.5, 2.0)
     assert isinstance(terms.strategy, SellOnTop)
-    assert cycle.inbox.receive_nowait().terms is terms  # type: ignore[union-attr]
+    told = cycle.inbox.receive_nowait()
+    assert isinstance(told, TermsChanged)
+    assert told.terms is terms
     assert account.policies.foreign_orders is ForeignOrders.HALT
     assert exchange.feed_settings.max_age_seconds == 2.0
     assert exchange.settings.book_max_age_seconds == 2.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from math import ceil
+from typing import Any
 
 import pytest
 import trio
@@ -37,7 +38,7 @@ def exchanges_with(capability: str) -> list[str]:
     )
 
 
-def run_with_quote(story: Callable[[World], Awaitable[None]], *, exchange_name: str, seed: int, **settings: object) -> None:
+def run_with_quote(story: Callable[[World], Awaitable[None]], *, exchange_name: str, seed: int, **settings: Any) -> None:
     """Run `story` while a cycle of the program has a sell in the book; nothing of it may be open at the end."""
 
     async def run(world: World) -> None:

@@ -8,7 +8,7 @@ import trio
 from world import BTC_USDT, World, scenario
 
 from market.events import BookLost, Side
-from orders.events import OrderEnded, OrderFilled, OrderPlaced
+from orders.events import OrderEnded, OrderFilled, OrderPlaced, OrderSubmitted
 from orders.life_cycle import OrderState
 from orders.order import Order
 from orders.reconciliation import CycleReconciled
@@ -19,7 +19,7 @@ from simulated.settings import MarketSettings, SimulationSettings
 NO_TAKERS = SimulationSettings(markets=(MarketSettings(taker_rate_per_second=0.0, gap_rate_per_second=0.0, volatility_per_second=0.0),))
 
 
-def is_sell(event: OrderPlaced | OrderEnded | OrderFilled) -> bool:
+def is_sell(event: OrderSubmitted | OrderPlaced | OrderEnded | OrderFilled) -> bool:
     return event.order.request.side is Side.SELL
 
 

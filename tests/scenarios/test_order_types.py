@@ -25,6 +25,7 @@ class Probe:
 
     async def place(self, side: Side, kind: OrderType, time_in_force: TimeInForce, **amounts: Any) -> str:
         self.number += 1
+        values: dict[str, Any] = {name: Decimal(amount) for name, amount in amounts.items()}
         request = OrderRequest(
             client_order_id=f"mm-probe-{self.number}",
             owner="probe",
@@ -32,7 +33,7 @@ class Probe:
             side=side,
             type=kind,
             time_in_force=time_in_force,
-            **{name: Decimal(amount) for name, amount in amounts.items()},
+            **values,
         )
         command = PlaceOrder(request=request, expires_at=trio.current_time() + 2)
         await self.world.account.commands_sender.send(command)

@@ -6,6 +6,7 @@ Fates that are unclear whichever way an order went are in `test_unclear_fates`.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import trio
@@ -39,7 +40,7 @@ def orders_at_the_exchange(world: World, side: Side) -> int:
     return sum(order.side is side for order in world.exchange.orders())
 
 
-async def start_with_private_line(world: World, **settings: object) -> None:
+async def start_with_private_line(world: World, **settings: Any) -> None:
     """Start the program with its private stream on a host of its own."""
     await world.start(private_websocket_url=await open_private_line(world), **settings)
 

@@ -36,7 +36,7 @@ def test_post_only_sells_that_would_take_are_tried_again_with_growing_pauses(exc
         assert 1 <= len(world.seen(OrderSubmitted, is_sell)) - before <= 2, "after one second, then two more"
         world.exchange.clear_faults()
         again = await world.wait_for(
-            OrderSubmitted, lambda event: event.order.request.side is Side.SELL and event.order.request.price > 60_900
+            OrderSubmitted, lambda event: event.order.request.side is Side.SELL and (event.order.request.price or 0) > 60_900
         )
         assert again
         world.stop()

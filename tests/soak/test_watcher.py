@@ -211,7 +211,7 @@ def generous(_: object) -> GroupStatistics:
 
 def test_collection_of_the_program_that_grows_too_large_is_found_wherever_it_is() -> None:
     def leak(world: World) -> None:
-        world.account.memory._counting.update(dict.fromkeys(map(str, range(ELEMENTS_MAX + 1)), 0))
+        world.account.memory._counting.update({Symbol(f"C{number}", "USDT"): 0 for number in range(ELEMENTS_MAX + 1)})
 
     outcome = when_placed(leak)
     assert outcome.verdict is Verdict.VIOLATION
