@@ -178,6 +178,8 @@ class Runtime:
             run_picture=self._picture,
             carry_out=partial(self.desk.carry_out, by="the page"),
             lifting=self._lifting,
+            metrics=self.make_metrics(),
+            health=self.health,
             keeps_states=self._journal is not None,
             wall_clock=self._wall_clock,
             redact=self._redact,

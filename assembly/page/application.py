@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 import trio
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from assembly.control.protocol import VERSION as CONTROL_VERSION
@@ -34,7 +34,10 @@ CarryOut = Callable[[ControlRequest], Awaitable[Answer]]
 
 
 class PageApplication:
-    """One run's; it outlives the server. Without `tokens` the page is to look at only. `run` names the run that acts."""
+    """One run's; it outlives the server. Without `tokens` the page is to look at only. `run` names the run that acts.
+
+    `others` are routes for those who are no page.
+    """
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class PageApplication:
         how_to_control: str,
         carry_out: CarryOut,
         redact: Callable[[str], str],
+        others: Sequence[BaseRoute] = (),
     ) -> None:
         self._composition = composition
         self._assets = assets
@@ -54,6 +58,7 @@ class PageApplication:
         self._how_to_control = how_to_control
         self._carry_out = carry_out
         self._redact = redact
+        self._others = others
         self._acting = 0
         self.pages = 0
         """How many are open."""
@@ -65,6 +70,7 @@ class PageApplication:
                 Route("/static/{name}", self._file),
                 Route("/api/control", self._control, methods=["POST"]),
                 WebSocketRoute("/push", self._push),
+                *self._others,
             ]
         )
 

@@ -8,6 +8,8 @@ import trio
 
 from assembly.control.picture import RunPicture
 from assembly.control.protocol import Answer, Request
+from assembly.metrics.collector import RunMetrics
+from assembly.metrics.health import RunHealth
 from assembly.page.application import PageApplication
 from assembly.page.assets import load_assets
 from assembly.page.composition import Composition
@@ -19,6 +21,7 @@ from assembly.page.place import PagePlace
 from assembly.page.protocol import SERIES_INTERVAL_SECONDS
 from assembly.page.series import SeriesRings
 from assembly.page.server import PageServer
+from assembly.page.telemetry import Telemetry
 from assembly.presenter.lifting import HowToLift
 from assembly.settings import PageSettings, Settings
 from assembly.tree import Tree
@@ -40,6 +43,8 @@ class Page:
         run_picture: RunPicture,
         carry_out: Callable[[Request], Awaitable[Answer]],
         lifting: HowToLift,
+        metrics: RunMetrics,
+        health: RunHealth,
         keeps_states: bool,
         wall_clock: WallClock,
         redact: Callable[[str], str],
@@ -71,6 +76,7 @@ class Page:
             how_to_control=f"start the run with a token in the environment's {credential}_TOKEN to act from here",
             carry_out=carry_out,
             redact=redact,
+            others=Telemetry(metrics, health).routes(),
         )
         self._guarded = Guard(self.application.routes(), place)
         self.note = self._memory.note

@@ -195,6 +195,7 @@ class CycleActor:
             )
 
     async def _trade(self, context: ActorContext) -> None:
+        self._caused_at = None  # what the first decision answers is that balances are known, and no message from before that
         while True:
             decision = self._decide()
             if decision is not None:
