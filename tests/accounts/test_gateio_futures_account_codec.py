@@ -6,10 +6,11 @@ from decimal import Decimal
 from urllib.parse import parse_qs
 
 import pytest
+from damaged_answers import ODD_VALUES, mutated, read_or_refuse
 from gateio_futures_codec import BTC, ETH, FRAMES, SIZE_HEADER, TENTH, codec, informed, market, order_body, placed, request, sample
 from hypothesis import given
 from hypothesis import strategies as st
-from test_gateio_spot_account_codec import CREDENTIAL, NOW, NOW_SECONDS, ODD_VALUES, mutated, response
+from test_gateio_spot_account_codec import CREDENTIAL, NOW, NOW_SECONDS, response
 
 from actors.accounts.codec import Amendment, OrderReceived, PreparedRequest, ProtocolError
 from actors.accounts.gateio.futures import GateioFuturesAccountCodec
@@ -20,9 +21,7 @@ from market.symbol import Symbol
 from orders.errors import ErrorKind
 from orders.order import Order
 from orders.reports import (
-    BalanceReport,
     FillReport,
-    FundingReport,
     MarginMode,
     OrderReport,
     PositionReport,
@@ -669,22 +668,6 @@ DECODERS = {
     "positions": codec.positions.decode_positions,
     "account_book": codec.positions.decode_funding,
 }
-UNSIGNED = ("price", "filled_quantity", "filled_quote", "mark_price", "entry_price", "liquidation_price", "leverage")
-
-
-def read_or_refuse(decode, data) -> None:
-    try:
-        reports = decode(data)
-    except ProtocolError:
-        return
-    for report in reports if isinstance(reports, list) else [reports]:
-        if isinstance(report, OrderReport | FillReport | BalanceReport | PositionReport | FundingReport):
-            for name in report.__struct_fields__:
-                value = getattr(report, name)
-                if isinstance(value, Decimal):
-                    assert value.is_finite()
-                    assert value >= 0 or name not in UNSIGNED
-                    assert value >= 0 or name != "quantity" or isinstance(report, PositionReport)
 
 
 @given(st.sampled_from(sorted(DECODERS)), st.lists(st.integers(0, 60), min_size=1, max_size=5), ODD_VALUES)

@@ -6,10 +6,11 @@ import json
 from decimal import Decimal
 
 import pytest
+from damaged_answers import ODD_VALUES, mutated
 from gateio_futures_codec import BTC, ETH, TENTH, codec, informed, order_body, request, sample
 from hypothesis import given
 from hypothesis import strategies as st
-from test_gateio_spot_account_codec import NOW, NOW_SECONDS, ODD_VALUES, mutated
+from test_gateio_spot_account_codec import NOW, NOW_SECONDS
 
 from actors.accounts.codec import PositionMode, ProtocolError
 from actors.accounts.gateio.futures import GateioFuturesAccountCodec

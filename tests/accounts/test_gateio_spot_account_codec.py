@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from damaged_answers import ODD_VALUES, mutated, read_or_refuse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -753,34 +754,6 @@ DECODERS = {
     "my_trades": codec.decode_fills,
     "accounts": codec.decode_balances,
 }
-ODD_VALUES = st.sampled_from(
-    [None, True, -1, 0, 2**70, 1.5, "", "NaN", "sNaN", "Infinity", "-Infinity", "-1", "1e999999", "1e-999999", "9" * 500, "t-", "x", [], {}]
-)
-
-
-def mutated(document: object, path: list[int], value: object) -> object:
-    """`document` with `value` at the place that `path` leads to."""
-    if not path or not isinstance(document, dict | list) or not document:
-        return value
-    keys = list(document) if isinstance(document, dict) else list(range(len(document)))
-    key = keys[path[0] % len(keys)]
-    copy = document.copy()
-    copy[key] = mutated(document[key], path[1:], value)  # type: ignore[index]
-    return copy
-
-
-def read_or_refuse(decode, data) -> None:
-    try:
-        reports = decode(data)
-    except ProtocolError:
-        return
-    for report in reports if isinstance(reports, list) else [reports]:
-        if isinstance(report, OrderReport | FillReport | BalanceReport):
-            for name in report.__struct_fields__:
-                value = getattr(report, name)
-                if isinstance(value, Decimal):
-                    assert value.is_finite()
-                    assert value >= 0 or name in ("fee", "total", "available")
 
 
 @given(st.sampled_from(sorted(DECODERS)), st.lists(st.integers(0, 60), min_size=1, max_size=5), ODD_VALUES)

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
+from damaged_answers import ODD_VALUES, mutated, read_or_refuse
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -654,34 +655,6 @@ DECODERS = {
     "fills": codec.decode_fills,
     "balance": codec.decode_balances,
 }
-ODD_VALUES = st.sampled_from(
-    [None, True, -1, 0, 2**70, 1.5, "", "NaN", "sNaN", "Infinity", "-Infinity", "-1", "1e999999", "1e-999999", "9" * 500, "Z", "x", [], {}]
-)
-
-
-def mutated(document: object, path: list[int], value: object) -> object:
-    """`document` with `value` at the place that `path` leads to."""
-    if not path or not isinstance(document, dict | list) or not document:
-        return value
-    keys = list(document) if isinstance(document, dict) else list(range(len(document)))
-    key = keys[path[0] % len(keys)]
-    copy = document.copy()
-    copy[key] = mutated(document[key], path[1:], value)  # type: ignore[index]
-    return copy
-
-
-def read_or_refuse(decode, data) -> None:
-    try:
-        reports = decode(data)
-    except ProtocolError:
-        return
-    for one in reports if isinstance(reports, list) else [reports]:
-        if isinstance(one, OrderReport | FillReport | BalanceReport):
-            for name in one.__struct_fields__:
-                value = getattr(one, name)
-                if isinstance(value, Decimal):
-                    assert value.is_finite()
-                    assert value >= 0 or name in ("fee", "total", "available")
 
 
 @given(st.sampled_from(sorted(DECODERS)), st.lists(st.integers(0, 60), min_size=1, max_size=5), ODD_VALUES)

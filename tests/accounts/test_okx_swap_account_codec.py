@@ -6,10 +6,11 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
+from damaged_answers import ODD_VALUES, mutated, read_or_refuse
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from test_okx_spot_account_codec import CREDENTIAL, NOW, ODD_VALUES, mutated, refused, response
+from test_okx_spot_account_codec import CREDENTIAL, NOW, refused, response
 
 from actors.accounts.codec import AccountCodec, Amendment, PositionMode, ProtocolError
 from actors.accounts.okx.swap import OkxSwapAccountCodec
@@ -582,23 +583,6 @@ DECODERS = {
     "configuration": new_codec().positions.decode_mode,
     "instruments": lambda body: new_codec(instruments=body),
 }
-MAY_BE_NEGATIVE = ("fee", "total", "available", "amount", "unrealised_pnl")
-
-
-def read_or_refuse(decode: object, data: bytes | str) -> None:
-    """Reports with possible numbers, or a `ProtocolError`."""
-    assert callable(decode)
-    try:
-        reports = decode(data)
-    except ProtocolError:
-        return
-    for one in reports if isinstance(reports, list) else [reports]:
-        for name in getattr(one, "__struct_fields__", ()):
-            value = getattr(one, name)
-            if isinstance(value, Decimal):
-                assert value.is_finite()
-                is_signed = name in MAY_BE_NEGATIVE or (name == "quantity" and isinstance(one, PositionReport))
-                assert value >= 0 or is_signed
 
 
 @given(st.sampled_from(sorted(DECODERS)), st.lists(st.integers(0, 60), min_size=1, max_size=5), ODD_VALUES)

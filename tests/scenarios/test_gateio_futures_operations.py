@@ -2,81 +2,22 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 import pytest
 import trio
+from account_session import as_order, market, place, request, with_session
 from msgspec.structs import replace
-from world import BTC_USDT, World, run_world
+from world import BTC_USDT, World
 
 from actors.accounts.codec import Amendment, PositionMode
-from actors.accounts.session import AccountSession, ClockOffset
-from assembly.parts import ExchangeParts
+from actors.accounts.session import AccountSession
 from market.events import Side
-from network.rest import RestClient, RetryPolicy
 from orders.errors import ErrorKind, ExchangeError
 from orders.order import Order
 from orders.reports import MarginMode, OrderReport, ReportedStatus
-from orders.request import OrderRequest, OrderType, TimeInForce
 
 NAME = "gateio_futures"
-
-
-def request(number: int, **changes: object) -> OrderRequest:
-    fields: dict[str, object] = {
-        "client_order_id": f"test-{number}",
-        "owner": "test",
-        "symbol": BTC_USDT,
-        "side": Side.BUY,
-        "type": OrderType.LIMIT,
-        "time_in_force": TimeInForce.GOOD_TILL_CANCELLED,
-        "quantity": Decimal("0.0025"),
-        "price": Decimal(59_000),
-    }
-    return OrderRequest(**(fields | changes))  # type: ignore[arg-type]
-
-
-def market(number: int, side: Side, quantity: str, *, reduce_only: bool = False) -> OrderRequest:
-    return request(
-        number,
-        side=side,
-        type=OrderType.MARKET,
-        time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
-        quantity=Decimal(quantity),
-        price=None,
-        reduce_only=reduce_only,
-    )
-
-
-def with_session(story: Callable[[World, AccountSession], Awaitable[None]]) -> None:
-    async def run(world: World) -> None:
-        settings = world.settings()
-        parts = ExchangeParts(NAME, settings.exchanges[NAME], wall_clock=world.wall_clock, report=lambda _: None)
-        await trio.sleep(2)  # the makers have come
-        world.exchange.freeze_flow()
-        async with parts.open_http() as http:
-            session = AccountSession(
-                codec=world.codec,
-                rest=RestClient(http, parts.limits, rng=random.Random(1)),
-                credential=settings.credentials["main"],
-                wall_clock=world.wall_clock,
-                offset=ClockOffset(),
-                retry=RetryPolicy(),
-            )
-            await session.measure_clock_offset()
-            await story(world, session)
-
-    run_world(run, seed=1, exchange_name=NAME)
-
-
-async def place(session: AccountSession, asked: OrderRequest) -> OrderReport:
-    return await session.place(asked, leaving=lambda: session.exchange_time_milliseconds() + 3_000)
-
-
-def as_order(asked: OrderRequest, report: OrderReport) -> Order:
-    return Order(request=asked, exchange_order_id=report.exchange_order_id, sent=True)
 
 
 def test_orders_are_placed_amended_queried_and_cancelled() -> None:
@@ -104,7 +45,7 @@ def test_orders_are_placed_amended_queried_and_cancelled() -> None:
             await session.cancel(order)
         assert raised.value.kind in (ErrorKind.ALREADY_CLOSED, ErrorKind.ORDER_NOT_FOUND)
 
-    with_session(story)
+    with_session(NAME, story)
 
 
 def test_batches_place_amend_and_cancel_and_refuse_per_order() -> None:
@@ -125,7 +66,7 @@ def test_batches_place_amend_and_cancel_and_refuse_per_order() -> None:
         assert [answer[1].kind for answer in cancelled if isinstance(answer, tuple)] == [ErrorKind.ORDER_NOT_FOUND]
         assert await session.open_orders(BTC_USDT) == []
 
-    with_session(story)
+    with_session(NAME, story)
 
 
 def test_fills_balances_and_position_agree_after_a_round_trip() -> None:
@@ -150,7 +91,7 @@ def test_fills_balances_and_position_agree_after_a_round_trip() -> None:
         with pytest.raises(ExchangeError):
             await place(session, request(3, reduce_only=True))
 
-    with_session(story)
+    with_session(NAME, story)
 
 
 def test_leverage_and_funding_reach_the_position() -> None:
@@ -176,7 +117,7 @@ def test_leverage_and_funding_reach_the_position() -> None:
         assert (payment.symbol, payment.asset, payment.amount) == (BTC_USDT, "USDT", after.total - before.total)
         assert payment.amount < 0, "whoever is long pays"
 
-    with_session(story)
+    with_session(NAME, story)
 
 
 def test_liquidation_is_a_fill_of_nobodys_order() -> None:
@@ -196,4 +137,4 @@ def test_liquidation_is_a_fill_of_nobodys_order() -> None:
         assert {(fill.client_order_id, fill.side) for fill in theirs} == {(None, Side.SELL)}
         assert sum(fill.quantity for fill in theirs) == Decimal("0.01")
 
-    with_session(story)
+    with_session(NAME, story)

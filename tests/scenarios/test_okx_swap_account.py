@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 import pytest
 import trio
+from account_session import as_order, market, place, request, with_session
 from msgspec.structs import replace
-from test_gateio_futures_operations import as_order, market, place, request
-from world import BTC_USDT, World, run_world
+from world import BTC_USDT, World
 
 from actors.accounts.codec import Amendment, OrderReceived, PositionMode
-from actors.accounts.session import AccountSession, ClockOffset
+from actors.accounts.session import AccountSession
 from actors.accounts.stream import open_private_stream
-from assembly.parts import ExchangeParts
 from market.events import Side
 from market.symbol import Symbol
-from network.rest import RestClient, RetryPolicy
 from orders.errors import ErrorKind, ExchangeError
 from orders.order import Order
 from orders.reports import BalanceReport, FillReport, MarginMode, OrderReport, PositionReport, PrivateReport, ReportedStatus
 
 NAME = "okx_swap"
-
-
-def with_session(story: Callable[[World, AccountSession], Awaitable[None]]) -> None:
-    async def run(world: World) -> None:
-        settings = world.settings()
-        parts = ExchangeParts(NAME, settings.exchanges[NAME], wall_clock=world.wall_clock, report=lambda _: None)
-        await trio.sleep(2)  # the makers have come
-        world.exchange.freeze_flow()
-        async with parts.open_http() as http:
-            session = AccountSession(
-                codec=world.codec,
-                rest=RestClient(http, parts.limits, rng=random.Random(1)),
-                credential=settings.credentials["main"],
-                wall_clock=world.wall_clock,
-                offset=ClockOffset(),
-                retry=RetryPolicy(),
-            )
-            await session.measure_clock_offset()
-            await story(world, session)
-
-    run_world(run, seed=1, exchange_name=NAME)
 
 
 def test_orders_are_placed_amended_queried_and_cancelled() -> None:
@@ -67,7 +42,7 @@ def test_orders_are_placed_amended_queried_and_cancelled() -> None:
             await session.cancel(order)
         assert raised.value.kind is ErrorKind.ALREADY_CLOSED
 
-    with_session(story)
+    with_session(NAME, story)
 
 
 def test_batches_place_amend_and_cancel_and_refuse_per_order() -> None:
@@ -88,7 +63,7 @@ def test_batches_place_amend_and_cancel_and_refuse_per_order() -> None:
         assert [answer[1].kind for answer in cancelled if isinstance(answer, tuple)] == [ErrorKind.ALREADY_CLOSED]
         assert await session.open_orders(BTC_USDT) == []
 
-    with_session(story)
+    with_session(NAME, story)
 
 
 def test_fills_balances_and_position_agree_after_a_round_trip() -> None:
@@ -112,7 +87,7 @@ def test_fills_balances_and_position_agree_after_a_round_trip() -> None:
             await place(session, request(3, reduce_only=True))
         assert raised.value.kind is ErrorKind.INVALID_PARAMETERS
 
-    with_session(story)
+    with_session(NAME, story)
 
 
 def test_leverage_margin_mode_and_funding_reach_the_position() -> None:
@@ -142,7 +117,7 @@ def test_leverage_margin_mode_and_funding_reach_the_position() -> None:
         assert (payment.symbol, payment.asset, payment.amount) == (BTC_USDT, "USDT", after.total - before.total)
         assert payment.amount < 0, "whoever is long pays"
 
-    with_session(story)
+    with_session(NAME, story)
 
 
 def test_liquidation_is_a_fill_of_nobodys_order_with_a_negative_id() -> None:
@@ -160,7 +135,7 @@ def test_liquidation_is_a_fill_of_nobodys_order_with_a_negative_id() -> None:
         assert {(fill.client_order_id, fill.side, fill.trade_id[0]) for fill in theirs} == {(None, Side.SELL, "-")}
         assert sum(fill.quantity for fill in theirs) == Decimal("0.01")
 
-    with_session(story)
+    with_session(NAME, story)
 
 
 def test_stream_tells_what_rest_tells_of_orders_fills_balances_and_positions() -> None:
@@ -193,4 +168,4 @@ def test_stream_tells_what_rest_tells_of_orders_fills_balances_and_positions() -
         (balance,) = [one for one in await session.balances() if one.asset == "USDT"]
         assert balances[-1].total == balance.total
 
-    with_session(story)
+    with_session(NAME, story)
