@@ -11,6 +11,7 @@ from typing import Any
 import ccxt
 import ccxt.pro
 import pytest
+from ccxt_client import connected
 from serving_process import serving, state
 
 PAIR = "BTC/USDT:USDT"
@@ -22,17 +23,6 @@ FILL_DEADLINE_SECONDS = 15
 def facts() -> Generator[dict[str, Any]]:
     with serving("--exchange", "gateio_futures", "--seed", "7") as announced:
         yield announced
-
-
-def connected(facts: dict[str, Any], client_class: Any = ccxt.gate, **changes: Any) -> Any:
-    """A client set up by the very line that `mm-sim` prints, with everything else as ccxt has it."""
-    names: dict[str, Any] = {"ccxt": type("module", (), {"gate": client_class})}
-    exec(facts["ccxt"], names)  # noqa: S102 - the line is what is under test
-    client = names["e"]
-    client.timeout = 5_000
-    for name, value in changes.items():
-        setattr(client, name, value)
-    return client
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +167,7 @@ def test_ccxt_pro_watches_public_and_private_streams_and_orders_over_the_websock
 
 
 async def watch_everything(facts: dict[str, Any]) -> None:
-    client = connected(facts, ccxt.pro.gate)
+    client = connected(facts, ccxt.pro)
     try:
         await client.load_markets()
         for _ in range(3):  # the snapshot, then changes

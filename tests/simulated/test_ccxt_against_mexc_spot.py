@@ -10,6 +10,7 @@ from typing import Any
 import ccxt
 import ccxt.pro
 import pytest
+from ccxt_client import connected
 from serving_process import serving, state
 
 PAIR = "BTC/USDT"
@@ -19,17 +20,6 @@ PAIR = "BTC/USDT"
 def facts() -> Generator[dict[str, Any]]:
     with serving("--exchange", "mexc_spot", "--seed", "7") as announced:
         yield announced
-
-
-def connected(facts: dict[str, Any], client_class: Any = ccxt.mexc, **changes: Any) -> Any:
-    """A client set up by the very line that `mm-sim` prints, with everything else as ccxt has it."""
-    names: dict[str, Any] = {"ccxt": type("module", (), {"mexc": client_class})}
-    exec(facts["ccxt"], names)  # noqa: S102 - the line is what is under test
-    client = names["e"]
-    client.timeout = 5_000
-    for name, value in changes.items():
-        setattr(client, name, value)
-    return client
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +138,7 @@ def test_ccxt_pro_watches_public_and_private_streams(client: Any, facts: dict[st
 
 
 async def watch_everything(facts: dict[str, Any], markets: Any) -> None:
-    client = connected(facts, ccxt.pro.mexc)
+    client = connected(facts, ccxt.pro)
     client.options["watchOrderBook"] = {"snapshotDelay": 2}  # ccxt waits for 25 changes before it asks for a snapshot
     try:
         client.set_markets(markets)

@@ -10,6 +10,7 @@ from typing import Any
 import ccxt
 import ccxt.pro
 import pytest
+from ccxt_client import connected
 from serving_process import serving, state
 
 PAIR = "BTC/USDT:USDT"
@@ -21,17 +22,6 @@ CONTRACT = 0.01
 def facts() -> Generator[dict[str, Any]]:
     with serving("--exchange", "okx_swap", "--seed", "7") as announced:
         yield announced
-
-
-def connected(facts: dict[str, Any], client_class: Any = ccxt.okx, **changes: Any) -> Any:
-    """A client set up by the very line that `mm-sim` prints, with everything else as ccxt has it."""
-    names: dict[str, Any] = {"ccxt": type("module", (), {"okx": client_class})}
-    exec(facts["ccxt"], names)  # noqa: S102 - the line is what is under test
-    client = names["e"]
-    client.timeout = 5_000
-    for name, value in changes.items():
-        setattr(client, name, value)
-    return client
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +217,7 @@ def test_ccxt_pro_trades_over_the_websocket(facts: dict[str, Any]) -> None:
 
 
 async def with_client(facts: dict[str, Any], story: Callable[[Any], Awaitable[None]]) -> None:
-    client = connected(facts, ccxt.pro.okx)
+    client = connected(facts, ccxt.pro)
     try:
         await client.load_markets()
         await story(client)
