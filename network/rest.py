@@ -136,8 +136,7 @@ class RestClient:
         limits = self._limits
         lane = self._http.lane(urgent=urgent)
         with trio.move_on_at(wait_until) as scope:
-            await limits.acquire(group, weight, urgent=urgent)
-            await lane.acquire()
+            await self._take_places(lane, group, weight, urgent)
         if scope.cancelled_caught:
             raise RateLimited(f"{self._http.host}: no leave for a request of {group!r} in time")
         try:
@@ -160,6 +159,24 @@ class RestClient:
         finally:
             lane.release()
         return response, limits.note(response, group), seconds
+
+    async def _take_places(self, lane: trio.CapacityLimiter, group: str, weight: int, urgent: bool) -> None:
+        """One in the limits, then one on a connection. Cancelled, or refused: none is held."""
+        await self._limits.acquire(group, weight, urgent=urgent)
+        try:
+            lane.acquire_nowait()
+        except trio.WouldBlock:
+            await lane.acquire()
+        else:
+            return
+        # The place in the limits may be long past: all that waited for connections that hung would leave at once, more than allowed.
+        is_allowed = False
+        try:
+            await self._limits.acquire(group, weight, urgent=urgent)
+            is_allowed = True
+        finally:
+            if not is_allowed:
+                lane.release()
 
 
 def _outcome_of(response: HttpResponse, *, is_too_many: bool) -> RequestOutcome:

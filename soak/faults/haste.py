@@ -9,10 +9,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from decimal import Decimal
 from functools import partial
 
 import trio
 
+from market.events import Side
 from orders.commands import CancelOrder
 from orders.events import OrderCancelRequested, OrderFateUnknown
 from orders.life_cycle import OrderState
@@ -30,6 +32,7 @@ from soak.world import World
 
 TOO_LATE_SECONDS = 12.0  # by then whoever placed an order has given it up, and where orders expire it has
 AGAIN_SECONDS = 0.5
+JUMP = Decimal("0.002")  # of a price, beyond every spread
 OLD_ENOUGH_SECONDS = 5.0  # for its absence to be believed, where orders expire
 
 
@@ -66,9 +69,9 @@ def _live_orders(world: World, venue: Venue) -> list[Order]:
 
 def _lose_hasty_answers(rng: random.Random) -> Strike:
     """What becomes of orders the stream tells, soon or late; the answers about them are lost, unreadable or later still."""
-    operations = rng.choice(((Operation.CANCEL,), (Operation.AMEND,), (Operation.CANCEL, Operation.AMEND), ENTRY))
-    trouble, count = rng.choice(("lost", "lost", "unreadable", "late")), rng.choice((2, 5, 20))
-    answers_seconds, stream_seconds = rng.choice((1.0, 3.5)), rng.choice((0.0, 0.3, 0.8, 2.0))
+    operations = rng.choice(((Operation.CANCEL,), (Operation.AMEND,), (Operation.AMEND,), (Operation.CANCEL, Operation.AMEND), ENTRY))
+    trouble, count = rng.choice(("lost", "lost", "unreadable", "late", "late")), rng.choice((2, 5, 20))
+    answers_seconds, stream_seconds = rng.choice((1.5, 3.5)), rng.choice((0.0, 0.3, 0.8, 0.8, 2.0))
 
     def begin(world: World, place: Place) -> Undo:
         control = place.venue(world).control
@@ -92,12 +95,20 @@ def _lose_hasty_answers(rng: random.Random) -> Strike:
 def _what_comes_next(rng: random.Random) -> tuple[str, Callable[[VenueControl, OrderThere], object]]:
     """What the exchange does to an order that has just come."""
     fraction = rng.choice((0.3, 0.97, 1.0))
-    drawn = rng.choice(("nothing", "fill", "fill", "cancel"))
+    drawn = rng.choice(("nothing", "fill", "fill", "cancel", "both"))
     if drawn == "fill":
         return f"filled by {fraction:.0%}", lambda control, order: fill(control, order, fraction)
     if drawn == "cancel":
         return "cancelled", lambda control, order: control.cancel_order(order.id)
+    if drawn == "both":
+        return "filled by 30% and cancelled", _fill_and_cancel
     return "left alone", lambda control, order: None
+
+
+def _fill_and_cancel(control: VenueControl, order: OrderThere) -> None:
+    fill(control, order, 0.3)
+    if order.is_open:
+        control.cancel_order(order.id)
 
 
 def _repeat_placements(rng: random.Random) -> Strike:
@@ -155,8 +166,8 @@ def _tell_end_first(rng: random.Random) -> Strike:
 
 
 def _cross_at_place(rng: random.Random) -> Strike:
-    """The market jumps through a post-only order as it arrives; perhaps nobody hears what became of it."""
-    count, is_lost, is_untold = rng.choice((1, 3, 6)), rng.random() < 0.7, rng.random() < 0.7
+    """The market jumps through a post-only order as it arrives, and some that rest trade; perhaps nobody hears what became of them."""
+    count, is_lost, is_untold, fills = rng.choice((3, 6, 10)), rng.random() < 0.7, rng.random() < 0.7, rng.random() < 0.3
 
     def begin(world: World, place: Place) -> Undo:
         venue = place.venue(world)
@@ -168,19 +179,27 @@ def _cross_at_place(rng: random.Random) -> Strike:
             for order in _live_orders(world, venue):
                 request = order.request
                 if order.state is OrderState.PENDING_NEW and request.time_in_force is TimeInForce.POST_ONLY and request.price is not None:
-                    control.move_market(request.symbol, request.price)
+                    tick = control.engine.instruments[request.symbol].price_tick
+                    beyond = request.price * (1 - JUMP if request.side is Side.BUY else 1 + JUMP)
+                    control.move_market(request.symbol, (beyond / tick).quantize(Decimal(1)) * tick)
                     return
 
         def be_told_again() -> None:
             if is_untold:
                 control.drop_private_events(0)
 
+        def done() -> None:
+            if fills:
+                for order in concerned(world, venue, OrderState.PENDING_NEW):
+                    fill(control, order, 0.3)
+            be_told_again()
+
         if is_lost:
             control.lose_answers(Operation.PLACE, count)
         return _all(
             _hurry(world),
             calling(venue, Operation.PLACE, Moment.ARRIVED, jump, count),
-            calling(venue, Operation.PLACE, Moment.DONE, be_told_again, count),
+            calling(venue, Operation.PLACE, Moment.DONE, done, count),
             be_told_again,
         )
 

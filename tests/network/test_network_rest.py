@@ -67,6 +67,33 @@ async def test_request_is_not_built_while_all_connections_are_busy(autojump_cloc
         assert [at - started for at in w.built_at] == pytest.approx([0, 0, 5], abs=0.01)
 
 
+async def test_requests_that_waited_for_hanging_connections_leave_no_faster_than_the_limit_when_these_are_free(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    async with world() as w, trio.open_nursery() as nursery:
+        w.exchange.think_seconds = 5
+        started = trio.current_time()
+        for _ in range(6):
+            nursery.start_soon(lambda: w.rest.send(w.build(), group="orders", timeout_seconds=20))
+        await trio.sleep(4.5)
+        w.exchange.think_seconds = 0
+        await trio.sleep(20)
+        assert [at - started for at in w.built_at] == pytest.approx([0, 0, 5, 5, 6, 6], abs=0.01)
+
+
+async def test_request_that_gives_up_its_second_wait_for_the_limit_leaves_its_connection_to_others(autojump_clock: trio.abc.Clock) -> None:
+    async with world() as w, trio.open_nursery() as nursery:
+        w.exchange.think_seconds = 5
+        for _ in range(6):
+            nursery.start_soon(lambda: w.rest.send(w.build(), group="orders", timeout_seconds=20))
+        await trio.sleep(4.5)
+        w.exchange.think_seconds = 0
+        with pytest.raises(RateLimited):
+            await w.rest.send(w.build(), group="orders", timeout_seconds=20, wait_seconds_max=0.8)
+        await trio.sleep(5)
+        await w.rest.send(w.build(), group="orders", timeout_seconds=1, wait_seconds_max=0.1)
+
+
 async def test_hanging_requests_do_not_hold_up_an_urgent_one(autojump_clock: trio.abc.Clock) -> None:
     async with world() as w, trio.open_nursery() as nursery:
         w.exchange.think_seconds = 5

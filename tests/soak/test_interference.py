@@ -85,7 +85,6 @@ async def test_task_that_hangs_while_it_ends_in_a_shielded_block_is_bound_by_its
         await wait_all_tasks_blocked()
         (task,) = nursery.child_tasks
         nursery.cancel_scope.cancel()
-        await trio.sleep(0)
         await wait_all_tasks_blocked()
         Hang(task)
     assert trio.current_time() == 2
