@@ -93,7 +93,8 @@ def table_from(settings: Settings) -> Table:
         name: account if account.leverage is not None else replace(account, margin_mode=None) for name, account in settings.accounts.items()
     }
     whole = replace(settings, accounts=accounts)
-    return {section: _plain(getattr(whole, section)) for section in FileSettings.__struct_fields__}
+    sections = {section: getattr(whole, section) for section in FileSettings.__struct_fields__}
+    return {section: _plain(value) for section, value in sections.items() if value is not None}
 
 
 def in_toml(value: object) -> str:
