@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import trio
 
@@ -46,7 +46,7 @@ class SettingsInForce:
         """Something that the program says."""
         match event:
             case SettingChanged():
-                if self._accepted.get(event.key) != event.before:
+                if not _is_same(self._accepted.get(event.key), event.before):
                     self._say(f"{event.key} was {self._accepted.get(event.key)}, and is told to have been {event.before}")
                 self._accepted[event.key] = event.after
                 self._note_position_limits()
@@ -73,7 +73,7 @@ class SettingsInForce:
         settings = runtime.settings_desk.settings
         running = {key: in_words(value) for key, value in flat(settings).items()}
         for key in running.keys() | self._accepted.keys():
-            if running.get(key) != self._accepted.get(key):
+            if not _is_same(running.get(key), self._accepted.get(key)):
                 self._say(f"{key} is {running.get(key)}, and {self._accepted.get(key)} was accepted")
         self._compare(runtime.tree, settings)
 
@@ -145,3 +145,13 @@ class SettingsInForce:
     def _limit(self, account: str, key: str) -> Decimal | None:
         value = self._accepted[f"accounts.{account}.limits.{key}" if account else f"limits.{key}"]
         return None if value == NONE else Decimal(value)
+
+
+def _is_same(one: str | None, other: str | None) -> bool:
+    """In words: a number that is set to itself, written in another way, has not changed."""
+    if one is None or other is None or one == other:
+        return one == other
+    try:
+        return Decimal(one) == Decimal(other)
+    except InvalidOperation:
+        return False
