@@ -33,7 +33,7 @@ environment (wins over the file; the command line wins over both):
   GATEIO_API_KEY, GATEIO_API_SECRET   the credential; never read from the file
   GATEIO_TESTNET=1                    use the testnet, whatever mode the file says
   LOG_LEVEL                           as --log-level
-  NO_COLOR                            no colours in the live view
+  NO_COLOR                            no colours in the live view and in log lines
 
 stopping:
   Ctrl-C (or SIGTERM, or closing the terminal) cancels the open orders, waits for the exchange to

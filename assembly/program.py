@@ -168,6 +168,8 @@ async def _run(
         actors=runtime.tree.root.snapshot,
         book_max_age_seconds_by_exchange=book_ages,
         cycles_wanted=cycles_wanted,
+        markets={name: (settings.exchange_of(name), cycle.symbol) for name, cycle in settings.cycles.items()},
+        wall_clock=wall_clock,
         lifting=lifting,
     )
     logs = start_logging(

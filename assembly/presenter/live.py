@@ -13,10 +13,13 @@ from rich.text import Text
 
 from assembly.output import Outlet, Sink
 from assembly.presenter.lifting import DEFAULT, HowToLift
+from assembly.presenter.live_lines import Line
 from assembly.presenter.live_state import LiveState
-from assembly.presenter.live_view import Line, Surroundings, draw
+from assembly.presenter.live_view import draw
 from assembly.presenter.report import RunReport
 from assembly.presenter.statement import closing_text
+from assembly.presenter.surroundings import Market, Surroundings
+from market.clock import WallClock
 from supervision.snapshot import Snapshot
 
 REFRESH_INTERVAL_SECONDS = 0.25
@@ -49,6 +52,8 @@ class LivePresenter:
         actors: Callable[[], Snapshot | None],
         book_max_age_seconds_by_exchange: Mapping[str, float],
         cycles_wanted: Mapping[str, int],
+        markets: Mapping[str, Market],
+        wall_clock: WallClock,
         lifting: HowToLift = DEFAULT,
         title: str,
         finish_deadline_seconds: float,
@@ -60,6 +65,8 @@ class LivePresenter:
         self._actors = actors
         self._book_max_age_seconds_by_exchange = book_max_age_seconds_by_exchange
         self._cycles_wanted = cycles_wanted
+        self._markets = markets
+        self._wall_clock = wall_clock
         self._lifting = lifting
         self._title = title
         self._finish_deadline_seconds = finish_deadline_seconds
@@ -137,10 +144,12 @@ class LivePresenter:
         return Surroundings(
             title=self._title,
             now=trio.current_time(),
+            now_milliseconds=self._wall_clock.milliseconds(),
             started_at=self._started_at,
             actors=self._actors(),
             book_max_age_seconds_by_exchange=self._book_max_age_seconds_by_exchange,
             cycles_wanted=self._cycles_wanted,
+            markets=self._markets,
             lifting=self._lifting,
         )
 

@@ -17,6 +17,7 @@ from assembly.presenter.vocabulary import level_of, tell
 from market.events import BookChanged, BookLost, FundingRateChanged, MarkPriceChanged, TickerChanged, TradeHappened
 from market.symbol import Symbol
 from orders import events as order_events
+from orders.life_cycle import OrderState
 from orders.order import Order
 from orders.reconciliation import CycleFinished, CyclePhaseChanged, CycleReconciled, CycleStarted
 from orders.reports import PositionReport
@@ -26,7 +27,7 @@ FILLS_KEPT = 8
 NEWS_KEPT = 20
 UNWORDED_KEPT = 200  # more cannot be seen between two pictures
 ENDED_ORDERS_KEPT = 3
-LIVE_ORDERS_KEPT_MAX = 200
+LIVE_ORDERS_KEPT_MAX = 2000  # as many as a ledger remembers
 
 
 class CycleProgress(msgspec.Struct):
@@ -38,6 +39,33 @@ class CycleProgress(msgspec.Struct):
     phase: str = ""
     reconciled: int = 0
     disagreed: int = 0
+    since_milliseconds: int = 0
+    """The wall time at which the phase began."""
+    ended_for: str = ""
+    """Why it ended, if that is no good end."""
+
+
+class ShownOrder(msgspec.Struct, frozen=True):
+    """An order, and the wall time at which it was last told of."""
+
+    account: str
+    order: Order
+    time_milliseconds: int
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Whether an account is ready or lost, since which wall time, and why."""
+
+    is_ready: bool
+    since_milliseconds: int
+    reason: str = ""
+
+
+class LostBook(msgspec.Struct, frozen=True):
+    """Why a book is lost, and since which wall time."""
+
+    reason: str
+    since_milliseconds: int
 
 
 class ShownState(msgspec.Struct, frozen=True):
@@ -64,13 +92,17 @@ class LiveState:
     def __init__(self, redact: Callable[[str], str] = str) -> None:
         self._redact = redact
         self.books: dict[tuple[str, Symbol], BookChanged] = {}
-        self.lost_books: dict[tuple[str, Symbol], str] = {}
-        self.orders: dict[str, Order] = {}
-        self.ended_orders: deque[Order] = deque(maxlen=ENDED_ORDERS_KEPT)
+        self.lost_books: dict[tuple[str, Symbol], LostBook] = {}
+        self.orders: dict[str, ShownOrder] = {}
+        """Live ones by their id, those last told of at the end."""
+        self.ended_orders: deque[ShownOrder] = deque(maxlen=ENDED_ORDERS_KEPT)
         self.fills: deque[tuple[int, order_events.OrderFilled]] = deque(maxlen=FILLS_KEPT)
         self.balances: dict[str, dict[str, tuple[Decimal, Decimal]]] = {}
+        self.balances_at: dict[str, int] = {}
+        """When an account told of one last."""
         self.positions: dict[str, dict[Symbol, PositionReport]] = {}
-        self.accounts: dict[str, str] = {}
+        self.positions_at: dict[tuple[str, Symbol], int] = {}
+        self.accounts: dict[str, Standing] = {}
         self.cycles: dict[str, CycleProgress] = {}
         self.memory = CycleMemory()
         self._news: deque[NewsLine] = deque(maxlen=NEWS_KEPT)
@@ -99,6 +131,11 @@ class LiveState:
         """What others said, without secrets and without anything that steers a terminal."""
         return printable(self._redact(text))
 
+    def is_ready(self, account: str) -> bool:
+        """Whether what is shown of an account is how it stands; before it has said anything, that is so."""
+        standing = self.accounts.get(account)
+        return standing is None or standing.is_ready
+
     def cycle(self, name: str) -> CycleProgress:
         return self.cycles.setdefault(name, CycleProgress())
 
@@ -121,17 +158,23 @@ def _book_changed(state: LiveState, _: int, event: BookChanged) -> None:
     state.lost_books.pop(market, None)
 
 
-def _book_lost(state: LiveState, _: int, event: BookLost) -> None:
-    state.lost_books[event.exchange, event.symbol] = event.reason
+def _book_lost(state: LiveState, time: int, event: BookLost) -> None:
+    market = (event.exchange, event.symbol)
+    known = state.lost_books.get(market)
+    state.lost_books[market] = LostBook(event.reason, time if known is None else known.since_milliseconds)
 
 
-def _order(state: LiveState, _: int, event: Any) -> None:
+def _order(state: LiveState, time: int, event: Any) -> None:
     order: Order = event.order
+    known = state.orders.pop(order.client_order_id, None)
+    # For how long a fate has been unknown is counted from when it was lost.
+    is_still_unknown = known is not None and known.order.state is order.state is OrderState.UNKNOWN
+    shown = ShownOrder(event.account, order, known.time_milliseconds if known is not None and is_still_unknown else time)
     if order.is_terminal:
-        if state.orders.pop(order.client_order_id, None) is not None:
-            state.ended_orders.append(order)
+        if known is not None:
+            state.ended_orders.append(shown)
         return
-    state.orders[order.client_order_id] = order
+    state.orders[order.client_order_id] = shown
     if len(state.orders) > LIVE_ORDERS_KEPT_MAX:
         del state.orders[next(iter(state.orders))]
 
@@ -141,23 +184,29 @@ def _order_filled(state: LiveState, time: int, event: order_events.OrderFilled) 
     state.fills.append((time, event))
 
 
-def _balance_changed(state: LiveState, _: int, event: order_events.BalanceChanged) -> None:
+def _balance_changed(state: LiveState, time: int, event: order_events.BalanceChanged) -> None:
+    state.balances_at[event.account] = time
     state.balances.setdefault(event.account, {})[event.asset] = (event.total, event.available)
 
 
-def _position_changed(state: LiveState, _: int, event: order_events.PositionChanged) -> None:
-    positions = state.positions.setdefault(event.account, {})
-    positions[event.position.symbol] = event.position
-    if not event.position.quantity:
-        del positions[event.position.symbol]
+def _position_changed(state: LiveState, time: int, event: order_events.PositionChanged) -> None:
+    positions, symbol = state.positions.setdefault(event.account, {}), event.position.symbol
+    if event.position.quantity:
+        positions[symbol] = event.position
+        state.positions_at[event.account, symbol] = time
+    else:
+        positions.pop(symbol, None)
+        state.positions_at.pop((event.account, symbol), None)
 
 
-def _account_ready(state: LiveState, _: int, event: order_events.AccountReady) -> None:
-    state.accounts[event.account] = "ready"
+def _account_ready(state: LiveState, time: int, event: order_events.AccountReady) -> None:
+    state.accounts[event.account] = Standing(True, time)
 
 
-def _account_lost(state: LiveState, _: int, event: order_events.AccountLost) -> None:
-    state.accounts[event.account] = f"LOST: {event.reason}"
+def _account_lost(state: LiveState, time: int, event: order_events.AccountLost) -> None:
+    known = state.accounts.get(event.account)
+    since = time if known is None or known.is_ready else known.since_milliseconds
+    state.accounts[event.account] = Standing(False, since, event.reason)
 
 
 def _cycle_started(state: LiveState, _: int, event: CycleStarted) -> None:
@@ -165,9 +214,10 @@ def _cycle_started(state: LiveState, _: int, event: CycleStarted) -> None:
     progress.account, progress.symbol, progress.number = event.account, event.symbol, event.number
 
 
-def _cycle_phase_changed(state: LiveState, _: int, event: CyclePhaseChanged) -> None:
+def _cycle_phase_changed(state: LiveState, time: int, event: CyclePhaseChanged) -> None:
     progress = state.cycle(event.cycle)
     progress.account, progress.number, progress.phase = event.account, event.number, event.phase
+    progress.since_milliseconds = time
 
 
 def _cycle_reconciled(state: LiveState, time: int, event: CycleReconciled) -> None:
@@ -177,9 +227,10 @@ def _cycle_reconciled(state: LiveState, time: int, event: CycleReconciled) -> No
     state.memory.remember(time, event)
 
 
-def _cycle_finished(state: LiveState, _: int, event: CycleFinished) -> None:
+def _cycle_finished(state: LiveState, time: int, event: CycleFinished) -> None:
     progress = state.cycle(event.cycle)
-    progress.phase = f"finished{': ' + event.reason if event.reason else ''}"
+    progress.phase, progress.ended_for = "finished", event.reason
+    progress.since_milliseconds = time
 
 
 def _risk_measured(state: LiveState, _: int, event: RiskMeasured) -> None:

@@ -12,6 +12,8 @@ from assembly.output import Sink
 from assembly.presenter.lifting import DEFAULT, HowToLift
 from assembly.presenter.report import RunReport
 from assembly.presenter.stream import StreamPresenter, json_renderer, line_renderer
+from assembly.presenter.surroundings import Market
+from market.clock import WallClock
 from supervision.snapshot import Snapshot
 
 
@@ -60,6 +62,8 @@ def open_presenter(
     actors: Callable[[], Snapshot | None],
     book_max_age_seconds_by_exchange: Mapping[str, float],
     cycles_wanted: Mapping[str, int],
+    markets: Mapping[str, Market],
+    wall_clock: WallClock,
     lifting: HowToLift = DEFAULT,
     title: str = "mm-runtime",
     finish_deadline_seconds: float = 2.0,
@@ -69,8 +73,8 @@ def open_presenter(
     The live view is for terminals that can move the cursor; elsewhere, and with `form` LINES, there is a line per event.
     `redact` takes known secrets out of all text. `on_output_lost` is called once, with the reason, when nobody reads any
     more; the presenter then goes on without output. `actors` gives the supervision tree, `cycles_wanted` the number of
-    cycles to run by cycle (0: until stopped), `lifting` what a person types to lift a trading state, and `title` the first
-    words of the live view.
+    cycles to run by cycle (0: until stopped), `markets` where each cycle trades, `lifting` what a person types to lift a trading
+    state, and `title` the first words of the live view.
     """
     if form is OutputForm.AUTOMATIC and is_terminal and environment.get("TERM", "dumb") not in ("dumb", "unknown", ""):
         from assembly.presenter.live import LivePresenter  # Rich costs memory and time that the other forms need not pay
@@ -83,6 +87,8 @@ def open_presenter(
             actors=actors,
             book_max_age_seconds_by_exchange=book_max_age_seconds_by_exchange,
             cycles_wanted=cycles_wanted,
+            markets=markets,
+            wall_clock=wall_clock,
             lifting=lifting,
             title=title,
             finish_deadline_seconds=finish_deadline_seconds,

@@ -169,11 +169,13 @@ from presenter_samples import BOOK, TIME, EVENTS, run_report, tree
 from assembly.arguments import OutputForm
 from assembly.output import DescriptorSink
 from assembly.presenter.presenter import open_presenter
+from market.clock import SystemWallClock
 
 async def main():
     presenter = open_presenter(
         OutputForm[sys.argv[1]], sink=DescriptorSink(1), is_terminal=True, environment={"TERM": "xterm"}, log_level="DEBUG",
         on_output_lost=lambda reason: None, actors=tree, book_max_age_seconds_by_exchange={}, cycles_wanted={"btc": 1},
+        markets={}, wall_clock=SystemWallClock(),
         finish_deadline_seconds=0.2,
     )
     slowest = 0.0

@@ -22,11 +22,15 @@ from actors.accounts.credential import Credential
 from assembly.output import Sink
 from assembly.presenter.lifting import HowToLift
 from assembly.presenter.live import LivePresenter
+from assembly.presenter.live_lines import BAD
 from assembly.presenter.live_state import LIVE_ORDERS_KEPT_MAX, LiveState
-from assembly.presenter.live_view import BAD, TYPED_WIDTH, Surroundings, draw
+from assembly.presenter.live_view import TYPED_WIDTH, draw
 from assembly.presenter.report import LogLine, RuntimeStopping, StopAwaited
+from assembly.presenter.surroundings import Surroundings
 from assembly.redaction import redactor
+from market.clock import VirtualWallClock
 from market.events import BookLost
+from market.symbol import Symbol
 from orders import events as order_events
 from orders.life_cycle import OrderState
 from orders.reconciliation import CyclePhaseChanged, CycleStarted
@@ -57,10 +61,12 @@ def around(now: float = 100.0, actors: Snapshot | None = None) -> Surroundings:
     return Surroundings(
         title="mm-runtime",
         now=now,
+        now_milliseconds=TIME + round((now - 100) * 1000),
         started_at=40.0,
         actors=actors or tree(),
         book_max_age_seconds_by_exchange={"gateio_spot": 5.0},
         cycles_wanted={"btc": 3, "eth": 0},
+        markets={"btc": ("gateio_spot", BTC), "eth": ("gateio_spot", Symbol("ETH", "USDT"))},
     )
 
 
@@ -74,23 +80,23 @@ def shown(state: LiveState, *, width: int = 80, height: int = 24, surroundings: 
 
 def test_view_of_80_columns() -> None:
     assert shown(running_state()) == [
-        "mm-runtime                                                      running 00:01:00",
-        "Book                  age    quantity      bid      ask  quantity  spread",
-        "gateio_spot BTC/USDT  0.2 s      0.52  61234.4  61234.5      0.11     0.1",
-        "Cycle  market    round    done                    PnL  phase",
-        "btc    BTC/USDT  #2 of 3  1 reconciled  -0.44444 USDT  selling",
-        "eth              -        0 reconciled              0",
-        "Order        side      quantity    price  filled  state",
-        "mm-btc-abc2  sell        0.0016  61234.5  0.0006  partially_filled",
-        "mm-btc-abc1  buy   for 100 USDT   market       0  unknown",
+        "mm-runtime                                        01:00:01 UTC  running 00:01:00",
+        "UNKNOWN for 0.0 s: mm-btc-abc1 buy for 100 USDT at market",
+        "ACTOR account:main restarting, 2x restarted: ConnectionResetError: the exchange…",
+        "Market                age          bid      ask  spread/PnL  cycle does",
+        "gateio_spot BTC/USDT  0.2 s    61234.4  61234.5      0.1",
+        "  btc                 0.0 s          -  61234.5     -0.4444  #2 of 3 selling",
+        "gateio_spot ETH/USDT  no book",
+        "  eth                                -        -           -  not begun",
+        "Order        side           quantity    price  filled  state             told",
+        "mm-btc-abc1  buy   for 100 USDT        market  0       unknown           0.0 s",
+        "mm-btc-abc2  sell             0.0016  61234.5  0.0006  partially_filled  0.0 s",
+        "Fill       cycle         side  quantity    price             fee  age",
+        "01:00:01   btc BTC/USDT  sell    0.0006  61234.5  0.0734814 USDT  0.0 s",
         "Balance",
-        "main ready  USDT 9900.0040615  BTC 0.101633 (0.0016 held)",
-        "Actors",
-        "feed:gateio_spot ready  account:main restarting 2x restarted",
-        "  cycle:btc ready 1x restarted",
-        "account:main: ConnectionResetError: the exchange hung up",
-        "Fill      cycle         side  quantity    price             fee",
-        "01:00:01  btc BTC/USDT  sell    0.0006  61234.5  0.0734814 USDT",
+        "main ready, told 0.0 s ago  USDT 9900.0040615  BTC 0.101633 (0.0016 held)",
+        "Actors  2 ready, 1 restarting",
+        "  account:main restarting 2x restarted  cycle:btc ready 1x restarted",
         "Log",
         "01:00:01 cycle_started cycle=btc #2 BTC/USDT for 100 USDT on main",
         "01:00:01 cycle_reconciled cycle=btc #1 bought 0.001633 BTC for 99.9959385 USDT,…",
@@ -138,7 +144,7 @@ def test_states_that_were_lifted_are_shown_no_more() -> None:
     state.fold(TIME, RestraintLifted("account:main", "the exchange does not answer"))
     state.fold(TIME, StateEntered("cycle:eth", TradingState.RUN, ""))
     state.fold(TIME, StateEntered("global", TradingState.RUN, "by mm-ctl"))
-    assert shown(state)[1].startswith("Book")
+    assert shown(state)[3].startswith("Market")
 
 
 def test_on_a_small_terminal_a_halt_is_what_is_left_of_the_picture() -> None:
@@ -148,9 +154,10 @@ def test_on_a_small_terminal_a_halt_is_what_is_left_of_the_picture() -> None:
 
 def test_view_of_120_columns_has_balances_and_actors_beside_the_market() -> None:
     lines = shown(running_state(), width=120, height=20)
-    assert lines[1] == "Book                  age    quantity      bid      ask  quantity  spread         Balance"
-    assert lines[2] == "gateio_spot BTC/USDT  0.2 s      0.52  61234.4  61234.5      0.11     0.1         main ready  USDT 9900.0040615"
-    assert lines[5].endswith("  feed:gateio_spot ready")
+    assert lines[3] == "Market                age          bid      ask  spread/PnL  cycle does                   Balance"
+    assert lines[4].startswith("gateio_spot BTC/USDT  0.2 s ")
+    assert lines[4].endswith("main ready, told 0.0 s ago")
+    assert lines[7].endswith("Actors  2 ready, 1 restarting")
     assert all(len(line) <= 120 for line in lines)
 
 
@@ -166,61 +173,69 @@ def test_view_never_outgrows_the_terminal(width: int, height: int) -> None:
 
 
 def test_small_terminal_keeps_what_matters_most() -> None:
-    lines = shown(running_state(), height=9)
+    lines = shown(running_state(), height=13)
     assert [line.split()[0] for line in lines] == [
         "mm-runtime",
-        "Book",
+        "UNKNOWN",
+        "ACTOR",
+        "Market",
         "gateio_spot",
-        "Cycle",
         "btc",
+        "gateio_spot",
         "eth",
         "Order",
-        "mm-btc-abc2",
         "mm-btc-abc1",
+        "mm-btc-abc2",
+        "Actors",
+        "left",
     ]
+    assert lines[-1] == "left out: 1 account, 5 log lines (1 bad), 1 fill"
 
 
 def test_view_before_anything_happened_says_so() -> None:
-    assert shown(LiveState(), surroundings=msgspec.structs.replace(around(), actors=None, cycles_wanted={}))[1:8] == [
-        "Book  no book yet",
-        "Cycle  none",
+    assert shown(LiveState(), surroundings=msgspec.structs.replace(around(), actors=None, cycles_wanted={}))[1:] == [
+        "Market  no book yet",
         "Order  none",
-        "Balance",
-        "not known yet",
-        "Actors",
-        "not started yet",
+        "Fill  none",
+        "Balance  not known yet",
+        "Actors  not started yet",
+        "Log",
     ]
 
 
 @pytest.mark.parametrize(("now", "age", "style"), [(104.7, "4.9 s", ""), (107.0, "STALE 7.2 s", BAD)])
 def test_book_older_than_its_age_is_shown_as_stale(now: float, age: str, style: str) -> None:
-    (row,) = [line for line in draw(running_state(), around(now), width=80, height=24) if line and line[0][0].startswith("gateio_spot")]
-    assert row[0][1] == style
-    assert f"  {age}  " in row[0][0]
+    (row,) = [line for line in draw(running_state(), around(now), width=80, height=24) if line and line[0][0].startswith("gateio_spot BTC")]
+    assert row[0][1] == row[1][1] == style
+    assert row[1][0].rstrip() == age
 
 
 def test_book_that_is_lost_is_shown_as_lost_until_the_next_one() -> None:
     state = running_state()
     state.fold(TIME, BookLost("gateio_spot", BTC, "gap", 100.0))
-    assert "LOST gap" in shown(state)[2]
+    assert "BOOK gateio_spot BTC/USDT LOST for 0.0 s: gap" in shown(state)
+    assert any(line.startswith("gateio_spot BTC/USDT  LOST 0.2 s") for line in shown(state))
     state.fold(TIME, BOOK)
-    assert "LOST" not in shown(state)[2]
+    assert not any("LOST" in line and "book_lost" not in line for line in shown(state))
 
 
 def test_order_that_has_ended_makes_room_for_the_next_but_is_shown_while_there_is_none() -> None:
     state = LiveState()
     state.fold(TIME, order_events.OrderPlaced("main", sell()))
     state.fold(TIME, order_events.OrderEnded("main", sell(OrderState.CANCELLED)))
-    assert any("mm-btc-abc2" in line and "cancelled" in line for line in shown(state)[:8])
+    assert any("mm-btc-abc2" in line and "cancelled" in line for line in shown(state)[:9])
     state.fold(TIME, order_events.OrderPlaced("main", sell(number=3)))
-    assert not any("mm-btc-abc2  sell" in line for line in shown(state)[:8])
+    assert not any("mm-btc-abc2  sell" in line for line in shown(state)[:9])
 
 
 def test_many_orders_are_counted_and_not_listed() -> None:
     state = LiveState()
     for number in range(10):
         state.fold(TIME, order_events.OrderPlaced("main", sell(number=number)))
-    assert "and 4 more" in shown(state)
+    lines = shown(state)
+    listed = sum(line.startswith("mm-btc-abc") for line in lines)
+    assert 0 < listed < 10
+    assert any(line.startswith(f"Order +{10 - listed} ") for line in lines)
 
 
 def test_open_position_has_a_line_of_its_own_with_its_prices_and_what_closing_would_earn() -> None:
@@ -236,8 +251,8 @@ def test_open_position_has_a_line_of_its_own_with_its_prices_and_what_closing_wo
     state.fold(TIME, order_events.PositionChanged("main", position))
     lines = shown(state)
     title = next(number for number, line in enumerate(lines) if line.startswith("Position"))
-    assert lines[title].split() == ["Position", "quantity", "entry", "mark", "liquidation", "PnL"]
-    assert lines[title + 1] == "main BTC/USDT  short 0.0016  61234.5  61200.25     118000.5  +0.0548"
+    assert lines[title].split() == ["Position", "side", "quantity", "entry", "mark", "liquidation", "PnL", "told"]
+    assert lines[title + 1] == "main BTC/USDT  short    0.0016  61234.5  61200.25     118000.5  +0.0548  0.0 s"
     state.fold(TIME, order_events.PositionChanged("main", PositionReport(symbol=BTC, quantity=Decimal(0))))
     assert not any(line.startswith("Position") for line in shown(state)), "without contracts every line counts"
 
@@ -245,7 +260,8 @@ def test_open_position_has_a_line_of_its_own_with_its_prices_and_what_closing_wo
 def test_account_that_is_lost_says_why() -> None:
     state = running_state()
     state.fold(TIME, order_events.AccountLost("main", "the private stream broke"))
-    assert any(line.startswith("main LOST: the private stream broke") for line in shown(state))
+    assert "ACCOUNT main LOST for 0.0 s, all of it as of 01:00:01: the private stream broke" in [line.rstrip("…") for line in shown(state)]
+    assert any(line.startswith("main LOST, as of 01:00:01  USDT") for line in shown(state, height=30))
 
 
 def test_stop_is_shown_with_what_it_waits_for() -> None:
@@ -293,6 +309,8 @@ def live(sink: Sink, *, width: int = 80, height: int = 24, **options: Any) -> Li
             "actors": tree,
             "book_max_age_seconds_by_exchange": {"gateio_spot": 5.0},
             "cycles_wanted": {"btc": 3},
+            "markets": {"btc": ("gateio_spot", BTC)},
+            "wall_clock": VirtualWallClock(),
             "title": "mm-runtime",
             "finish_deadline_seconds": 1.0,
             "size": lambda: os.terminal_size((width, height)),

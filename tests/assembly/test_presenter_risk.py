@@ -38,19 +38,22 @@ def test_what_is_not_known_is_left_out() -> None:
     )
 
 
-def test_live_view_has_two_lines_for_each_quoting_cycle_and_none_without() -> None:
+def test_live_view_has_a_row_for_each_quoting_cycle_and_none_without() -> None:
     state = running_state()
-    assert "Risk" not in shown(state, width=160)
+    assert not any(line.startswith("Risk") for line in shown(state, width=240))
     for balance in ("0.1", "0.2"):
-        state.fold(TIME, replace(RISK, risk=replace(RISK.risk, inventory=Decimal(balance))))
-    lines = [line[:100] for line in shown(state, width=160)]
-    at = lines.index(next(line for line in lines if line.startswith("Risk")))
-    assert lines[at + 1].startswith("btc holds 0.2 BTC (122.346 USD), bids 298.5 asks 300 USDT")
-    assert lines[at + 2].startswith("  profit -0.126543 USDT")
-    row = next(line for line in lines if line.startswith("btc ") and "BTC/USDT" in line)
-    assert "reconciled" not in row, "it knows no rounds"
-    assert "-0.126543 USDT" in row
+        state.fold(TIME, replace(RISK, risk=replace(RISK.risk, at=99.6, inventory=Decimal(balance))))
+    lines = shown(state, width=240)
+    at = next(number for number, line in enumerate(lines) if line.startswith("Risk"))
+    assert lines[at][:127].split() == (
+        ["Risk", "inventory", "USD", "bids", "asks", "realised", "unrealised", "fees", "captured", "volume", "trades", "uptime", "age"]
+    )
+    row = "btc 0.2 BTC 122.346 298.5 300 +0.1235 -0.05 0.2 +0.01 GT 0.4 1234.5 17 98.8% 0.4 s"
+    assert lines[at + 1][:150].split() == row.split()
+    (cycle,) = [line for line in lines if line.startswith("  btc ")]
+    assert "-0.1265" in cycle
     assert not any("risk_measured" in line for line in lines), "it is no news"
+    assert sum(line.startswith("btc ") for line in lines) == 1
 
 
 def test_end_of_a_run_states_how_each_quoting_cycle_stood_last() -> None:

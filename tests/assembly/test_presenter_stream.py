@@ -22,6 +22,7 @@ from assembly.presenter.presenter import Presenter, open_presenter
 from assembly.presenter.report import ExitStatus, RunReport
 from assembly.presenter.stream import StreamPresenter, json_renderer
 from assembly.redaction import redactor
+from market.clock import SystemWallClock
 from market.events import TradeHappened
 from market.symbol import Symbol
 from orders.events import AccountLost, AccountReady, OrderPlaced
@@ -38,6 +39,8 @@ def stream(sink: Sink, form: OutputForm = OutputForm.JSON, **options: Any) -> Pr
         actors=tree,
         book_max_age_seconds_by_exchange={},
         cycles_wanted={},
+        markets={},
+        wall_clock=SystemWallClock(),
         **{"on_output_lost": _unexpected, **options},
     )
 
@@ -251,6 +254,8 @@ def test_live_view_is_for_terminals_that_can_show_it(form: OutputForm, is_termin
         actors=tree,
         book_max_age_seconds_by_exchange={},
         cycles_wanted={},
+        markets={},
+        wall_clock=SystemWallClock(),
     )
     assert presenter.is_live is is_live
     assert isinstance(presenter, LivePresenter) is is_live

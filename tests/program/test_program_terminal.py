@@ -20,7 +20,7 @@ def test_live_view_draws_book_orders_balances_and_actors_in_80_columns(tmp_path:
         screen = terminal.screen()
         assert not screen.cursor_shown
         assert screen.unknown == []
-        for word in ("mm-runtime", "BTC/USDT", "Cycle", "Order", "Fill", "Balance", "main ready", "Actors", "account:main ready"):
+        for word in ("mm-runtime", "BTC/USDT", "cycle does", "Order", "Fill", "Balance", "main ready", "Actors", " UTC  running"):
             assert word in text
         terminal.press(CTRL_C)
         assert terminal.wait_exit(STOP_SECONDS) == 0
