@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 
 import msgspec
 import trio
@@ -154,10 +155,11 @@ class PageApplication:
         body = bytearray()
         with trio.move_on_after(ACTION_SECONDS_MAX) as reading:
             try:
-                async for piece in request.stream():
-                    body += piece
-                    if len(body) > ACTION_BYTES_MAX:
-                        return f"an action has at most {ACTION_BYTES_MAX} bytes"
+                async with aclosing(request.stream()) as pieces:
+                    async for piece in pieces:
+                        body += piece
+                        if len(body) > ACTION_BYTES_MAX:
+                            return f"an action has at most {ACTION_BYTES_MAX} bytes"
             except ClientDisconnect:
                 return "the rest of the action did not come"
         if reading.cancelled_caught:

@@ -56,7 +56,7 @@ class Page:
         self._port = place.port
         self._token = settings.page_token
         self._memory = PageMemory(wall_clock)
-        self._series = SeriesRings()
+        self.series = SeriesRings()
         picture = PagePicture(
             tree,
             self._memory,
@@ -66,10 +66,11 @@ class Page:
             can_control=self._token is not None,
             keeps_states=keeps_states,
         )
-        picture.fill_series(self._series)
+        picture.fill_series(self.series)
         credential = (settings.page or PageSettings()).credential
+        self.composition = Composition(picture, self._memory, self.series, redact=redact)
         self.application = PageApplication(
-            Composition(picture, self._memory, self._series, redact=redact),
+            self.composition,
             load_assets(),
             run=picture.run,
             tokens=None if self._token is None else TokenDesk(self._token),
@@ -83,28 +84,26 @@ class Page:
 
     async def run(self, context: ChildContext) -> None:
         """An incarnation, until cancelled."""
-        await PageServer(self._guarded, open_listeners=self._open_listeners, meanwhile=self._sample).run(context)
+        await PageServer(self._guarded, open_listeners=self._open_listeners, meanwhile=self._while_open).run(context)
 
     async def _open_listeners(self) -> list[trio.SocketListener]:
         """As soon as the address is free: another run may have it that is just ending."""
         has_told = False
         while True:
             try:
-                listeners = await trio.open_tcp_listeners(self._port, host=self._place.address)
+                return await trio.open_tcp_listeners(self._port, host=self._place.address)
             except OSError as error:
                 if not has_told:
                     self._report(PageUnavailable(f"{self._place.address}:{self._port}", _why(error)))
                 has_told = True
                 await trio.sleep(AGAIN_SECONDS)
-                continue
-            self._port = int(listeners[0].socket.getsockname()[1])  # the same again after a crash, for whoever has it open
-            self._report(PageOpened(self._place.url(self._port), can_control=self._token is not None))
-            return listeners
 
-    async def _sample(self) -> None:
+    async def _while_open(self, port: int) -> None:
         """The lines go on whether anybody looks or not: who opens the page sees how it came to this."""
+        self._port = port  # the same again after a crash, for whoever has it open
+        self._report(PageOpened(self._place.url(port), can_control=self._token is not None))
         while True:
-            self._series.sample(self._wall_clock.milliseconds())
+            self.series.sample(self._wall_clock.milliseconds())
             await trio.sleep(SERIES_INTERVAL_SECONDS)
 
 

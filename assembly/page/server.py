@@ -33,14 +33,14 @@ class ActorContext(Protocol):
 
 
 class PageServer:
-    """Serves an application on what `open_listeners` gives; `meanwhile` is run beside it."""
+    """Serves an application on what `open_listeners` gives, and closes that; `meanwhile` is told of its port and run beside it."""
 
     def __init__(
         self,
         app: Application,
         *,
         open_listeners: Callable[[], Awaitable[list[trio.SocketListener]]],
-        meanwhile: Callable[[], Awaitable[None]],
+        meanwhile: Callable[[int], Awaitable[None]],
     ) -> None:
         self._app = ASGIWrapper(cast("Any", app))
         self._open_listeners = open_listeners
@@ -53,10 +53,14 @@ class PageServer:
         """Serve until cancelled, which ends every connection at once."""
         context.started()  # nothing waits for it, and an address that is taken is waited for
         listeners = await self._open_listeners()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._abandon_when_cancelled)
-            nursery.start_soon(self._meanwhile)
-            await trio.serve_listeners(self._serve, listeners)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._abandon_when_cancelled)
+                nursery.start_soon(self._meanwhile, int(listeners[0].socket.getsockname()[1]))
+                await trio.serve_listeners(self._serve, listeners)
+        finally:
+            for listener in listeners:
+                listener.socket.close()
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         if len(self._streams) >= CONNECTIONS_MAX:
