@@ -10,8 +10,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import trio
-
 from actors.accounts.events import AccountConnected, AccountDisconnected
 from actors.cycle.quoting.risk import RiskMeasured
 from assembly.page.protocol import ENDED_ORDERS_KEPT, FILLS_KEPT, LOG_LINES_KEPT
@@ -86,7 +84,6 @@ class PageMemory:
         self.ended: deque[tuple[str, Order]] = deque(maxlen=ENDED_ORDERS_KEPT)
         """With their accounts."""
         self.ended_count = 0
-        self.unknown_since: dict[str, float] = {}
         self.log: deque[Said] = deque(maxlen=LOG_LINES_KEPT)
         self.logged_count = 0
         """How many events were ever put into `log`: the newest has this number."""
@@ -132,12 +129,7 @@ def _order_filled(memory: PageMemory, now: int, event: order_events.OrderFilled)
     memory.fills_count += 1
 
 
-def _order_unknown(memory: PageMemory, _: int, event: order_events.OrderFateUnknown) -> None:
-    memory.unknown_since.setdefault(event.order.client_order_id, trio.current_time())
-
-
 def _order_ended(memory: PageMemory, _: int, event: order_events.OrderEnded) -> None:
-    memory.unknown_since.pop(event.order.client_order_id, None)
     memory.ended.append((event.account, event.order))
     memory.ended_count += 1
 
@@ -189,7 +181,6 @@ def _stopping(memory: PageMemory, _: int, event: RuntimeStopping) -> None:
 _CHANGES: dict[type, Callable[[PageMemory, int, Any], None]] = {
     BookLost: _book_lost,
     order_events.OrderFilled: _order_filled,
-    order_events.OrderFateUnknown: _order_unknown,
     order_events.OrderEnded: _order_ended,
     order_events.BalanceChanged: _balance_changed,
     order_events.PositionChanged: _position_changed,

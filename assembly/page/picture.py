@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 import trio
@@ -33,6 +33,7 @@ from assembly.page.words import (
     amount,
     balance_shown,
     fill_shown,
+    latency_shown,
     order_shown,
     position_shown,
     quote_order,
@@ -54,7 +55,7 @@ CLOCK_STEP_MILLISECONDS = 50
 
 
 class PagePicture:
-    """One run. `lifting` words what a person types to lift a state, and `latencies` tells the histograms."""
+    """One run. `lifting` words what a person types to lift a state."""
 
     def __init__(
         self,
@@ -66,7 +67,6 @@ class PagePicture:
         wall_clock: WallClock,
         can_control: bool,
         keeps_states: bool,
-        latencies: Callable[[], tuple[Latency, ...]] = tuple,
     ) -> None:
         self._tree = tree
         self._memory = memory
@@ -75,7 +75,6 @@ class PagePicture:
         self._wall_clock = wall_clock
         self._can_control = can_control
         self._keeps_states = keeps_states
-        self.latencies = latencies
         self._started_at = trio.current_time()
         self._started_milliseconds = wall_clock.milliseconds()
         self._offset_milliseconds = self._started_milliseconds - self._started_at * 1000
@@ -143,15 +142,15 @@ class PagePicture:
         return {market: self._book(market, quotes.get(market, ())) for market in self.markets()}
 
     def orders(self) -> Orders:
-        live = [(name, order) for name, parts in self._tree.accounts.items() for order in parts.ledger.live_orders()]
+        live = [(parts, order) for parts in self._tree.accounts.values() for order in parts.ledger.live_orders()]
         live.sort(key=lambda found: (found[1].state is not OrderState.UNKNOWN, found[1].created_at))
         memory = self._memory
         if self._ended[0] != memory.ended_count:
             self._ended = memory.ended_count, tuple(order_shown(account, order, self._at) for account, order in reversed(memory.ended))
         return Orders(
             live=tuple(
-                order_shown(account, order, self._at, unknown_since=memory.unknown_since.get(order.client_order_id))
-                for account, order in live[:LIVE_ORDERS_TOLD_MAX]
+                order_shown(parts.name, order, self._at, unknown_since=parts.measures.unknown_since(order))
+                for parts, order in live[:LIVE_ORDERS_TOLD_MAX]
             ),
             live_count=len(live),
             unknown_count=sum(order.state is OrderState.UNKNOWN for _, order in live),
@@ -169,6 +168,21 @@ class PagePicture:
 
     def cycles(self) -> tuple[Cycle, ...]:
         return tuple(map(self._cycle, self._tree.cycles.values()))
+
+    def latencies(self) -> tuple[Latency, ...]:
+        accounts = self._tree.accounts.items()
+        return (
+            *(
+                latency_shown("tick_to_order", f"{name}: {request} by {transport}", found)
+                for name, parts in accounts
+                for (request, transport), found in parts.measures.message_to_order_seconds.snapshots().items()
+            ),
+            *(
+                latency_shown("order_to_ack", f"{name}: by {transport}", found)
+                for name, parts in accounts
+                for (transport,), found in parts.measures.order_to_word_seconds.snapshots().items()
+            ),
+        )
 
     def fill_series(self, rings: SeriesRings) -> None:
         """Make the lines of this run."""

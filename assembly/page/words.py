@@ -7,12 +7,13 @@ from decimal import Decimal
 
 from actors.cycle.quoting.risk import RiskMeasured
 from assembly.page.memory import Said
-from assembly.page.protocol import Actor, Balance, Fill, LogLine, OrderShown, OwnQuote, Position
+from assembly.page.protocol import Actor, Balance, Fill, Latency, LogLine, OrderShown, OwnQuote, Position
 from assembly.presenter.phrases import phrase, printable
 from assembly.presenter.report import LogLine as LoggedLine
 from assembly.presenter.vocabulary import level_of, risk_fields, tell
 from market.events import Side
 from market.instrument import format_decimal
+from measuring.histogram import HistogramSnapshot
 from orders.events import BalanceChanged, OrderFilled
 from orders.life_cycle import OrderState
 from orders.order import ZERO, Order
@@ -139,6 +140,20 @@ def position_shown(said: Said) -> Position:
 def risk_shown(said: Said) -> dict[str, object]:
     measured: RiskMeasured = said[1]
     return risk_fields(measured)
+
+
+def latency_shown(of: str, name: str, found: HistogramSnapshot) -> Latency:
+    return Latency(
+        of=of,
+        name=name,
+        bounds_seconds=found.bounds,
+        counts=found.counts,
+        count=found.count,
+        sum_seconds=round(found.total, 9),
+        p50_seconds=found.percentile(0.5),
+        p95_seconds=found.percentile(0.95),
+        p99_seconds=found.percentile(0.99),
+    )
 
 
 def line_shown(sequence: int, said: Said) -> LogLine | None:

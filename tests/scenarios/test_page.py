@@ -57,6 +57,9 @@ async def test_page_shows_the_run_as_it_is(world: World) -> None:
         assert {balance.asset for balance in account.balances} == {"BTC", "USDT"}
         cycle: Cycle = page.shown["cycles"][0]
         assert (cycle.name, cycle.strategy, cycle.trades) == ("btc", "sell_on_top", 1)
+        latencies = {each.of: each for each in page.shown["latencies"]}
+        assert latencies["order_to_ack"].count == 2
+        assert latencies["order_to_ack"].p50_seconds is not None
         assert any("order_filled" in line.text and line.actor == "btc" for line in page.lines)
         world.exchange.fill_order(exchange_id(sell))
         await world.wait_for(CycleReconciled)
@@ -84,6 +87,9 @@ async def test_page_that_was_told_of_changes_shows_what_one_shows_that_was_told_
                 assert early.series == late.series
                 assert [line.sequence for line in early.lines][-len(late.lines) :] == [line.sequence for line in late.lines]
                 assert early.missed == 0
+        found = {each.of: each for each in early.shown["latencies"]}
+        assert set(found) == {"tick_to_order", "order_to_ack"}
+        assert all(sum(each.counts) == each.count > 0 and len(each.counts) == len(each.bounds_seconds) + 1 for each in found.values())
         kept = early.series["middle gateio_spot BTC/USDT"].points
         assert [round(later[0] - before[0], -1) for before, later in pairwise(kept)] == [1000] * (len(kept) - 1)
         assert {key for key in early.series if early.series[key].points[-1][1] is not None} == {
@@ -139,7 +145,7 @@ async def test_what_is_stale_or_lost_is_told_as_that(world: World) -> None:
     await placed_sell(world)
     async with page_opened(world) as page:
         cut = world.network.partition(HOST)
-        await page.watch(12.0)
+        await page.watch(25.0)
         book: Book = page.shown["books"][MARKET]
         assert book.standing is Standing.LOST
         assert book.reason
