@@ -9,9 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -65,7 +65,7 @@ class JournalReader:
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            JournalUnusable: there is no journal, or it is damaged or of another version than this program's.
+            JournalUnusable: there is no journal, or it is damaged or of a newer program's.
             JournalBroken: it cannot be read.
         """
         with translated(path, "read"):
@@ -78,7 +78,7 @@ class JournalReader:
             self._connection = connect(self.path, "mode=ro" if self._may_share() else "mode=ro&immutable=1")
             try:
                 look_over(self._connection, self.path)
-                self._check_version()
+                self.version = self._check_version()
             except BaseException:
                 self._connection.close()
                 raise
@@ -88,15 +88,11 @@ class JournalReader:
         """Whether SQLite can see what others write meanwhile, for which it needs files beside; if not, nobody may write here either."""
         return os.access(self.path.parent, os.W_OK) or beside(self.path, "-wal").exists()
 
-    def _check_version(self) -> None:
+    def _check_version(self) -> int:
         version = schema.version_of(self._connection)
         if version == 0:
             raise JournalUnusable(f"{self.path} is empty: no run has written to it")
-        if version < schema.SCHEMA_VERSION:
-            raise JournalUnusable(
-                f"the journal {self.path} was written by an older mm-runtime (its schema is version {version}, this program's is "
-                f"{schema.SCHEMA_VERSION}): the next run of mm-runtime brings it up to date"
-            )
+        return version
 
     def __enter__(self) -> Self:
         return self
@@ -106,6 +102,15 @@ class JournalReader:
 
     def close(self) -> None:
         self._connection.close()
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+        """The rows of one statement, all at one moment, so that nothing is held up while they are worked on: of many, ask for parts.
+
+        Raises:
+            JournalBroken: the journal cannot be read.
+        """
+        with translated(self.path, "read"):
+            return self._connection.execute(sql, values).fetchall()
 
     def orders(self, which: OrderFilter) -> Iterator[OrderHistory]:
         """Orders by their intents, oldest first. Those that come while this reads come too.

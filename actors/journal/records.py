@@ -456,7 +456,11 @@ def _baseline(event: DayBaseline, at: int, writer: Writer) -> list[Write]:
 
 def _hold(event: HoldPlaced, at: int, writer: Writer) -> list[Write]:
     sql = "INSERT OR REPLACE INTO holds (scope, until, reason, at) VALUES (?, ?, ?, ?)"
-    return [(sql, (event.scope, event.until_milliseconds, event.reason, at))]
+    fields = {"scope": event.scope, "until_milliseconds": event.until_milliseconds, "reason": event.reason}
+    return [
+        (sql, (event.scope, event.until_milliseconds, event.reason, at)),
+        *_told(EventTold("hold_placed", fields, event.scope), at, writer),
+    ]
 
 
 def _price(event: PriceSampled, at: int, writer: Writer) -> list[Write]:

@@ -2,102 +2,121 @@
 
 from __future__ import annotations
 
-import argparse
-import re
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from decimal import localcontext
 from pathlib import Path
-from typing import NoReturn
 
 import msgspec
 
 from actors.journal.errors import JournalBroken, JournalUnusable
+from actors.journal.figures import JournalFigures
 from actors.journal.reading import JournalReader, OrderFilter
 from assembly.arguments import ArgumentsError
 from assembly.output import DescriptorSink
+from assembly.presenter.vocabulary import Fields
+from assembly.report.analysis import Choice, analyse
+from assembly.report.arguments import Arguments, read_arguments
+from assembly.report.document import document
+from assembly.report.export import TABLES, write_csv
+from assembly.report.files import FileNotWritten, make_folder, replacing
 from assembly.report.order_story import order_lines, order_object
+from assembly.report.progress import Progress
+from assembly.report.summary import summary_lines, summary_object
 from assembly.signals import STANDARD_ERROR
 from market.clock import SystemWallClock, WallClock
-from market.symbol import Symbol, SymbolError, parse_symbol
+from market.exact import PRECISE
 
 STANDARD_OUTPUT = 1
 REPORTED, CUT_SHORT, UNUSABLE = 0, 1, 2
 
-_DESCRIPTION = "Report what a journal of mm-runtime says, also while mm-runtime writes it. Changes nothing."
-_EPILOG = """\
-exit status:
-  0    reported, if only that there is nothing
-  1    the report is not whole: the journal could not be read to its end, or the output not written
-  2    the command line cannot be used, or the file: there is none, or it is no journal that this program can read
-"""
-_AGO = re.compile(r"(\d{1,6})([smhd])")
-_AGO_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
 
 def run_report(arguments: Sequence[str], *, wall_clock: WallClock | None = None) -> int:
     """Report as the command line says; returns the exit status."""
+    wall_clock = wall_clock or SystemWallClock()
     try:
-        found = _parser().parse_args(arguments)
-        which = OrderFilter(
-            cycle=found.cycle,
-            symbol=_symbol(found.symbol),
-            since_milliseconds=_since(found.since, wall_clock or SystemWallClock()),
-            may_exist_only=found.open,
-        )
-        reader = JournalReader(found.journal_path)
+        asked = read_arguments(arguments, wall_clock)
+        reader = JournalReader(asked.journal_path)
     except (ArgumentsError, JournalUnusable, JournalBroken) as error:
         _write(STANDARD_ERROR, f"{error}\n")
         return UNUSABLE
     with reader:
         try:
-            for text in _texts(reader, which, as_json=found.json):
+            for text in _order_texts(reader, asked) if asked.orders else _report_texts(reader, asked, wall_clock):
                 if not _write(STANDARD_OUTPUT, text):
                     return CUT_SHORT
         except JournalBroken as error:
             _write(STANDARD_ERROR, f"{error}; the report is not whole\n")
             return CUT_SHORT
+        except FileNotWritten as error:
+            _write(STANDARD_ERROR, f"{error}\n")
+            return CUT_SHORT
     return REPORTED
 
 
-def _texts(reader: JournalReader, which: OrderFilter, *, as_json: bool) -> Iterator[str]:
+def _report_texts(reader: JournalReader, asked: Arguments, wall_clock: WallClock) -> Iterator[str]:
+    """Write what was asked for, and tell it.
+
+    Raises:
+        JournalBroken: it cannot be read to the end.
+        FileNotWritten: a file cannot be written.
+    """
+    progress = Progress(lambda text: _write(STANDARD_ERROR, text), is_terminal=os.isatty(STANDARD_ERROR))
+    choice = Choice(cycle=asked.cycle, symbol=asked.symbol, since_milliseconds=asked.since_milliseconds)
+    figures = JournalFigures(reader, progress.told)
+    written: dict[str, Path] = {}
+    with localcontext(PRECISE):
+        analysis = analyse(figures, choice, path=str(asked.journal_path))
+        if asked.html_path is not None:
+            installations = ", ".join(dict.fromkeys(run.installation for run in analysis.runs))
+            text = document(analysis, title=f"mm-runtime {installations}", made_at=wall_clock.milliseconds())
+            with replacing(asked.html_path) as path:
+                path.write_text(text, encoding="utf-8", errors="replace")
+            written["report"] = asked.html_path
+    counts = _write_tables(figures, asked, choice, written)
+    progress.end()
+    if asked.as_json:
+        told: Fields = {**summary_object(analysis), "files": {name: str(path) for name, path in written.items()}, "rows": counts}
+        yield f"{msgspec.json.encode(told).decode()}\n"
+        return
+    lines = summary_lines(analysis)
+    if written:
+        lines += ["", *(f"{name}: {path}" for name, path in written.items())]
+    yield "".join(f"{line}\n" for line in lines)
+
+
+def _write_tables(figures: JournalFigures, asked: Arguments, choice: Choice, written: dict[str, Path]) -> dict[str, int]:
+    """The tables that were asked for; returns their numbers of rows, and notes where they are."""
+    counts: dict[str, int] = {}
+    if asked.csv_folder is not None:
+        make_folder(asked.csv_folder)
+        counts |= {table.name: write_csv(table, figures, choice, asked.csv_folder) for table in TABLES}
+        written["csv"] = asked.csv_folder
+    if asked.parquet_folder is not None:
+        try:
+            from assembly.report.parquet import write_parquet  # what only this environment has
+        except ImportError as error:
+            raise FileNotWritten(f"--parquet needs {error.name}, which this environment has not: start it as bin/mm-report") from error
+        make_folder(asked.parquet_folder)
+        counts |= {table.name: write_parquet(table, figures, choice, asked.parquet_folder) for table in TABLES}
+        written["parquet"] = asked.parquet_folder
+    return counts
+
+
+def _order_texts(reader: JournalReader, asked: Arguments) -> Iterator[str]:
     """Raises: JournalBroken: it cannot be read to the end."""
+    which = OrderFilter(cycle=asked.cycle, symbol=asked.symbol, since_milliseconds=asked.since_milliseconds, may_exist_only=asked.open_only)
     states: Counter[str] = Counter()
     for history in reader.orders(which):
-        if as_json:
+        if asked.as_json:
             yield f"{msgspec.json.encode(order_object(history)).decode()}\n"
         else:
             states[history.order.state.value if history.order.is_terminal else "may still exist"] += 1
             yield "".join(f"{line}\n" for line in (*order_lines(history), ""))
-    if not as_json:
+    if not asked.as_json:
         counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         yield f"{states.total()} order{'' if states.total() == 1 else 's'}{': ' if counts else ''}{counts}\n"
-
-
-def _symbol(text: str | None) -> Symbol | None:
-    """Raises: ArgumentsError: it is none."""
-    if text is None:
-        return None
-    try:
-        return parse_symbol(text)
-    except SymbolError as error:
-        raise ArgumentsError(f"mm-report: --symbol: {error}") from error
-
-
-def _since(text: str | None, wall_clock: WallClock) -> int | None:
-    """Raises: ArgumentsError: it is no time."""
-    if text is None:
-        return None
-    ago = _AGO.fullmatch(text)
-    if ago is not None:
-        return wall_clock.milliseconds() - int(ago[1]) * _AGO_SECONDS[ago[2]] * 1000
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise ArgumentsError(
-            f"mm-report: --since: {text!r} is no time: write it as 2026-02-01, 2026-02-01T05:30 (UTC), 90m, 12h or 7d"
-        ) from None
-    return round((time if time.tzinfo is not None else time.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _write(descriptor: int, text: str) -> bool:
@@ -106,23 +125,3 @@ def _write(descriptor: int, text: str) -> bool:
     except OSError:  # nobody reads it; the exit status says it too
         return False
     return True
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ArgumentsError(f"{self.prog}: {message} (see {self.prog} --help)")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="mm-report", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    parser.add_argument("journal_path", metavar="JOURNAL", type=Path, help="the journal's file")
-    report = parser.add_mutually_exclusive_group(required=True)
-    report.add_argument("--orders", action="store_true", help="what happened to each order, from its first intent to its end")
-    parser.add_argument("--cycle", metavar="NAME", help="only orders of this cycle")
-    parser.add_argument("--symbol", metavar="SYMBOL", help="only orders of this symbol, as BTC_USDT")
-    parser.add_argument("--since", metavar="TIME", help="only orders since then: 2026-02-01, 2026-02-01T05:30 (UTC), 90m, 12h or 7d ago")
-    parser.add_argument("--open", action="store_true", help="only orders that may still exist")
-    parser.add_argument("--json", action="store_true", help="one JSON object per order, one per line")
-    return parser

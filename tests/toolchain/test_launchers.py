@@ -132,6 +132,35 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 @pytest.fixture
+def reporting(checkout: Checkout) -> Checkout:
+    """A checkout whose program is that of `mm-report`, with a lock of its own for Parquet."""
+    (checkout.root / "assembly" / "report").mkdir()
+    (checkout.root / "assembly" / "report" / "__init__.py").touch()
+    (checkout.root / "assembly" / "report" / "command.py").write_text(REPORTING_COMMAND)
+    shutil.copy(checkout.root / "requirements" / "runtime.lock", checkout.root / "requirements" / "parquet.lock")
+    return checkout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        (("journal.db",), "runtime"),
+        (("journal.db", "--csv", "parquet"), "runtime"),
+        (("journal.db", "--parquet", "a folder"), "parquet"),
+        (("--parquet=folder", "journal.db"), "parquet"),
+    ],
+)
+def test_only_a_report_in_parquet_gets_the_environment_that_can_write_it(
+    reporting: Checkout, arguments: tuple[str, ...], kind: str
+) -> None:
+    started = reporting.start(*arguments, launcher=reporting.root / "bin" / "mm-report")
+    assert started.status == 0, started.stderr
+    assert started.report["arguments"] == list(arguments)
+    assert Path(str(started.report["prefix"])).name.startswith(f"{kind}-")
+    assert [path.name.partition("-")[0] for path in reporting.environments.glob("*-*") if path.is_dir()] == [kind]
+
+
+@pytest.fixture
 def few_programs(tmp_path: Path) -> Path:
     """A folder for PATH with what the launchers need and no Python."""
     folder = tmp_path / "programs"

@@ -1,0 +1,49 @@
+"""Files that are there whole or not at all: written beside their place under another name, and put there when they are done."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+class FileNotWritten(Exception):
+    """A file could not be written; the message names it and says why and what to do. What was in its place is still there."""
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[Path]:
+    """Write to the path that this gives. At the end of the block it takes the place of `path`; if the block raises, it is gone.
+
+    Only its owner may read it, as the journal. Raises `FileNotWritten` where the operating system refuses, within the block too.
+    """
+    fresh: Path | None = None
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+        os.close(descriptor)
+        fresh = Path(name)
+        yield fresh
+        with fresh.open("rb") as written:
+            os.fsync(written.fileno())
+        fresh.replace(path)
+        fresh = None
+    except OSError as error:
+        raise FileNotWritten(f"cannot write {path}: {error.strerror or error}; make room or name another place") from error
+    finally:
+        if fresh is not None:
+            with suppress(OSError):
+                fresh.unlink()
+
+
+def make_folder(path: Path) -> None:
+    """The folder that files are to be put into.
+
+    Raises:
+        FileNotWritten: there is none and none can be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileNotWritten(f"cannot make the folder {path}: {error.strerror or error}; name another place") from error
