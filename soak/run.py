@@ -22,7 +22,7 @@ from soak.transitions import counting_transitions
 from soak.world import World
 from supervision.errors import leaf_errors
 
-COLLECT_EVERY = 20_000  # new objects that hold others
+COLLECT_EVERY = 100_000  # new objects that hold others
 
 
 def run_options(options: Options, *, watch: Callable[[World], None] | None = None) -> Outcome:

@@ -154,20 +154,31 @@ class QuotingActor:
         """Take in news until a tick is due, or something has happened that cannot wait."""
         await trio.lowlevel.checkpoint()
         self._learn_what_is_there()
-        while True:
-            now = trio.current_time()
-            self._memory.forget_overdue(now)
-            if now >= self._next_tick_at:
-                self._begin_tick(now)
-                return
-            if self._had_book and self._usable_book(now) is None:
-                self._is_urgent = True
-            if self._is_urgent and not self._memory.placing:
-                return
-            context.progress()
-            with trio.move_on_at(self._wake_at(now)):
-                self._learn(await self._inbox.receive())
+        now = trio.current_time()
+        while not self._is_due(now):
+            wake_at = self._wake_at(now)
+            with trio.CancelScope(deadline=wake_at) as waiting:
+                while True:
+                    context.progress()
+                    self._learn(await self._inbox.receive())
+                    self._learn_what_is_there()
+                    now = trio.current_time()
+                    if self._is_due(now):
+                        return
+                    if self._wake_at(now) != wake_at:
+                        waiting.deadline = wake_at = self._wake_at(now)
             self._learn_what_is_there()  # the time may have come in the very moment in which something arrived
+            now = trio.current_time()
+
+    def _is_due(self, now: float) -> bool:
+        """Whether it is time for a decision; a tick that is due has then begun."""
+        self._memory.forget_overdue(now)
+        if now >= self._next_tick_at:
+            self._begin_tick(now)
+            return True
+        if self._had_book and self._usable_book(now) is None:
+            self._is_urgent = True
+        return self._is_urgent and not self._memory.placing
 
     def _wake_at(self, now: float) -> float:
         """The tick, or before it the moment in which a book becomes stale or a command is overdue."""

@@ -57,10 +57,12 @@ def volatility(mids: Sequence[MidSample], *, now: float, window_seconds: float, 
     """Of the mid, relative, per square root of a second; None with fewer than `RETURNS_MIN` returns in the window."""
     squares = seconds = 0.0
     returns = 0
+    pause_seconds = window_seconds * PAUSE_FRACTION
     for before, after in pairwise(spaced_samples(mids, now - window_seconds, spacing_seconds)):
-        if after.at - before.at <= window_seconds * PAUSE_FRACTION:
+        passed_seconds = after.at - before.at
+        if passed_seconds <= pause_seconds:
             squares += math.log(after.mid / before.mid) ** 2
-            seconds += after.at - before.at
+            seconds += passed_seconds
             returns += 1
     return math.sqrt(squares / seconds) if returns >= RETURNS_MIN else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -94,15 +94,17 @@ def reference_price(source: PriceSource, view: QuotingView, book: OthersBook) ->
             return elsewhere.mid if source is PriceSource.REFERENCE_MID else elsewhere.micro_price
 
 
-def spaced_samples(mids: Sequence[MidSample], since: float, spacing_seconds: float) -> Iterator[MidSample]:
+def spaced_samples(mids: Sequence[MidSample], since: float, spacing_seconds: float) -> list[MidSample]:
     """The samples from `since` on, none nearer to the one before than (about) `spacing_seconds`."""
-    index = bisect_left(mids, since, key=_at)
-    while index < len(mids):
-        yield mids[index]
-        next_at = mids[index].at + spacing_seconds * SPACING_SLACK
-        index += 1
-        if index < len(mids) and mids[index].at < next_at:  # mostly it is not: samples are as far apart as ticks
-            index = bisect_left(mids, next_at, index, key=_at)
+    found: list[MidSample] = []
+    next_at = since
+    # A walk, and no leaps: it is done in every decision, and mostly samples are as far apart as ticks, so that none is passed over.
+    for sample in mids[bisect_left(mids, since, key=_at) :]:
+        at = sample.at
+        if at >= next_at:
+            found.append(sample)
+            next_at = at + spacing_seconds * SPACING_SLACK
+    return found
 
 
 def moving_average(mids: Sequence[MidSample], now: float, window_seconds: float) -> Decimal | None:

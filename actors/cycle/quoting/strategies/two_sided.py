@@ -74,8 +74,9 @@ def waiting(reason: str) -> Wanted:
 def quote_around(aim: Aim, situation: Situation, parameters: TwoSidedParameters) -> Wanted:
     """The quotes of both sides, and what there is to say about them."""
     aim, least = _with_bounds(aim, parameters)
-    bids, why_no_bids = _SideBuilder(Side.BUY, aim, least, situation, parameters).build()
-    asks, why_no_asks = _SideBuilder(Side.SELL, aim, least, situation, parameters).build()
+    middle = _middle_of_band(situation, parameters)
+    bids, why_no_bids = _SideBuilder(Side.BUY, aim, least, middle, situation, parameters).build()
+    asks, why_no_asks = _SideBuilder(Side.SELL, aim, least, middle, situation, parameters).build()
     facts: dict[str, Decimal | float] = {
         "reference_price": situation.reference_price,
         "centre_price": aim.centre_price,
@@ -100,6 +101,14 @@ def _with_bounds(aim: Aim, parameters: TwoSidedParameters) -> tuple[Aim, dict[Si
     return bounded, {Side.BUY: bid * least, Side.SELL: ask * least}
 
 
+def _middle_of_band(situation: Situation, parameters: TwoSidedParameters) -> Decimal | None:
+    """What the moving band is around; None where there is none."""
+    if parameters.moving_band_fraction is None:
+        return None
+    mean = moving_average(situation.view.history.mids, situation.view.now, parameters.moving_band_seconds)
+    return situation.reference_price if mean is None else mean
+
+
 def _phase(why_no_bids: str, why_no_asks: str) -> str:
     if not why_no_bids and not why_no_asks:
         return "quoting"
@@ -119,7 +128,15 @@ class _Level(msgspec.Struct):
 class _SideBuilder:
     """One side of one decision."""
 
-    def __init__(self, side: Side, aim: Aim, least: dict[Side, Decimal], situation: Situation, parameters: TwoSidedParameters) -> None:
+    def __init__(
+        self,
+        side: Side,
+        aim: Aim,
+        least: dict[Side, Decimal],
+        middle_of_band: Decimal | None,
+        situation: Situation,
+        parameters: TwoSidedParameters,
+    ) -> None:
         self._side = side
         self._aim = aim
         self._spread_fraction = aim.bid_spread_fraction if side is Side.BUY else aim.ask_spread_fraction
@@ -128,7 +145,7 @@ class _SideBuilder:
         self._view = situation.view
         self._instrument = situation.view.instrument
         self._parameters = parameters
-        self._band = self._band_limit()
+        self._band = self._band_limit(middle_of_band)
 
     def build(self) -> tuple[tuple[Quote, ...], str]:
         """The side's quotes, best first; if there are none, why."""
@@ -202,16 +219,14 @@ class _SideBuilder:
         touch = away(self._side, self._situation.book.best(self._side.opposite), tick)
         return further(self._side, price, touch)
 
-    def _band_limit(self) -> Decimal | None:
+    def _band_limit(self, middle: Decimal | None) -> Decimal | None:
         """Nothing is bought above it, or sold under it."""
         limits: list[Decimal] = []
         fixed = self._parameters.price_ceiling if self._side is Side.BUY else self._parameters.price_floor
         if fixed is not None:
             limits.append(fixed)
-        if self._parameters.moving_band_fraction is not None:
-            mean = moving_average(self._view.history.mids, self._view.now, self._parameters.moving_band_seconds)
-            mean = self._situation.reference_price if mean is None else mean
-            limits.append(away(self._side.opposite, mean, mean * self._parameters.moving_band_fraction))
+        if middle is not None and self._parameters.moving_band_fraction is not None:
+            limits.append(away(self._side.opposite, middle, middle * self._parameters.moving_band_fraction))
         return min(limits, default=None) if self._side is Side.BUY else max(limits, default=None)
 
     def _is_out_of_band(self, price: Decimal) -> bool:
