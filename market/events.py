@@ -24,6 +24,9 @@ class Side(enum.Enum):
     BUY = "buy"
     SELL = "sell"
 
+    # There is one object of each. An enum hashes its name instead, in Python, and a side is looked up in every decision.
+    __hash__ = object.__hash__
+
     @property
     def opposite(self) -> Side:
         return Side.SELL if self is Side.BUY else Side.BUY

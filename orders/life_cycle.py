@@ -56,7 +56,8 @@ class OrderInput(enum.Enum):
     ANSWER_LOST = "answer_lost"
 
 
-_TERMINAL = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED})
+# A tuple: to be found in a set, a state would be hashed, in Python, thousands of times a second.
+_TERMINAL = (OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED)
 
 
 def _table() -> dict[tuple[OrderState, OrderInput], OrderState]:

@@ -71,6 +71,7 @@ class Life:
         self._launch()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watcher.watch)
+            nursery.start_soon(self._watcher.watch_pace)
             nursery.start_soon(self._keep_running)
             await self._live_spells()
             await self._stop_at_the_end()

@@ -130,11 +130,15 @@ class Watcher:
         """Look again and again until cancelled; raises `Violation`."""
         looks = 0
         while True:
-            with trio.move_on_after(LOOK_SECONDS):
-                await self._is_spinning.wait()
+            await trio.sleep(LOOK_SECONDS)
             looks += 1
             # Whatever moves an order is told, by the program or by the exchange. If something was not, it is seen a second later.
             self.check(of_orders_too=self._news or looks % LOOKS_WITHOUT_NEWS_MAX == 0)
+
+    async def watch_pace(self) -> None:
+        """Wait until the program spins, for then no time passes and nobody looks; raises `Violation`."""
+        await self._is_spinning.wait()
+        self.check()
 
     def check(self, *, of_orders_too: bool = True) -> None:
         """Raises `Violation` for the first thing that is or was wrong."""

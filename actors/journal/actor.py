@@ -62,18 +62,26 @@ class JournalActor:
         context.started()
         try:
             while True:
-                context.progress()
-                is_checkpoint_due = self._store.writes_since_checkpoint >= CHECKPOINT_WRITES_MIN
-                with trio.move_on_after(QUIET_SECONDS if is_checkpoint_due else IDLE_SECONDS) as waiting:
-                    await self._queue.wait_entry()
+                with trio.CancelScope(deadline=self._look_at()) as waiting:
+                    while True:
+                        context.progress()
+                        await self._queue.wait_entry()
+                        self._write_batch()
+                        self._checkpoint_beyond(CHECKPOINT_WRITES_MAX)
+                        waiting.deadline = self._look_at()
                 self._write_batch()
-                self._checkpoint_beyond(CHECKPOINT_WRITES_MIN if waiting.cancelled_caught else CHECKPOINT_WRITES_MAX)
+                self._checkpoint_beyond(CHECKPOINT_WRITES_MIN)
         except trio.Cancelled:
             with trio.move_on_after(self._flush_deadline_seconds, shield=True):
                 await self._flush()
             raise
         finally:
             self._queue.fail("the journal actor has stopped")
+
+    def _look_at(self) -> float:
+        """Until when to wait for an entry: after some quiet there may be prices to write, or a checkpoint to make."""
+        is_checkpoint_due = self._store.writes_since_checkpoint >= CHECKPOINT_WRITES_MIN
+        return trio.current_time() + (QUIET_SECONDS if is_checkpoint_due else IDLE_SECONDS)
 
     def _write_batch(self, *, is_last: bool = False) -> int:
         """Write the oldest entries and what prices are due; returns how many there were."""

@@ -227,7 +227,7 @@ class QuotingActor:
         wanted = clipped(permitted(self._terms.strategy.decide(view), memory.standing, view), room, view.instrument)
         found = plan(
             wanted,
-            memory.orders.values(),
+            (*view.orders, *memory.unsettled_orders()),
             Surroundings(
                 instrument=view.instrument,
                 best_bid=None if touch is None else touch.bid,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import takewhile
 
 import msgspec
 
@@ -69,6 +70,10 @@ class QuotingMemory:
         self.leverage: Decimal | None = None
         self.balances: dict[str, ToldBalance] = {}
         self.orders: dict[str, Order] = {}
+        # The same by what they are, for a decision looks at some of them only. Of those that have ended, who changed last is last.
+        self._live: dict[str, Order] = {}
+        self._unsettled: dict[str, Order] = {}
+        self._settled: dict[str, Order] = {}
         self.orders_changed_at = 0.0
         self.last_fills: dict[Side, LastFill] = {}
         self.refusals = Refusals()
@@ -84,11 +89,16 @@ class QuotingMemory:
 
     def live_orders(self) -> tuple[Order, ...]:
         """Those that may still trade, oldest first."""
-        return tuple(order for order in self.orders.values() if not order.is_terminal)
+        return tuple(self._live.values())
+
+    def unsettled_orders(self) -> tuple[Order, ...]:
+        """Those that have ended while some of their fills are not known."""
+        return tuple(self._unsettled.values())
 
     def ended_orders(self, *, since: float) -> tuple[Order, ...]:
-        """Those that have ended after `since` (monotonic seconds), oldest first."""
-        return tuple(order for order in self.orders.values() if order.is_terminal and order.changed_at > since)
+        """Those that have ended after `since` (monotonic seconds)."""
+        settled = takewhile(lambda order: order.changed_at > since, reversed(self._settled.values()))
+        return (*(order for order in self._unsettled.values() if order.changed_at > since), *settled)
 
     def asked(self) -> frozenset[str]:
         """Orders that a command is on its way for."""
@@ -107,7 +117,7 @@ class QuotingMemory:
         self.orders[client_order_id] = order
         self.orders_changed_at = now
         self._heed_answer(order)
-        self._forget_ended()
+        self._file(order)
         fills = order.fills[len(before.fills) if before is not None else 0 :] if is_ours else ()
         for fill in fills:
             self.last_fills[fill.side] = LastFill(at=now, price=fill.price, quantity=fill.quantity)
@@ -153,12 +163,20 @@ class QuotingMemory:
             elif is_at_rest(order):
                 self._amendment_failed(client_order_id)
 
-    def _forget_ended(self) -> None:
-        settled = [each.client_order_id for each in self.orders.values() if each.is_settled]
-        unsettled = [each.client_order_id for each in self.orders.values() if each.is_terminal and not each.is_settled]
-        for ended, kept_max in ((settled, ENDED_ORDERS_KEPT_MAX), (unsettled, UNSETTLED_ORDERS_KEPT_MAX)):
-            for client_order_id in ended[: max(0, len(ended) - kept_max)]:
-                del self.orders[client_order_id]
+    def _file(self, order: Order) -> None:
+        """Put it among those that it is one of now; of those that have ended, the oldest are forgotten."""
+        client_order_id = order.client_order_id
+        self._unsettled.pop(client_order_id, None)
+        self._settled.pop(client_order_id, None)
+        if not order.is_terminal:
+            self._live[client_order_id] = order
+            return
+        self._live.pop(client_order_id, None)
+        ended, kept_max = (self._settled, ENDED_ORDERS_KEPT_MAX) if order.is_settled else (self._unsettled, UNSETTLED_ORDERS_KEPT_MAX)
+        ended[client_order_id] = order
+        while len(ended) > kept_max:
+            oldest = next(iter(ended))
+            del ended[oldest], self.orders[oldest]
 
     # Balances
 
