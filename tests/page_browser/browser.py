@@ -16,6 +16,8 @@ from selenium import webdriver
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 PATIENCE_SECONDS = 20.0
 """For whatever must appear at all. What must appear soon has its own bound in its test."""
@@ -86,14 +88,17 @@ class Browser:
         self.driver.quit()
 
     def at_a_desk(self) -> None:
-        """As it began: a wide window, light, with nothing kept and a console that has told nothing."""
-        self.driver.get("about:blank")
+        """A wide window, light, and a console that has told nothing."""
         self.resize(WIDE)
         self.prefer("light")
         self.console()
 
     def open(self, url: str) -> None:
         self.driver.get(url)
+
+    def leave(self) -> None:
+        """Close the page, so that its console does not tell of the end of a run that the test ends."""
+        self.driver.get("about:blank")
 
     def resize(self, size: tuple[int, int]) -> None:
         """What the page takes for its screen, in CSS pixels."""
@@ -130,6 +135,14 @@ class Browser:
         element = self.driver.find_element("css selector", selector)
         element.clear()
         element.send_keys(text)
+
+    def choose(self, selector: str, value: str) -> None:
+        """An entry of a list to choose from."""
+        Select(self.driver.find_element("css selector", selector)).select_by_value(value)
+
+    def press(self, key: str) -> None:
+        """A key by its name (`ArrowLeft`), in what has the focus."""
+        self.driver.switch_to.active_element.send_keys({"ArrowLeft": Keys.ARROW_LEFT, "Escape": Keys.ESCAPE}[key])
 
     def wait_until(self, condition: str, *arguments: object, within_seconds: float = PATIENCE_SECONDS) -> Any:
         """The first true value of a JavaScript expression, looked at in every frame; its arguments are `$[0]` and so on."""

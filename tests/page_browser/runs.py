@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
-from tests.program.processes import NO_GUARDIAN, Process, Program
+from tests.program.processes import NO_GUARDIAN, PATIENCE_SECONDS, Program
 
 TOKEN = "a-token-that-only-this-test-has"
 
 # Nobody takes and nothing moves: one round buys, and its sell rests; a quoting cycle's orders rest, too.
-STILL = "taker_rate_per_second = 0.000001, volatility_per_second = 0.0, gap_rate_per_second = 0.0"
-LIVELY = "taker_rate_per_second = 20.0"
+STILL = "maker_rate_per_second = 0.000001, taker_rate_per_second = 0.000001, volatility_per_second = 0.0, gap_rate_per_second = 0.0"
 
 
-def settings(folder: Path, *, port: int = 0, market: str = STILL) -> Path:
+def settings(folder: Path, *, port: int = 0) -> Path:
     """Two exchanges, an account at each, and two cycles: `rounds` sells on top at a spot market, `quotes` quotes a perpetual."""
     path = folder / "program.toml"
     path.write_text(f"""
@@ -28,10 +28,10 @@ path = "journal.sqlite"
 listen = "127.0.0.1:{port}"
 [exchanges.gateio_spot]
 mode = "simulated"
-simulation = {{ seed = 1, markets = [{{ symbol = "BTC_USDT", {market} }}] }}
+simulation = {{ seed = 1, markets = [{{ symbol = "BTC_USDT", {STILL} }}] }}
 [exchanges.okx_swap]
 mode = "simulated"
-simulation = {{ seed = 2, markets = [{{ symbol = "BTC_USDT", {market} }}] }}
+simulation = {{ seed = 2, markets = [{{ symbol = "BTC_USDT", {STILL} }}] }}
 [accounts.spot]
 exchange = "gateio_spot"
 [accounts.swap]
@@ -64,15 +64,17 @@ class Run(Program):
         self.url = str(json.loads(self.wait_for('"page_opened"'))["url"])
 
     def status(self) -> dict[str, Any]:
-        """What mm-ctl is told."""
+        """What `mm-ctl status --json` prints."""
         return self.say("status")["status"]
 
-    def say(self, *words: str) -> dict[str, Any]:
-        """What mm-ctl answers to these words."""
-        asked = Process("assembly.control.command", self.path, *words, "--json")
-        with asked:
-            asked.wait_exit()
-        return json.loads(asked.stdout)
+    def say(self, command: str, scope: str = "global", **more: object) -> dict[str, Any]:
+        """What the run answers to mm-ctl (docs/control.md)."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(PATIENCE_SECONDS)
+            line.connect(str(self.path.parent / "control.sock"))
+            line.sendall(json.dumps({"version": 1, "command": command, "scope": scope, **more}).encode() + b"\n")
+            with line.makefile() as answers:
+                return json.loads(answers.readline())
 
     def cycle(self, name: str) -> dict[str, Any]:
         return next(cycle for cycle in self.status()["cycles"] if cycle["name"] == name)

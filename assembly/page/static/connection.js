@@ -3,7 +3,7 @@
 // A push is as old as the time since it left the run. The two clocks have nothing in common, so the least delay ever seen counts as none:
 // a push that took longer than the quickest of late was on its way for that much, and is that much older.
 
-const SILENCE_SECONDS = 1.75; // the run says something at least every second
+const SILENCE_SECONDS = 1.6; // the run says something at least every second
 const HOPELESS_SECONDS = 6; // of silence on a line that seems to be up: made anew
 const CONNECTING_SECONDS_MAX = 8;
 const PAUSE_SECONDS_FIRST = 0.5;
