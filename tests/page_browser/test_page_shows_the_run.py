@@ -72,6 +72,8 @@ def test_a_cycle_in_rounds_stands_there_as_mm_ctl_tells_it(page: Browser, run: R
 
 
 def test_a_quoting_cycle_s_risk_is_what_mm_ctl_tells_digit_for_digit(page: Browser, run: Run) -> None:
+    script = "[...document.querySelectorAll('[data-cycle=quotes] .facts > div')].some((row) => /^asks open\\n[1-9]/.test(row.innerText))"
+    page.wait_until(script)  # it was measured since the quotes rest, and stays so
     risk: dict[str, Any] = run.cycle("quotes")["risk"]
     shown = facts(page, "quotes")
     assert {name: shown[name] for name in ("position", "realised", "fees", "bids open", "asks open")} == {
@@ -125,16 +127,11 @@ def test_every_actor_and_supervisor_stands_in_the_tree_under_its_own(page: Brows
 
 
 def test_charts_have_values_at_their_points_and_say_them(page: Browser) -> None:
-    middle = page.wait_until("document.querySelector('[data-cycle=rounds] .legend b').innerText.trim().replace('–', '')")
-    bid, ask = page.run(
-        """const price = (side, at) => document.querySelectorAll(`[data-cycle=rounds] tr[data-side=${side}]`)[at].cells[2].innerText;
-        return [price('bid', 0), price('ask', 9)];"""
-    )
-    assert Decimal(plain(middle)) == (Decimal(plain(bid)) + Decimal(plain(ask))) / 2
+    legend = page.wait_until(MIDDLE_OF_THE_LADDER)  # the line has a point each second
     canvas = "[data-cycle=rounds] canvas"
     page.run("document.querySelector(arguments[0]).focus()", canvas)
     page.press("ArrowLeft")
-    assert f"mid {middle}" in page.wait_until("document.querySelector('[data-cycle=rounds] .chart .unseen').textContent")
+    assert f"mid {legend}" in page.wait_until("document.querySelector('[data-cycle=rounds] .chart .unseen').textContent")
     assert "UTC" in page.text("[data-cycle=rounds] .tip")
 
 
@@ -191,6 +188,17 @@ def test_nothing_is_asked_of_anybody_but_the_run(page: Browser, run: Run) -> Non
     assert asked
     assert [url for url in asked if not url.startswith(run.url)] == []
 
+
+MIDDLE_OF_THE_LADDER = """
+(() => {
+  const card = document.querySelector('[data-cycle=rounds]');
+  const figure = (element) => Number(element.innerText.replace(/[^0-9.]/g, ''));
+  const price = (side, at) => figure(card.querySelectorAll(`tr[data-side=${side}]`)[at].cells[2]);
+  const legend = card.querySelector('.legend b');
+  return Math.abs(figure(legend) - (price('bid', 0) + price('ask', 9)) / 2) < 1e-6 && legend.innerText.trim();
+})()
+"""
+"""The newest value of the line, once it is the middle of the book beside it."""
 
 CONTRASTS_BELOW = """
 const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
