@@ -126,12 +126,20 @@ def test_every_actor_and_supervisor_stands_in_the_tree_under_its_own(page: Brows
     assert {row[1] for row in rows_of(page, "#actors")} == {"ready"}
 
 
-def test_charts_have_values_at_their_points_and_say_them(page: Browser) -> None:
-    legend = page.wait_until(MIDDLE_OF_THE_LADDER)  # the line has a point each second
+def test_charts_end_at_the_middle_of_the_book(page: Browser) -> None:
+    page.wait_until(MIDDLE_OF_THE_LADDER)  # the line has a point each second
+
+
+def test_charts_tell_the_values_at_a_time_that_the_arrow_keys_choose(page: Browser) -> None:
+    legend = "document.querySelector('[data-cycle=rounds] .legend b').innerText.trim()"
+    page.wait_until(f"{legend} !== '–'")
     canvas = "[data-cycle=rounds] canvas"
     page.run("document.querySelector(arguments[0]).focus()", canvas)
+    spoken = "document.querySelector('[data-cycle=rounds] .chart .unseen').textContent"
+    newest = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: 'PageDown'}))"
+    page.wait_until(f"{newest} && {spoken}.includes(`mid ${{{legend}}}`)")
     page.press("ArrowLeft")
-    assert f"mid {legend}" in page.wait_until("document.querySelector('[data-cycle=rounds] .chart .unseen').textContent")
+    assert page.run(f"return {spoken}").partition(",")[0].endswith(" UTC")
     assert "UTC" in page.text("[data-cycle=rounds] .tip")
 
 
