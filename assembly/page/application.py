@@ -19,7 +19,7 @@ from assembly.control.protocol import Request as ControlRequest
 from assembly.page.assets import INDEX, Asset
 from assembly.page.composition import Composition, PageView
 from assembly.page.guard import TokenDesk, TooManyTokens
-from assembly.page.protocol import PUSH_INTERVAL_SECONDS, Action, Outcome
+from assembly.page.protocol import Action, Outcome
 
 PAGES_MAX = 8
 ACTIONS_MAX = 4
@@ -109,7 +109,7 @@ class PageApplication:
                     push = view.next()
                     if push is not None:
                         await websocket.send_text(push)
-                    await trio.sleep_until(_next_look())
+                    await self._composition.wait_next_look()
         finally:
             self.pages -= 1
 
@@ -180,8 +180,3 @@ def _request(action: Action) -> ControlRequest:
 
 def _told(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     return Response(msgspec.json.encode(Outcome(done=False, message=message)), status_code=status, headers=headers, media_type=_JSON)
-
-
-def _next_look() -> float:
-    """All pages look at the same moments, so that one composition does for all of them."""
-    return (trio.current_time() // PUSH_INTERVAL_SECONDS + 1) * PUSH_INTERVAL_SECONDS

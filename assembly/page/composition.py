@@ -57,6 +57,7 @@ class Composition:
         self._books: dict[Market, _Section] = {}
         self._encoder = msgspec.json.Encoder()
         self._composed_at = float("-inf")
+        self._stopping: str = ""
         self._worded_until = 0
         self.lines_count = 0
         """How many lines there ever were, those counted that came faster than they could be put into words."""
@@ -66,16 +67,25 @@ class Composition:
         self.lines: deque[msgspec.Raw] = deque(maxlen=LOG_LINES_KEPT)
         """The newest of them."""
 
+    async def wait_next_look(self) -> None:
+        """All pages look at the same moments, so that one composition does for all of them; and at once when the run begins to stop."""
+        next_look = (trio.current_time() // PUSH_INTERVAL_SECONDS + 1) * PUSH_INTERVAL_SECONDS
+        if self._memory.stopping:
+            await trio.sleep_until(next_look)
+        else:
+            with trio.move_on_at(next_look):
+                await self._memory.stops.wait()
+
     @property
     def running_seconds(self) -> float:
         return self._picture.running_seconds
 
     def refresh(self) -> None:
         """Look anew, unless somebody just has."""
-        now = trio.current_time()
-        if now - self._composed_at < _SAME_MOMENT_SECONDS:
+        now, stopping = trio.current_time(), self._memory.stopping
+        if now - self._composed_at < _SAME_MOMENT_SECONDS and stopping == self._stopping:
             return
-        self._composed_at = now
+        self._composed_at, self._stopping = now, stopping
         self.number += 1
         self.now_milliseconds = self._picture.now_milliseconds()
         for name, source in self._sources.items():

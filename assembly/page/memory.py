@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import trio
+
 from actors.accounts.events import AccountConnected, AccountDisconnected
 from actors.cycle.quoting.risk import RiskMeasured
 from assembly.page.protocol import ENDED_ORDERS_KEPT, FILLS_KEPT, LOG_LINES_KEPT
@@ -87,7 +89,9 @@ class PageMemory:
         self.log: deque[Said] = deque(maxlen=LOG_LINES_KEPT)
         self.logged_count = 0
         """How many events were ever put into `log`: the newest has this number."""
-        self.stopping = ""
+        self.stopping: str = ""
+        self.stops = trio.Event()
+        """Set when the run begins to stop, which may be over before pages look again."""
 
     def note(self, event: object) -> None:
         """Take in an event."""
@@ -176,6 +180,7 @@ def _risk_measured(memory: PageMemory, now: int, event: RiskMeasured) -> None:
 
 def _stopping(memory: PageMemory, _: int, event: RuntimeStopping) -> None:
     memory.stopping = event.reason
+    memory.stops.set()
 
 
 _CHANGES: dict[type, Callable[[PageMemory, int, Any], None]] = {
