@@ -23,6 +23,7 @@ from market.symbol import Symbol
 from orders.commands import FLATTEN
 from orders.events import AccountReady, OrderSubmitted
 from orders.ledger import ENDED_ORDERS_KEPT_MAX
+from orders.life_cycle import OrderState
 from orders.order import ZERO
 from orders.reconciliation import CycleFinished
 from orders.states import TradingState
@@ -96,6 +97,7 @@ class Watcher:
         self._ready: set[str] = set()
         self._bounds_looked_at = 0.0
         self._memory_looked_at = 0.0
+        self._amending: dict[str, set[str]] = defaultdict(set)  # seen at the last look, by exchange
         self._departing: dict[str, dict[str, None]] = {}  # submitted, and not seen to have left, by account
         self._gate_was_closed: set[str] = set()
         self._left_open: dict[str, set[str]] = {}  # by an earlier run, by account
@@ -244,6 +246,7 @@ class Watcher:
     def _look_at_live_orders(self, venue: Venue, account: AccountParts) -> None:
         open_sells = defaultdict[str, Decimal](Decimal)
         intents: set[Intent] = set()
+        amending_before, self._amending[venue.name] = self._amending[venue.name], set[str]()
         for order in venue.open_orders():
             name = venue.client_order_id(order.client_id)
             known = account.ledger.order(name)
@@ -255,6 +258,10 @@ class Watcher:
             if intent in intents:
                 self._say(f"two orders of {_in_words(intent)} are open at once at {venue.name}, {name} among them")
             intents.add(intent)
+            if known is not None and known.state is OrderState.PENDING_AMEND and intent[0] not in self._hands:
+                self._amending[venue.name].add(name)
+                if name not in amending_before:
+                    self._check_book(name, venue, order.symbol, done="amended")
             if order.side is Side.SELL and not self.quoting.is_quoting(intent[0]):
                 open_sells[_holder(venue, order.symbol, intent[0])] += order.remaining_quantity
         if self._explanations.explains_disagreement() is not None:
@@ -314,17 +321,17 @@ class Watcher:
                     key = (venue.account, place.cycle, place.symbol)
                     self._states_before[key] = states.standing(account=key[0], owner=key[1], symbol=key[2]).state
 
-    def _check_book(self, name: str, venue: Venue, symbol: Symbol) -> None:
-        """An order was decided on at most one command's lifetime ago, on a book that was whole and fresh then."""
+    def _check_book(self, name: str, venue: Venue, symbol: Symbol, *, done: str = "placed") -> None:
+        """An order, or an amendment, was decided on at most one command's lifetime ago, on a book that was whole and fresh then."""
         now = trio.current_time()
         age_max = venue.settings().book_max_age_seconds
         at, lost_at = self._book_at.get((venue.name, symbol)), self._book_lost_at.get((venue.name, symbol))
         if at is None:
-            self._say(f"{name} was placed before there was a book of {symbol} at {venue.name}")
+            self._say(f"{name} was {done} before there was a book of {symbol} at {venue.name}")
         elif now - at > age_max + COMMAND_LIFETIME_SECONDS + LOOK_SECONDS:
-            self._say(f"{name} was placed {now - at:.1f} s after the last book of {symbol} at {venue.name}")
+            self._say(f"{name} was {done} {now - at:.1f} s after the last book of {symbol} at {venue.name}")
         if lost_at is not None and now - lost_at > COMMAND_LIFETIME_SECONDS + LOOK_SECONDS:
-            self._say(f"{name} was placed {now - lost_at:.1f} s after the book of {symbol} at {venue.name} was lost")
+            self._say(f"{name} was {done} {now - lost_at:.1f} s after the book of {symbol} at {venue.name} was lost")
 
     def _buys_back(self, venue: Venue, owner: str) -> bool:
         """Whether a buy of this owner may make a short position smaller: of contracts, one who quotes has such."""
@@ -389,23 +396,27 @@ class Watcher:
         if others:
             names = ", ".join(venue.client_order_id(other.client_id) for other in others)
             self._say(f"{name} of {_in_words(intent)} was accepted by {venue.name} while {names} was open")
-        if order.side is Side.BUY:
+        # Of assets nobody can sell what he does not have, and a reduce-only order makes nothing larger.
+        if (order.side is Side.BUY or venue.trades_contracts) and not order.reduce_only:
             self._check_exposure(venue, order, name)
 
     def _check_exposure(self, venue: Venue, order: Order, name: str) -> None:
-        """What is held, and what may still be bought, by the exchange's own books, this order included."""
+        """What is held, and what may still be bought or sold, by the exchange's own books, this order included."""
         cycles = [cycle for cycle in self._options.cycles if cycle.place.exchange == venue.name]
         limit = self._settings.position_max(venue, self._options.notional_max(venue.name))
-        ask = venue.control.best_ask(order.symbol)
-        if ask is None:
+        touch = venue.control.best_ask(order.symbol) if order.side is Side.BUY else venue.control.best_bid(order.symbol)
+        if touch is None:
             return
         holders = {_holder(venue, order.symbol, cycle.place.cycle) for cycle in cycles if cycle.place.symbol == order.symbol}
         holders |= {place.cycle for place in self._options.hands if (place.exchange, place.symbol) == (venue.name, order.symbol)}
-        held = sum((quantity for holder, quantity in self._held[venue.name].items() if holder in holders), ZERO) * ask
-        buys = [other for other in venue.open_orders() if other.side is Side.BUY and other.symbol == order.symbol and other.id != order.id]
-        pending = sum((other.remaining_quantity * other.price for other in buys), ZERO)
-        asked = order.quote_quantity if order.quote_quantity is not None else order.quantity * (order.price or ask)
-        exposure = held + pending + asked
+        held = sum((quantity for holder, quantity in self._held[venue.name].items() if holder in holders), ZERO) * touch
+        pending = sum(
+            other.remaining_quantity * other.price
+            for other in venue.open_orders()
+            if (other.side, other.symbol) == (order.side, order.symbol) and other.id != order.id and not other.reduce_only
+        )
+        asked = order.quote_quantity if order.quote_quantity is not None else order.quantity * (order.price or touch)
+        exposure = (held if order.side is Side.BUY else -held) + pending + asked
         if exposure > limit * EXPOSURE_SLACK and self._explanations.explains_disagreement() is None:
             self._say(f"{name} makes the exposure at {venue.name} {exposure:.2f}, and the limit is {limit}")
 

@@ -164,6 +164,36 @@ def test_exposure_beyond_the_limit_is_found() -> None:
     assert "makes the exposure at gateio_spot" in outcome.first_line
 
 
+def test_short_exposure_beyond_the_limit_is_found() -> None:
+    def sell_much(world: World) -> None:
+        new = NewOrder(
+            account="main",
+            symbol=BTC_USDT,
+            side=Side.SELL,
+            kind=OrderKind.LIMIT,
+            price=Decimal(70_000),
+            quantity=Decimal("0.1"),
+            client_id=world.codec.wire_client_order_id("mm-two-zzzzzzzzzz"),
+        )
+        world.exchange.engine.place(new, world.wall_clock.milliseconds())
+
+    outcome = when_placed(sell_much, name="gateio_futures")
+    assert outcome.verdict is Verdict.VIOLATION
+    assert "makes the exposure at gateio_futures" in outcome.first_line
+
+
+def test_amendment_on_a_book_that_is_too_old_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def amend(world: World) -> None:
+        monkeypatch.setattr("soak.watcher.COMMAND_LIFETIME_SECONDS", -100.0)  # as if it had been decided on so long ago
+        (order,) = world.account.ledger.live_orders()
+        world.account.ledger.record_amendment(order.client_order_id, price=Decimal(70_000), quantity=None, now=trio.current_time())
+
+    outcome = when_placed(amend, name="okx_spot")
+    assert outcome.verdict is Verdict.VIOLATION
+    assert " was amended " in outcome.first_line
+    assert "after the last book of BTC/USDT at okx_spot" in outcome.first_line
+
+
 def test_order_that_leaves_in_a_halted_state_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actors.accounts.order_desk.standing_refusal", lambda *_: None)
 
