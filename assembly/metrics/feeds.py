@@ -27,7 +27,7 @@ FEED_FRAME_SECONDS = histogram(
     "seconds",
     "From a frame's arrival until it is decoded, books are changed and everybody is told; one observation a frame",
 )
-FEED_MESSAGES = counter("mm_feed_messages_total", ("exchange", "kind"), "messages", "Messages that a feed has decoded")
+FEED_MESSAGES = counter("mm_feed_messages_total", ("exchange", "kind"), "messages", "Messages that a feed has decoded, by kind")
 FEED_BAD_FRAMES = counter("mm_feed_bad_frames_total", ("exchange",), "frames", "Frames that an exchange's protocol does not allow")
 FEED_REFUSALS = counter("mm_feed_refused_channels_total", ("exchange",), "subscriptions", "Subscriptions that an exchange refused")
 BOOK_USABLE = gauge("mm_book_usable", ("exchange", "symbol"), "", "1 while a book is whole and has both sides, 0 otherwise")
