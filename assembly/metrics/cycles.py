@@ -37,9 +37,7 @@ DRAWDOWN = gauge(
     "How much of its highest profit a cycle has lost again; only of one with a drawdown_max",
 )
 DRAWDOWN_MAX = gauge("mm_cycle_drawdown_limit_quote", LABELS, "quote units", "The drawdown_max of a cycle; absent without one")
-ROUNDS = gauge(
-    "mm_cycle_rounds_completed", LABELS, "rounds", "Rounds that a cycle has completed in this run; 0 of one that quotes"
-)
+ROUNDS = gauge("mm_cycle_rounds_completed", LABELS, "rounds", "Rounds that a cycle has completed in this run; 0 of one that quotes")
 TICKS_SKIPPED = counter(
     "mm_cycle_ticks_skipped_total", LABELS, "ticks", "Ticks of a quoting cycle that were missed because something took too long"
 )
