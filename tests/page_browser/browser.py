@@ -172,4 +172,4 @@ class Browser:
     def story(self) -> str:
         """What the page shows and what its console says, for the text of a failure."""
         shown = self.run("return document.body ? document.body.innerText.slice(0, 3000) : ''")
-        return "\n".join((f"-- {self.driver.current_url} shows:", shown, "-- its console:", *self.console()))
+        return "\n".join((f"-- {self.driver.current_url} shows:", shown, "-- its console:", *self.console()[-20:]))

@@ -24,6 +24,9 @@ export class Connection {
     this.heardAt = null; // when the newest push was read: by the monotonic clock, and by the other, which goes on while the machine sleeps
     this.lateSeconds = 0; // how long that one had been on its way
     this.delays = new LeastOfLate(DELAYS_REMEMBERED_SECONDS);
+  }
+
+  start() {
     setInterval(() => this.#watch(), 250);
     document.addEventListener("visibilitychange", () => this.#watch());
     this.#connect();

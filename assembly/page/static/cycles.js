@@ -2,7 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { KeyedChildren, make, setData, setText } from "./dom.js";
-import { counted, duration, grouped, plain, signOf, signed, words } from "./figures.js";
+import { age, counted, grouped, plain, signOf, signed, words } from "./figures.js";
 import { Ladder } from "./ladder.js";
 
 const PRICE_PIXELS = 190;
@@ -111,7 +111,7 @@ class CycleCard {
     setText(this.inventoryUnit, base);
     this.factRows.show(factsOf(cycle, base), ([label]) => label);
     const measuredAt = cycle.risk_said_milliseconds ?? null;
-    const measured = measuredAt === null ? "" : `; measured ${duration((now - measuredAt) / 1000)} ago`;
+    const measured = measuredAt === null ? "" : `; measured ${age((now - measuredAt) / 1000)} ago`;
     setText(this.measured, `in ${quote}${measured}`);
     const market = `${cycle.exchange} ${cycle.symbol}`;
     this.ladder.show(market, this.memory.books.get(market), { now, isHeard, cycle: cycle.name });

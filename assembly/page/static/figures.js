@@ -44,12 +44,12 @@ export function decimalsIn(value) {
 
 export const signOf = (decimal) => (Number(decimal) > 0 ? "gain" : Number(decimal) < 0 ? "loss" : "even");
 
-/** An age or a duration: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 07 min`, `3 d 04 h`. */
+/** How old something is that ought to be fresh: `0.4 s`, and like a duration from ten seconds on. */
+export const age = (seconds) => (seconds < 9.95 ? `${Math.max(0, seconds).toFixed(1)} s` : duration(seconds));
+
+/** A duration: `4 s`, `3 min 05 s`, `2 h 07 min`, `3 d 04 h`. */
 export function duration(seconds) {
-  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "";
-  if (seconds < 0) return duration(0);
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  const whole = Math.floor(seconds);
+  const whole = Math.max(0, Math.floor(seconds));
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
   if (whole < 86400) return `${Math.floor(whole / 3600)} h ${two(Math.floor(whole / 60) % 60)} min`;

@@ -2,7 +2,7 @@
 // It always has the same number of rows, so that nothing below it moves.
 
 import { make, setAttribute, setData, setHidden, setProperty, setText } from "./dom.js";
-import { decimalsIn, duration, grouped, words } from "./figures.js";
+import { age, decimalsIn, grouped, words } from "./figures.js";
 
 const ROWS_EACH = 10;
 
@@ -40,7 +40,7 @@ export class Ladder {
     setData(this.element, "standing", standing);
     setText(this.badge, { live: "live", stale: "STALE", lost: "LOST", not_yet: "not yet" }[standing]);
     const said = book === undefined ? 0 : book.said_milliseconds;
-    setText(this.age, said > 0 ? duration((now - said) / 1000) : "");
+    setText(this.age, said > 0 ? age((now - said) / 1000) : "");
     const reason = standing === "lost" && book?.reason ? book.reason : "";
     setText(this.reason, reason);
     setHidden(this.reason, reason === "");

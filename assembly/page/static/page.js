@@ -4,11 +4,12 @@ import { Connection } from "./connection.js";
 import { Controls, isLive } from "./controls.js";
 import { Cycles } from "./cycles.js";
 import { KeyedChildren, byId, make, setAttribute, setClass, setData, setHidden, setText } from "./dom.js";
-import { counted, duration, moment, running, words } from "./figures.js";
+import { age, counted, moment, running, words } from "./figures.js";
 import { Memory } from "./memory.js";
 import { Accounts, Actors, Fills, Latencies, LogTail, Orders, OtherBooks, States } from "./panels.js";
 
-const CHARTS_MILLISECONDS = 500;
+const CHARTS_MILLISECONDS = 950; // their lines have a point each second
+const STILL_MILLISECONDS = 400; // without a push: ages go on
 
 const memory = new Memory();
 const controls = new Controls({ memory, url: "api/control", onChange: () => draw.soon() });
@@ -34,12 +35,20 @@ byId("everything").append(everything);
 /** Draws in the next frame, once, however often it is asked. A hidden page has no frames; it is drawn when it is seen again. */
 const draw = {
   asked: false,
+  drawnAt: -Infinity,
   chartsAt: -Infinity,
+  standing: "",
+  /** For what changes with time alone: drawn only if nothing else has it drawn soon, or what is live would be so no more. */
+  atLeisure() {
+    if (connection.standing() !== this.standing || performance.now() - this.drawnAt > STILL_MILLISECONDS) this.soon();
+  },
   soon() {
     if (this.asked || document.hidden) return;
     this.asked = true;
     requestAnimationFrame((at) => {
       this.asked = false;
+      this.drawnAt = at;
+      this.standing = connection.standing();
       const charts = at - this.chartsAt >= CHARTS_MILLISECONDS;
       if (charts) this.chartsAt = at;
       drawAll(charts);
@@ -53,9 +62,10 @@ const connection = new Connection({
     memory.take(push);
     draw.soon();
   },
-  onChange: () => draw.soon(),
+  onChange: () => draw.atLeisure(),
 });
 
+connection.start();
 document.addEventListener("visibilitychange", () => draw.soon());
 for (const radio of document.querySelectorAll("input[name=window]")) {
   radio.addEventListener("change", () => {
@@ -66,26 +76,26 @@ for (const radio of document.querySelectorAll("input[name=window]")) {
 
 function drawAll(charts) {
   const standing = connection.standing();
-  const age = connection.ageSeconds();
+  const ageSeconds = connection.ageSeconds();
   const isHeard = standing === "live";
-  showConnection(standing, age);
+  showConnection(standing, ageSeconds);
   if (memory.push === null) return;
-  const now = memory.now(age);
+  const now = memory.now(ageSeconds);
   const windowSeconds = Number(document.querySelector("input[name=window]:checked").value);
   const moment_ = { now, isHeard, charts, windowSeconds };
-  showHeader(age, isHeard);
+  showHeader(ageSeconds, isHeard);
   states.show(moment_);
   cycles.show(moment_);
   for (const panel of panels) panel.show(moment_);
 }
 
 /** Whether the run is heard: nothing here is shown as live that is not. */
-function showConnection(standing, age) {
+function showConnection(standing, ageSeconds) {
   setData(document.body, "standing", standing);
   const badge = byId("connection");
   setData(badge, "standing", standing);
   setText(byId("connection-standing"), { live: "live", silent: "STALE", waiting: "connecting" }[standing]);
-  setText(byId("connection-age"), age === null ? "" : duration(age));
+  setText(byId("connection-age"), ageSeconds === null ? "" : age(ageSeconds));
   const silence = byId("silence");
   setHidden(silence, standing === "live");
   const attempt = connection.secondsToAttempt();
@@ -94,7 +104,7 @@ function showConnection(standing, age) {
     byId("silence-what"),
     standing === "waiting"
       ? "The run has not been heard yet."
-      : `STALE: the run was last heard ${duration(age)} ago, at ${moment(memory.push.now_milliseconds)} UTC. What you see is what was so then.`,
+      : `STALE: the run was last heard ${age(ageSeconds)} ago, at ${moment(memory.push.now_milliseconds)} UTC. What you see is what was so then.`,
   );
   setText(byId("silence-next"), next);
   const run = memory.program;
@@ -110,11 +120,11 @@ function strictestWords() {
   return `${unknown}${found ? words(found) : "running"}`;
 }
 
-function showHeader(age, isHeard) {
+function showHeader(ageSeconds, isHeard) {
   const program = memory.program;
   setText(byId("installation"), program.installation);
   setText(byId("version"), `version ${program.version}, process ${program.process}`);
-  setText(byId("running"), running(memory.runningSeconds(age)));
+  setText(byId("running"), running(memory.runningSeconds(ageSeconds)));
   byId("running").title = `since ${moment(program.started_milliseconds)} UTC`;
   exchanges.show(Object.entries(program.exchanges), ([name]) => name);
   setClass(document.body, "real-money", program.has_real_money);

@@ -68,9 +68,9 @@ export class Orders {
     this.live = new Table(parent, { caption: "Live orders", columns, empty: "No live order.", narrow: "blocks" });
     this.more = make("p", { class: "empty" });
     this.endedTitle = make("summary");
-    const ended = make("details", { class: "ended" }, this.endedTitle);
-    parent.append(this.more, ended);
-    this.ended = new Table(ended, { caption: "Orders that have ended", columns, empty: "None has ended in this run.", narrow: "blocks" });
+    this.frame = make("details", { class: "ended" }, this.endedTitle);
+    parent.append(this.more, this.frame);
+    this.ended = new Table(this.frame, { caption: "Orders that have ended", columns, empty: "None has ended in this run.", narrow: "blocks" });
   }
 
   show({ now }) {
@@ -79,7 +79,7 @@ export class Orders {
     setHidden(this.more, count <= live.length);
     setText(this.more, `and ${count - live.length} more`);
     setText(this.endedTitle, `Ended lately (${ended.length})`);
-    this.ended.show(ended.map((order) => orderRow(order, now)));
+    if (this.frame.open) this.ended.show(ended.map((order) => orderRow(order, now)));
   }
 }
 
@@ -128,6 +128,8 @@ export class Fills {
   }
 
   show() {
+    if (this.shown === this.memory.fills) return;
+    this.shown = this.memory.fills;
     this.table.show(
       this.memory.fills.map((fill) => ({
         key: `${fill.account} ${fill.symbol} ${fill.trade_id}`,
@@ -322,6 +324,8 @@ export class Latencies {
   }
 
   show() {
+    if (this.shown === this.memory.latencies) return;
+    this.shown = this.memory.latencies;
     const measured = this.memory.latencies.filter((each) => each.count > 0);
     setHidden(this.empty, measured.length > 0);
     this.children.show(measured, (each) => `${each.of} ${each.name}`);
@@ -384,6 +388,8 @@ export class LogTail {
 
   show() {
     const least = Number(this.level.value);
+    if (this.shown === this.memory.log && this.least === least) return;
+    [this.shown, this.least] = [this.memory.log, least];
     const lines = this.memory.log.filter((line) => (LEVELS[line.level] ?? 1) >= least);
     setHidden(this.empty, lines.length > 0);
     setText(this.empty, this.memory.log.length > 0 ? "No line of this level." : "Nothing was told yet.");
