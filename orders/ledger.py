@@ -261,6 +261,14 @@ class AccountLedger:
             expires_at_milliseconds=expires_at_milliseconds,
         )
 
+    def doubt_sending(self, client_order_id: str, *, sent_at_milliseconds: int, expires_at_milliseconds: int) -> Order:
+        """The times that an order was sent with are not true: it left after the one, and is not accepted any more after the other."""
+        order = replace(
+            self._orders[client_order_id], sent_at_milliseconds=sent_at_milliseconds, expires_at_milliseconds=expires_at_milliseconds
+        )
+        self._orders[client_order_id] = order
+        return order
+
     def record_input(
         self, client_order_id: str, happened: OrderInput, *, now: float, reason: str = "", for_now: bool = False
     ) -> list[LedgerEvent]:

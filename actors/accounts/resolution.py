@@ -26,6 +26,8 @@ ABSENCE_GRACE_MILLISECONDS = 1_000
 ABSENCE_GRACE_WITHOUT_EXPIRY_MILLISECONDS = 30_000
 # Finished orders are searched from a little before the sending, for clocks that disagree.
 SEARCH_MARGIN_MILLISECONDS = 60_000
+# And from so far back if nobody knows when it was sent.
+SEARCH_FAR_BACK_MILLISECONDS = 86_400_000
 
 
 async def resolve(order: Order, *, session: AccountSession, ledger: AccountLedger) -> list[LedgerEvent]:
@@ -44,6 +46,8 @@ async def resolve(order: Order, *, session: AccountSession, ledger: AccountLedge
             raise
     await session.measure_clock_offset()
     asked_at_milliseconds = session.exchange_time_milliseconds()
+    if order.sent_at_milliseconds > asked_at_milliseconds + SEARCH_MARGIN_MILLISECONDS:
+        order = _with_doubted_times(order, ledger, asked_at_milliseconds)
     symbol = order.request.symbol
     since = order.sent_at_milliseconds - SEARCH_MARGIN_MILLISECONDS
     for reports in (
@@ -63,6 +67,17 @@ async def resolve(order: Order, *, session: AccountSession, ledger: AccountLedge
         now=trio.current_time(),
         reason="the exchange never accepted it",
         for_now=True,
+    )
+
+
+def _with_doubted_times(order: Order, ledger: AccountLedger, now_milliseconds: int) -> Order:
+    """Of an order that left while our clock was far ahead: before now, and who knows when. Its own expiry is as far ahead, and would have
+    its fate unknown for as long; it is given as long as where there is none.
+    """
+    return ledger.doubt_sending(
+        order.client_order_id,
+        sent_at_milliseconds=now_milliseconds - SEARCH_FAR_BACK_MILLISECONDS,
+        expires_at_milliseconds=now_milliseconds + ABSENCE_GRACE_WITHOUT_EXPIRY_MILLISECONDS - ABSENCE_GRACE_MILLISECONDS,
     )
 
 

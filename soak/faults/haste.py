@@ -94,8 +94,8 @@ def _lose_hasty_answers(rng: random.Random) -> Strike:
 
 def _what_comes_next(rng: random.Random) -> tuple[str, Callable[[VenueControl, OrderThere], object]]:
     """What the exchange does to an order that has just come."""
-    fraction = rng.choice((0.3, 0.97, 1.0))
-    drawn = rng.choice(("nothing", "fill", "fill", "cancel", "both"))
+    fraction = rng.choice((0.3, 0.3, 0.97, 1.0))
+    drawn = rng.choice(("nothing", "fill", "fill", "fill", "cancel", "both"))
     if drawn == "fill":
         return f"filled by {fraction:.0%}", lambda control, order: fill(control, order, fraction)
     if drawn == "cancel":
@@ -116,7 +116,7 @@ def _repeat_placements(rng: random.Random) -> Strike:
 
     Where it is refused as one too many, the stream has told of the first: or else the refusal would be believed, as it must be.
     """
-    count, is_hasty, is_too_many = rng.choice((3, 10)), rng.random() < 0.3, rng.random() < 0.7
+    count, is_hasty, is_too_many = rng.choice((5, 20)), rng.random() < 0.3, rng.random() < 0.8
     text, act = _what_comes_next(rng)
 
     def begin(world: World, place: Place) -> Undo:
@@ -137,12 +137,12 @@ def _repeat_placements(rng: random.Random) -> Strike:
         return _all(_hurry(world) if is_hasty else nothing, calling(venue, Operation.PLACE, Moment.DONE, go_on, count))
 
     refused = "one too many" if is_too_many else "a duplicate"
-    return Strike(text=f"{count}, again refused as {refused}; the first is {text}", begin=begin, seconds=rng.uniform(5, 20))
+    return Strike(text=f"{count}, again refused as {refused}; the first is {text}", begin=begin, seconds=rng.uniform(5, 30))
 
 
 def _tell_end_first(rng: random.Random) -> Strike:
     """The stream does not tell that an order has come: its first word is a fill, or the end."""
-    count, answers_seconds = rng.choice((1, 3, 10)), rng.choice((0.0, 0.5))
+    count, answers_seconds = rng.choice((3, 10)), rng.choice((0.0, 0.5))
     text, act = _what_comes_next(rng)
 
     def begin(world: World, place: Place) -> Undo:

@@ -9,6 +9,7 @@ from scripted_account import Books, ScriptedSession, refusal, said, sell, trade
 from actors.accounts.resolution import (
     ABSENCE_GRACE_MILLISECONDS,
     ABSENCE_GRACE_WITHOUT_EXPIRY_MILLISECONDS,
+    SEARCH_FAR_BACK_MILLISECONDS,
     SEARCH_MARGIN_MILLISECONDS,
     fetch_missing_fills,
     resolve,
@@ -108,6 +109,19 @@ async def test_finished_orders_are_searched_from_before_the_sending_for_clocks_t
     sent_order(books, acknowledged=False)
     await ask(books, exchange)
     assert exchange.asked("finished_orders") == [SENT_AT - SEARCH_MARGIN_MILLISECONDS]
+
+
+async def test_order_sent_while_our_clock_was_an_hour_ahead_is_searched_a_day_back_and_its_absence_believed_after_half_a_minute(
+    autojump_clock, books, exchange
+) -> None:
+    sent_order(books, acknowledged=False)
+    exchange.clock_offset_milliseconds = now_milliseconds = SENT_AT - 3_600_000
+    assert await ask(books, exchange) is OrderState.PENDING_NEW
+    assert exchange.asked("finished_orders") == [now_milliseconds - SEARCH_FAR_BACK_MILLISECONDS - SEARCH_MARGIN_MILLISECONDS]
+    await trio.sleep(ABSENCE_GRACE_WITHOUT_EXPIRY_MILLISECONDS / 1000)
+    assert await ask(books, exchange) is OrderState.PENDING_NEW
+    await trio.sleep(0.001)
+    assert await ask(books, exchange) is OrderState.REJECTED
 
 
 async def test_other_refusals_of_a_query_say_nothing_of_the_order(autojump_clock, books, exchange) -> None:
