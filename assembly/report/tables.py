@@ -10,7 +10,20 @@ from assembly.report.analysis import Round
 from assembly.report.cycle_figures import CycleFigures
 from assembly.report.incidents import Incident
 from assembly.report.sums import HORIZONS_SECONDS, OrderCounts, Sums, Trades
-from assembly.report.words import NOTHING, basis_points, counted, duration, exact, latency, moment, percentiles, share, short, signed
+from assembly.report.words import (
+    NOTHING,
+    basis_points,
+    counted,
+    duration,
+    exact,
+    latency,
+    moment,
+    percentiles,
+    share,
+    short,
+    signed,
+    signed_readable,
+)
 
 Row = tuple[str, ...]
 _SUM = ' class="sum"'
@@ -50,9 +63,9 @@ SUMS_HEADER = (
     "profit",
     "spread, bp",
     *(f"after {seconds} s, bp" for seconds in HORIZONS_SECONDS),
-    "orders placed",
+    "orders",
     "filled",
-    "both sides",
+    "rested on both",
 )
 
 
@@ -63,8 +76,8 @@ def sums_cells(sums: Sums) -> Row:
         str(trades.fills),
         share(sums.maker_share),
         exact(trades.volume),
-        _signed_exact(earned.realised),
-        _signed_exact(earned.unrealised),
+        signed_readable(earned.realised),
+        signed_readable(earned.unrealised),
         exact(earned.fees),
         _signed_exact(earned.profit),
         basis_points(trades.spread.basis_points),
@@ -82,7 +95,7 @@ def _signed_exact(amount: Decimal) -> str:
 
 def trades_table(sums: Sums, base: str, quote: str) -> str:
     """Spread captured and mark-outs, by side and by role."""
-    header = ("trades", "fills", base, f"volume, {quote}", f"spread, {quote}", "bp (fills)")
+    header = ("trades", "fills", base, f"spread, {quote}", "bp (fills)")
     header += tuple(text for seconds in HORIZONS_SECONDS for text in (f"after {seconds} s, {quote}", "bp (fills)"))
     kinds = (("bought", sums.some(side="buy")), ("sold", sums.some(side="sell")), ("as maker", sums.some(maker=True)))
     kinds += (("as taker", sums.some(maker=False)), ("all", sums.some()))
@@ -95,7 +108,7 @@ def _trades_cells(trades: Trades) -> Row:
         for each in (trades.spread, *trades.after)
         for cell in ((_signed_exact(each.quote), f"{basis_points(each.basis_points)} ({each.fills})") if each.fills else (NOTHING, "(0)"))
     ]
-    return (str(trades.fills), exact(trades.quantity), exact(trades.volume), *distances)
+    return (str(trades.fills), exact(trades.quantity), *distances)
 
 
 def orders_table(cycle: CycleFigures) -> str:

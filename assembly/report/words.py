@@ -13,6 +13,7 @@ DECIMALS_SHOWN_MAX = 12
 NOTHING = "–"
 LARGE = 10_000
 _LAST_DECIMAL = Decimal(1).scaleb(-DECIMALS_SHOWN_MAX)
+_READABLE = Decimal(1).scaleb(-8)
 _ROUNDING = Context(prec=400)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -40,6 +41,12 @@ def signed(amount: Decimal | None) -> str:
     """The same, with a plus sign."""
     text = short(amount)
     return f"+{text}" if amount is not None and amount > 0 else text
+
+
+def signed_readable(amount: Decimal) -> str:
+    """What is a quotient anyway, to eight decimals."""
+    text = exact(amount.quantize(_READABLE, rounding=ROUND_HALF_EVEN, context=_ROUNDING))
+    return f"+{text}" if amount > 0 and text != "0" else text
 
 
 def basis_points(value: Decimal | None) -> str:

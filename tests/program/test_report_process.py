@@ -168,6 +168,63 @@ def test_journal_of_a_process_that_was_killed_is_told_with_its_log(journal: Path
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
 
 
+# The report
+
+
+def test_without_a_choice_it_prints_a_summary_and_writes_the_page_beside_a_journal_that_a_runtime_writes(journal: Path) -> None:
+    (journal.parent / "journal.html").write_text("an old one")
+    with Report(journal) as report:
+        assert report.wait_exit() == 0
+        assert "1 fill, 50.05 USDT, 100.0 % as maker; holds −0.5 BTC" in report.stdout
+        assert report.lines_of_stdout()[-1] == f"report: {journal.parent / 'journal.html'}"
+        assert report.stderr == ""
+    page = (journal.parent / "journal.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert page.endswith("</html>\n")
+    assert [path.name for path in journal.parent.glob("*new")] == []
+
+
+def test_summary_writes_no_file_and_is_one_object_as_json(journal: Path) -> None:
+    before = {path.name for path in journal.parent.iterdir()}
+    with Report(journal, "--summary", "--json", "--cycle", "btc") as report:
+        assert report.wait_exit() == 0
+        (told,) = report.orders()
+    assert {path.name for path in journal.parent.iterdir()} == before
+    (cycle,) = told["cycles"]
+    # Sold at 100.1 and worth that, less the fee.
+    assert (cycle["profit"], cycle["fees_by_asset"], cycle["inventory"]) == ("-0.05005", {"USDT": "0.05005"}, "-0.5")
+    assert (cycle["orders"]["intended"], cycle["orders"]["partly_filled"], cycle["orders"]["may_exist"]) == (2, 1, 1)
+    assert told["incidents"] == {"run_began": 1, "order_unknown": 1}
+
+
+def test_tables_are_written_where_they_are_wanted(journal: Path, tmp_path: Path) -> None:
+    with Report(journal, "--csv", tmp_path / "a" / "csv", "--parquet", tmp_path / "parquet", "--json") as report:
+        assert report.wait_exit() == 0
+        (told,) = report.orders()
+    assert told["rows"]["fills"] == 1
+    assert len(list((tmp_path / "a" / "csv").glob("*.csv"))) == len(list((tmp_path / "parquet").glob("*.parquet"))) == len(told["rows"])
+    assert not (journal.parent / "journal.html").exists()
+
+
+def test_report_on_a_journal_of_a_killed_process_changes_nothing_of_it(journal: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    for suffix in ("", "-wal"):
+        Path(f"{copy}{suffix}").write_bytes(Path(f"{journal}{suffix}").read_bytes())
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("copy*")}
+    with Report(copy, "--html", tmp_path / "report.html") as report:
+        assert report.wait_exit() == 0
+        assert "the last goes on, or died" in report.stdout
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+def test_page_that_cannot_be_written_is_status_1_and_says_what_to_do(journal: Path, tmp_path: Path) -> None:
+    place = tmp_path / "nowhere" / "report.html"
+    with Report(journal, "--html", place) as report:
+        assert report.wait_exit() == 1
+        assert report.stderr == f"cannot write {place}: No such file or directory; make room or name another place\n"
+        assert report.stdout == ""
+
+
 # What cannot be reported
 
 
