@@ -248,6 +248,7 @@ class AccountActor:
                 self._books.tell_tallies(self._symbols)
                 self._books.tell_standings(self._standing, self._symbols)
                 self._tell_ready()
+                nursery.start_soon(self._tell_states)
                 nursery.start_soon(self._heed_states)
                 nursery.start_soon(self._probe_exchange)
                 nursery.start_soon(self._watch_losses)
@@ -454,11 +455,17 @@ class AccountActor:
     def _standing(self, owner: str, symbol: Symbol) -> Standing:
         return self._states.standing(account=self._name, owner=owner, symbol=symbol)
 
-    async def _heed_states(self) -> None:
-        """With each change of a state: tell the owners, and cancel what must not stay, over the stream where it is open."""
+    async def _tell_states(self) -> None:
+        """With each change of a state tell the owners: at once, whatever cancellations are waited for, or they place into refusals."""
         while True:
             changed = self._states.changed
             self._books.tell_standings(self._standing, self._symbols)
+            await changed.wait()
+
+    async def _heed_states(self) -> None:
+        """With each change of a state cancel what must not stay, over the stream where it is open."""
+        while True:
+            changed = self._states.changed
             pulled = orders_to_pull(self._ledger, self._standing)
             if pulled:
                 await self._pull(pulled)

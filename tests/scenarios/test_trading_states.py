@@ -64,6 +64,26 @@ async def test_pause_pulls_the_quote_and_places_nothing_until_it_is_lifted(world
     assert [event.agrees for event in world.seen(CycleReconciled)] == [True]
 
 
+@scenario(seed=8020, simulation=NO_TAKERS)
+async def test_cycle_hears_of_another_state_while_the_cancellation_for_the_one_before_is_unanswered(world: World) -> None:
+    await world.start()
+    await placed_sell(world)
+    world.exchange.delay_requests(Operation.CANCEL, 4.0, 1)
+    states(world).enter("global", TradingState.PAUSED, "lunch")
+    await world.wait_until(lambda: "is paused: lunch" in world.seen(CyclePhaseChanged)[-1].phase, within_seconds=1)
+    await world.wait_for(QuotesPulled)
+    states(world).enter("global", TradingState.RUN, "")
+    await world.wait_until(lambda: "paused" not in world.seen(CyclePhaseChanged)[-1].phase, within_seconds=1)
+    states(world).enter("cycle:btc", TradingState.PAUSED, "tea")
+    await world.wait_until(lambda: "is paused: tea" in world.seen(CyclePhaseChanged)[-1].phase, within_seconds=1)
+    assert world.our_open_orders()  # the cancellation has not arrived yet
+    await world.wait_until(lambda: not world.our_open_orders(), within_seconds=5)
+    states(world).enter("cycle:btc", TradingState.RUN, "")
+    second = await placed_sell(world, 2)
+    world.exchange.fill_order(exchange_id(second))
+    await world.end()
+
+
 @scenario(seed=402, simulation=NO_TAKERS)
 async def test_reduce_only_keeps_the_sell_and_begins_no_round(world: World) -> None:
     await world.start(cycles=2)
