@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from actors.accounts.events import AccountNotReady
 from actors.cycle.quoting.risk import RiskMeasured
 from assembly.presenter.cycle_memory import CycleMemory
 from assembly.presenter.phrases import phrase, printable
@@ -103,6 +104,8 @@ class LiveState:
         self.positions: dict[str, dict[Symbol, PositionReport]] = {}
         self.positions_at: dict[tuple[str, Symbol], int] = {}
         self.accounts: dict[str, Standing] = {}
+        self.not_ready: dict[str, Standing] = {}
+        """Accounts that have been waiting for long until they are ready."""
         self.cycles: dict[str, CycleProgress] = {}
         self.memory = CycleMemory()
         self._news: deque[NewsLine] = deque(maxlen=NEWS_KEPT)
@@ -201,6 +204,11 @@ def _position_changed(state: LiveState, time: int, event: order_events.PositionC
 
 def _account_ready(state: LiveState, time: int, event: order_events.AccountReady) -> None:
     state.accounts[event.account] = Standing(True, time)
+    state.not_ready.pop(event.account, None)
+
+
+def _account_not_ready(state: LiveState, time: int, event: AccountNotReady) -> None:
+    state.not_ready[event.account] = Standing(False, time - round(event.seconds * 1000), event.waits_for)
 
 
 def _account_lost(state: LiveState, time: int, event: order_events.AccountLost) -> None:
@@ -279,6 +287,7 @@ _CHANGES: dict[type, Callable[[LiveState, int, Any], None]] = {
     order_events.PositionChanged: _position_changed,
     order_events.AccountReady: _account_ready,
     order_events.AccountLost: _account_lost,
+    AccountNotReady: _account_not_ready,
     CycleStarted: _cycle_started,
     CyclePhaseChanged: _cycle_phase_changed,
     CycleReconciled: _cycle_reconciled,

@@ -103,6 +103,10 @@ def _lost_accounts(state: LiveState, around: Surroundings) -> Iterator[str]:
         if not standing.is_ready:
             since, for_long = time_of_day(standing.since_milliseconds)[:-4], age(around.seconds_since(standing.since_milliseconds))
             yield f"ACCOUNT {name} LOST for {for_long}, all of it as of {since}: {state.clean(standing.reason)}"
+    for name, standing in state.not_ready.items():
+        if state.is_ready(name):
+            for_long = age(around.seconds_since(standing.since_milliseconds))
+            yield f"ACCOUNT {name} NOT READY for {for_long}, waits for {state.clean(standing.reason)}"
 
 
 def _lost_books(state: LiveState, around: Surroundings) -> Iterator[str]:

@@ -19,6 +19,7 @@ from rich.text import Text
 from terminal_screen import Screen
 
 from actors.accounts.credential import Credential
+from actors.accounts.events import AccountNotReady
 from assembly.output import Sink
 from assembly.presenter.lifting import HowToLift
 from assembly.presenter.live import LivePresenter
@@ -262,6 +263,14 @@ def test_account_that_is_lost_says_why() -> None:
     state.fold(TIME, order_events.AccountLost("main", "the private stream broke"))
     assert "ACCOUNT main LOST for 0.0 s, all of it as of 01:00:01: the private stream broke" in [line.rstrip("…") for line in shown(state)]
     assert any(line.startswith("main LOST, as of 01:00:01  USDT") for line in shown(state, height=30))
+
+
+def test_account_that_does_not_get_ready_is_trouble_until_it_is() -> None:
+    state = running_state()
+    state.fold(TIME, AccountNotReady("other", 20.0, "the exchange's answer"))
+    assert "ACCOUNT other NOT READY for 20 s, waits for the exchange's answer" in shown(state)
+    state.fold(TIME, order_events.AccountReady("other"))
+    assert not any("NOT READY" in line for line in shown(state))
 
 
 def test_stop_is_shown_with_what_it_waits_for() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from processes import LIVELY_MARKET, QUIET_MARKET, ROOT, Exchange, Program, exchange_settings
+from webhook_receiver import Receiver
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +51,13 @@ def plain_run(whole_runs: dict[str, Program]) -> Program:
 @pytest.fixture
 def json_run(whole_runs: dict[str, Program]) -> Program:
     return whole_runs["--json"]
+
+
+@pytest.fixture
+def receiver() -> Generator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()

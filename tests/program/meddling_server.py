@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 from urllib.request import Request, urlopen
 
+from secrets_sought import spelled_by_others
+
 
 class MeddlingServer(ThreadingHTTPServer):
     """Passes requests on to `behind`, but signed ones get `signed_status` where it is set, with all that they hold, headers
@@ -44,7 +46,7 @@ class _Handler(BaseHTTPRequestHandler):
         if key is not None:
             self.server.keys_seen.append(key)
         if key is not None and self.server.signed_status is not None:
-            said = {**self.headers, "url": self.path, "secret": self.server.secret}
+            said = {**self.headers, "url": self.path, **spelled_by_others(self.server.secret)}
             told = {"label": "SERVER_ERROR", "message": f"cannot handle {said}", **said}
             self._answer(self.server.signed_status, json.dumps(told).encode())
         else:

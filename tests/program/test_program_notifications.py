@@ -4,50 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import threading
-from collections.abc import Generator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import pytest
 from processes import NO_GUARDIAN, Exchange, Program, settings
+from secrets_sought import WEBHOOK_TOKEN, check_hidden
+from webhook_receiver import Receiver
 
-TOKEN = "T0TALLYsecretWEBHOOKtoken4711"
 STOP_SECONDS = 10.0
-
-
-class Receiver(ThreadingHTTPServer):
-    """Answers the first post with 500, and keeps them all."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.posts: list[tuple[str, bytes]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/services/{TOKEN}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        assert isinstance(self.server, Receiver)
-        self.server.posts.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(500 if len(self.server.posts) == 1 else 200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
-
-
-@pytest.fixture
-def receiver() -> Generator[Receiver]:
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_fills_and_the_stop_arrive_and_the_url_is_written_nowhere(tmp_path: Path, receiver: Receiver, quiet_exchange: Exchange) -> None:
@@ -59,15 +22,16 @@ def test_fills_and_the_stop_arrive_and_the_url_is_written_nowhere(tmp_path: Path
         assert program.wait_exit(STOP_SECONDS) == 0
         written = program.stdout + program.stderr + "".join(each.read_text() for each in tmp_path.glob("run.log*"))
     texts = [json.loads(body)["text"] for _, body in receiver.posts]
-    assert {path for path, _ in receiver.posts} == {f"/services/{TOKEN}"}
+    assert {path for path, _ in receiver.posts} == {f"/services/{WEBHOOK_TOKEN}"}
     assert texts[0].splitlines()[0] == "mm-runtime mm"
     assert texts[0] == texts[1], "what was not accepted is sent again"
     assert " order_filled " in texts[1]
     assert " stopping " in texts[-1]
-    assert TOKEN not in written
+    check_hidden(written)
     journals = list(tmp_path.rglob("journal.sqlite*"))
     assert journals != []
-    assert not any(TOKEN.encode() in each.read_bytes() for each in journals)
+    for each in journals:
+        check_hidden(each.read_bytes())
 
 
 def test_run_without_the_url_in_the_environment_does_not_start(tmp_path: Path) -> None:

@@ -9,21 +9,10 @@ from pathlib import Path
 import pytest
 from meddling_server import MeddlingServer
 from processes import Exchange, Program, exchange_settings, settings
+from secrets_sought import ENVIRONMENT, KEY, SECRET, check_hidden
 from terminal import CTRL_C, ProgramOnTerminal
 
-KEY = "k3yThatOpensNothingAtAll7c19e5f02b6d4a8893"
-SECRET = "s3cretThatSignsNothingAtAll0d1f4b7a92c6e8355af1749b20de63c8"
-ENVIRONMENT = {"GATEIO_API_KEY": KEY, "GATEIO_API_SECRET": SECRET, "LOG_LEVEL": "TRACE"}
-PART_LENGTH = 10
 STOP_SECONDS = 10.0
-
-
-def check_hidden(text: str) -> None:
-    """Neither the key nor the secret nor any part of them that is long enough to be recognised."""
-    for credential in (KEY, SECRET):
-        for start in range(len(credential) - PART_LENGTH + 1):
-            part = credential[start : start + PART_LENGTH]
-            assert part not in text, f"{part!r} was written: …{text[max(0, text.index(part) - 200) : text.index(part) + 200]}…"
 
 
 def logged(folder: Path) -> str:
