@@ -279,11 +279,11 @@ export class Chart {
     pen.lineTo(x, scale.bottom);
     pen.stroke();
     for (const line of this.content.lines) {
-      const value = pointBefore(line.points, at)?.[1] ?? null;
+      const [since, value] = pointBefore(line.points, at) ?? [at, null];
       if (value === null) continue;
       pen.fillStyle = colour(line.colour);
       pen.beginPath();
-      pen.arc(x, scale.y(value), 3, 0, 2 * Math.PI);
+      pen.arc(line.step ? x : scale.x(since), scale.y(value), 3, 0, 2 * Math.PI);
       pen.fill();
     }
     const said = this.#said(at);

@@ -98,13 +98,14 @@ function showConnection(standing, ageSeconds) {
   setText(byId("connection-age"), ageSeconds === null ? "" : age(ageSeconds));
   const silence = byId("silence");
   setHidden(silence, standing === "live");
+  setText(byId("silence-alert"), standing === "waiting" ? "CONNECTING:" : "STALE:");
   const attempt = connection.secondsToAttempt();
   const next = attempt === null ? "The line is open, but nothing comes." : attempt > 0 ? `Next attempt in ${Math.ceil(attempt)} s.` : "Connecting…";
   setText(
     byId("silence-what"),
     standing === "waiting"
-      ? "The run has not been heard yet."
-      : `STALE: the run was last heard ${age(ageSeconds)} ago, at ${moment(memory.push.now_milliseconds)} UTC. What you see is what was so then.`,
+      ? "the run has not been heard yet."
+      : `the run was last heard ${age(ageSeconds)} ago, at ${moment(memory.push.now_milliseconds)} UTC. What you see is what was so then.`,
   );
   setText(byId("silence-next"), next);
   const run = memory.program;

@@ -6,7 +6,8 @@ import { Ladder } from "./ladder.js";
 
 const LOG_LINES_SHOWN = 200;
 const LEVELS = { TRACE: 0, DEBUG: 0, INFO: 1, SUCCESS: 1, WARNING: 2, ERROR: 3, CRITICAL: 3 };
-const BARS_HEIGHT_MIN = 2; // percent: what was seen once is seen
+const BAR_PERCENT_MIN = 2; // what was seen once is seen
+const BARS_MIN = 9; // also where all were seen in one bucket
 
 /** What keeps the run, or a part of it, from trading as usual, and what lifts it. */
 export class States {
@@ -352,8 +353,12 @@ function fillLatency(element, of) {
   setAttribute(caption.lastChild, "title", `measured ${of.count} times since the run began`);
   const figures = [of.p50_seconds, of.p95_seconds, of.p99_seconds, of.count > 0 ? of.sum_seconds / of.count : null].map(latency);
   figures.forEach((text, index) => setText(percentiles.children[index].lastChild, text));
-  const first = Math.max(0, of.counts.findIndex((count) => count > 0) - 1);
-  const last = Math.min(of.counts.length - 1, of.counts.findLastIndex((count) => count > 0) + 1);
+  let first = Math.max(0, of.counts.findIndex((count) => count > 0) - 1);
+  let last = Math.min(of.counts.length - 1, of.counts.findLastIndex((count) => count > 0) + 1);
+  while (last - first + 1 < Math.min(BARS_MIN, of.counts.length)) {
+    first = Math.max(0, first - 1);
+    last = Math.min(of.counts.length - 1, last + 1);
+  }
   const shown = of.counts.slice(first, last + 1);
   const most = Math.max(...shown, 1);
   while (bars.children.length > shown.length) bars.lastChild.remove();
@@ -363,7 +368,7 @@ function fillLatency(element, of) {
     const above = first + index === 0 ? 0 : of.bounds_seconds[first + index - 1];
     const upTo = of.bounds_seconds[first + index];
     const range = upTo === undefined ? `over ${latency(above)}` : `${latency(above)} to ${latency(upTo)}`;
-    setProperty(bar, "--part", `${count === 0 ? 0 : Math.max(BARS_HEIGHT_MIN, (100 * count) / most).toFixed(1)}%`);
+    setProperty(bar, "--part", `${count === 0 ? 0 : Math.max(BAR_PERCENT_MIN, (100 * count) / most).toFixed(1)}%`);
     setAttribute(bar, "title", `${range}: ${count}`);
   });
   setAttribute(bars, "aria-label", `Histogram: half within ${figures[0]}, 95 % within ${figures[1]}, 99 % within ${figures[2]}`);
