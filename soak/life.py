@@ -35,7 +35,7 @@ from supervision.events import ChildRestarting
 
 CONVERGENCE_SECONDS_MAX = 300.0
 STOP_SLACK_SECONDS = 1.0
-CANCEL_SLACK_SECONDS = 6.0  # actors, accounts and feeds then stop one after the other, each with its own deadline
+CANCEL_SLACK_SECONDS = 6.0  # actors, accounts and feeds then stop one after the other, each account with the whole deadline for itself
 # Requests that a fault has held up may still arrive, and must be refused then.
 SETTLE_SECONDS = 15.0
 SWITCH_SECONDS_TO_BE_ARMED = 20.0  # twice as long as it takes to be renewed
@@ -191,7 +191,9 @@ class Life:
             undo()
 
     async def _wait_stopped(self, how: str) -> None:
-        slack_seconds = STOP_SLACK_SECONDS if how == "stop" else CANCEL_SLACK_SECONDS
+        slack_seconds = STOP_SLACK_SECONDS
+        if how == "cancel":
+            slack_seconds = CANCEL_SLACK_SECONDS + STOP_DEADLINE_SECONDS * (len(self._world.venues) - 1)
         with trio.move_on_after(STOP_DEADLINE_SECONDS + slack_seconds) as patience:
             await self._world.wait_ended()
         if patience.cancelled_caught:
