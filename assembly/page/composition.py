@@ -106,6 +106,8 @@ class Composition:
     def _put_into_words(self) -> None:
         """Events that came since the last look."""
         memory = self._memory
+        if memory.logged_count == self._worded_until:
+            return
         first = memory.logged_count - len(memory.log) + 1
         self.lines_count += max(0, first - self._worded_until - 1)
         for sequence, said in enumerate(memory.log, first):

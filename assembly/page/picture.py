@@ -75,6 +75,7 @@ class PagePicture:
         self._wall_clock = wall_clock
         self._can_control = can_control
         self._keeps_states = keeps_states
+        self._version = version()
         self._started_at = trio.current_time()
         self._started_milliseconds = wall_clock.milliseconds()
         self._offset_milliseconds = self._started_milliseconds - self._started_at * 1000
@@ -109,7 +110,7 @@ class PagePicture:
         exchanges = self._tree.exchanges
         return Program(
             run=self.run,
-            version=version(),
+            version=self._version,
             installation=self._tree.settings.runtime.installation,
             process=os.getpid(),
             exchanges={name: parts.settings.mode_in_words for name, parts in exchanges.items()},
