@@ -21,7 +21,7 @@ from actors.feeds.codec import (
     SubscriptionConfirmed,
     SubscriptionRefused,
 )
-from actors.feeds.measures import FeedMeasures
+from actors.feeds.measures import FRAMES_PER_OBSERVATION, FeedMeasures
 from actors.feeds.ports import FeedContext, FrameStream, PublicRest
 from actors.feeds.publisher import Publisher
 from actors.feeds.reports import BadFrameReceived, ChannelRefused, FeedReport
@@ -89,6 +89,7 @@ class Connection:
 
     async def run(self) -> str:
         """Serve the connection until it is lost or given up; why it ended. The books are closed by then."""
+        measures = self._measures
         with self._scope:
             async with trio.open_nursery() as self._nursery:
                 self._keeper.open()
@@ -102,7 +103,9 @@ class Connection:
                         frame = await self._stream.receive()
                         received_at = trio.current_time()
                         self._take(frame, received_at)
-                        self._measures.frame_seconds.observe(trio.current_time() - received_at)
+                        measures.frames += 1
+                        if not measures.frames % FRAMES_PER_OBSERVATION:
+                            measures.frame_seconds.observe(trio.current_time() - received_at)
                 except ConnectionLost as error:
                     self.end(str(error))
         return self._reason

@@ -21,11 +21,12 @@ FEED_CONNECTIONS = counter("mm_feed_connections_total", ("exchange",), "connecti
 FEED_DISCONNECTIONS = counter(
     "mm_feed_disconnections_total", ("exchange",), "connections", "Websockets of a feed that were lost, given up, or could not be opened"
 )
+FEED_FRAMES = counter("mm_feed_frames_total", ("exchange",), "frames", "Frames that came over the websockets of a feed")
 FEED_FRAME_SECONDS = histogram(
     "mm_feed_frame_seconds",
     ("exchange",),
     "seconds",
-    "From a frame's arrival until it is decoded, books are changed and everybody is told; one observation a frame",
+    "From a frame's arrival until it is decoded, books are changed and everybody is told; of every eighth frame",
 )
 FEED_MESSAGES = counter("mm_feed_messages_total", ("exchange", "kind"), "messages", "Messages that a feed has decoded, by kind")
 FEED_BAD_FRAMES = counter("mm_feed_bad_frames_total", ("exchange",), "frames", "Frames that an exchange's protocol does not allow")
@@ -82,9 +83,9 @@ BREAKER_STATE = gauge(
 BREAKER_OPENINGS = counter("mm_breaker_openings_total", ("exchange",), "openings", "How often an exchange's circuit breaker was opened")
 
 METRICS = (
-    EXCHANGE_INFO, FEED_CONNECTIONS, FEED_DISCONNECTIONS, FEED_FRAME_SECONDS, FEED_MESSAGES, FEED_BAD_FRAMES, FEED_REFUSALS, BOOK_USABLE,
-    BOOK_AGE, BOOK_LOSSES, BOOK_SYNCHRONISATIONS, BOOK_SNAPSHOT_FAILURES, REQUESTS, REQUEST_SECONDS, LIMIT_CAPACITY, LIMIT_USED,
-    LIMIT_WAITING, LIMIT_WAIT_SECONDS, HOLDS, HOLD_SECONDS, BREAKER_STATE, BREAKER_OPENINGS,
+    EXCHANGE_INFO, FEED_CONNECTIONS, FEED_DISCONNECTIONS, FEED_FRAMES, FEED_FRAME_SECONDS, FEED_MESSAGES, FEED_BAD_FRAMES, FEED_REFUSALS,
+    BOOK_USABLE, BOOK_AGE, BOOK_LOSSES, BOOK_SYNCHRONISATIONS, BOOK_SNAPSHOT_FAILURES, REQUESTS, REQUEST_SECONDS, LIMIT_CAPACITY,
+    LIMIT_USED, LIMIT_WAITING, LIMIT_WAIT_SECONDS, HOLDS, HOLD_SECONDS, BREAKER_STATE, BREAKER_OPENINGS,
 )  # fmt: skip
 
 
@@ -96,6 +97,7 @@ def read_feeds(exchanges: Mapping[str, ExchangeParts]) -> Iterator[Family]:
     yield EXCHANGE_INFO.of(((name, parts.settings.mode.value), 1) for name, parts in exchanges.items())
     yield FEED_CONNECTIONS.of(((name,), feed.connections) for name, feed in feeds.items())
     yield FEED_DISCONNECTIONS.of(((name,), feed.disconnections) for name, feed in feeds.items())
+    yield FEED_FRAMES.of(((name,), feed.frames) for name, feed in feeds.items())
     yield FEED_FRAME_SECONDS.of_histograms({(name,): feed.frame_seconds.snapshot() for name, feed in feeds.items()})
     yield FEED_MESSAGES.of(((name, kind), count) for name, feed in feeds.items() for kind, count in feed.messages().items())
     yield FEED_BAD_FRAMES.of(((name,), feed.bad_frames) for name, feed in feeds.items())
