@@ -84,6 +84,8 @@ class CycleFigures:
         self._times: array[int] = array("q")
         self._offsets: array[float] = array("d")
         self._inventories: array[float] = array("d")
+        self._realised: array[float] = array("d")
+        self._fees: array[float] = array("d")
 
     # Trades
 
@@ -120,6 +122,8 @@ class CycleFigures:
         self._times.append(at)
         self._offsets.append(float(traded.realised) - float(traded.cost) - float(traded.fees))
         self._inventories.append(float(self.tally.inventory))
+        self._realised.append(float(traded.realised))
+        self._fees.append(float(traded.fees) + float(self.tally.base_fees) * float(self._last_price or ZERO))
 
     def _compare_statements(self) -> None:
         """What the run said while it had counted as many trades as we have now."""
@@ -228,6 +232,23 @@ class CycleFigures:
         curve = Curve(columns)
         for begin, _, _, inventory in self._stretches(columns):
             curve.add(begin, inventory)
+        return curve
+
+    def realised_curve(self, columns: Columns) -> Curve:
+        """What is realised since the columns' beginning, before fees."""
+        return self._stepped(columns, self._realised)
+
+    def fees_curve(self, columns: Columns) -> Curve:
+        """Fees paid since the columns' beginning, those in base at the price of the newest trade."""
+        return self._stepped(columns, self._fees)
+
+    def _stepped(self, columns: Columns, values: array[float]) -> Curve:
+        place = bisect_left(self._times, columns.begin)
+        base = values[place - 1] if place else 0.0
+        curve = Curve(columns)
+        curve.add(columns.begin, 0.0)
+        for number in range(place, len(values)):
+            curve.add(self._times[number], values[number] - base)
         return curve
 
     def price_curve(self, columns: Columns) -> Curve:

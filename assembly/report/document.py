@@ -193,13 +193,17 @@ def _charts(cycle: CycleFigures, span: Span) -> str:
         Marks(name="bought", points=[(at, price) for at, price, is_buy in points if is_buy], style="buy"),
         Marks(name="sold", points=[(at, price) for at, price, is_buy in points if not is_buy], style="sell"),
     ]
-    profit = series_of("profit after fees", cycle.profit_curve(columns), "profit")
+    earned = [
+        series_of("realised", cycle.realised_curve(columns), "realised", is_stepped=True),
+        series_of("fees", cycle.fees_curve(columns), "fees", is_stepped=True),
+        series_of("profit after fees", cycle.profit_curve(columns), "profit"),
+    ]
     price = series_of("middle", cycle.price_curve(columns), "price")
     held = series_of("inventory", cycle.inventory_curve(columns), "held", is_stepped=True)
     names = (("none", "none"), ("one side", "one"), ("both sides", "both"))
     return "".join(
         (
-            chart("Profit", columns, [profit], unit=symbol.quote, has_zero=True, absent=gaps),
+            chart("Profit", columns, earned, unit=symbol.quote, has_zero=True, absent=gaps),
             chart("Price and fills", columns, [price], unit=symbol.quote, marks=marks, absent=gaps),
             chart("Inventory", columns, [held], unit=symbol.base, has_zero=True, absent=gaps),
             strip("Orders rested on", columns, _states(cycle, columns), names) if cycle.total.uptime.running else "",
