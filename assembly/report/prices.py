@@ -1,8 +1,8 @@
 """What a market cost at a moment, by the samples in the journal.
 
-A sample holds until the next one, which is written within a second of a change. So between two of them the price is that of the
-nearer one, if the later is no more than half a second away, and otherwise that of the earlier one, however old; in the moment of a
-fill it is exact. There is none while no run wrote, or while the market had no book.
+A sample holds until the next one, which is written within a second of a change. So between two of them the price is that of the later
+one if that is the nearer and no more than half a second away, and otherwise that of the earlier one, however old; in the moment of a fill
+it is exact. There is none while no run wrote, or while the market had no book.
 """
 
 from __future__ import annotations
@@ -52,11 +52,13 @@ class PriceHistory:
         life = bisect_right(self._life_begins, at) - 1
         if life < 0 or at > self._lives[life][1]:
             return None
+        begin, end = self._lives[life]
         place = bisect_right(self.at, at) - 1
-        is_exact = place >= 0 and self.at[place] == at
-        if not is_exact and place + 1 < len(self.at) and self.at[place + 1] <= min(at + NEAR_MILLISECONDS, self._lives[life][1]):
-            place += 1
-        if place < 0 or self.at[place] < self._lives[life][0]:
+        age = at - self.at[place] if place >= 0 and self.at[place] >= begin else NEAR_MILLISECONDS
+        later = place + 1
+        if later < len(self.at) and self.at[later] <= min(at + min(age, NEAR_MILLISECONDS), end):
+            place = later
+        if place < 0 or self.at[place] < begin:
             return None
         return self._middle(place)
 

@@ -25,7 +25,7 @@ from market.exact import PRECISE
 from market.instrument import decimal_from_book
 from orders.reports import FillReport
 from orders.tally import Tally
-from tests.journal.journal_samples import BTC, TIME, open_store, reconciled, round_began, write
+from tests.journal.journal_samples import BTC, TIME, fill, open_store, reconciled, round_began, write
 from tests.report.report_samples import SECOND, analysed, small_journal, told, trade
 
 PLACE = TallyPlace("gateio_spot", "main", "mm", "btc", BTC)
@@ -146,6 +146,30 @@ def test_incidents_of_a_run_are_told_but_not_that_everything_is_closed_when_it_s
 
 
 @pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        *((-1, None), (0, 100), (499, 100), (500, 101), (999, 101), (1_000, 101), (1_600, 101), (1_601, None)),
+        *((2_599, None), (2_600, None), (2_601, 103), (2_999, 103), (5_000, 103), (9_000, None)),
+        *((10_499, None), (10_500, 104), (12_000, 104), (12_001, None)),
+    ],
+)
+def test_price_between_two_samples_is_the_nearer_ones_within_half_a_second_and_a_life(at: int, expected: int | None) -> None:
+    rows = [(0, 99.5, 100.5), (1_000, 100.5, 101.5), (2_101, None, None), (3_100, 102.5, 103.5), (11_000, 103.5, 104.5), (12_300, 1.0, 2.0)]
+    assert history(rows, [(0, 6_000), (10_000, 12_000)]).near(at) == expected
+
+
+@pytest.mark.parametrize(("late", "expected"), [(5_000, "-1"), (5_001, "1")], ids=["told in time", "told late"])
+def test_trade_that_was_told_late_is_taken_at_the_exchanges_time(late: int, expected: str) -> None:
+    rows = [(TIME, 100.5, 101.5), (TIME + 4_000, 98.5, 99.5)]
+    cycle = CycleFigures(PLACE, window=(TIME, TIME + 9_000), lives=[], prices=history(rows, [(TIME, TIME + 9_000)]), statements=[])
+    report = fill(side=Side.BUY, price=Decimal(100), quantity="1", exchange_time_milliseconds=TIME + 6_000 - late)
+    with localcontext(PRECISE):
+        cycle.count_fill(FillRow("main", "btc", "mm", TIME + 6_000, report))
+        cycle.finish()
+    assert cycle.total.some().spread.quote == Decimal(expected)
+
+
+@pytest.mark.parametrize(
     ("values", "expected"),
     [([], None), ([7], (7, 7, 7, 7)), (range(1, 101), (50, 95, 99, 100)), ([3, 1, 2], (2, 3, 3, 3))],
 )
@@ -213,10 +237,9 @@ def middle_by_looking_through_all(
         if not begin <= at <= end:
             continue
         here = [row for row in rows if begin <= row[0] <= end]
-        exactly = [row for row in here if row[0] == at]
-        soon = [row for row in here if at < row[0] <= at + NEAR_MILLISECONDS]
-        before = [row for row in here if row[0] < at]
-        row = exactly[-1] if exactly else soon[0] if soon else before[-1] if before else None
+        before = [row for row in here if row[0] <= at]
+        soon = [row for row in here if at < row[0] <= at + NEAR_MILLISECONDS and not (before and at - before[-1][0] < row[0] - at)]
+        row = soon[0] if soon else before[-1] if before else None
         if row is None or row[1] is None or row[2] is None:
             return None
         return (Fraction(decimal_from_book(row[1])) + Fraction(decimal_from_book(row[2]))) / 2
@@ -246,9 +269,18 @@ def test_every_sum_is_what_looking_through_all_of_it_finds(
             assert total.earnings.unrealised == tally.traded.unrealised(cycle.last_mid)
         assert total.earnings.realised == tally.traded.realised
         assert total.earnings.fees_by_asset == {asset: fee for asset, fee in tally.fees.items() if fee}
-        days = Sums()
-        for sums in cycle.days.values():
-            days.add(sums)
+        days, before = Sums(), Decimal(0)
+        for day in range(TIME // DAY_MILLISECONDS, end // DAY_MILLISECONDS + 1):
+            here, until = cycle.days.get(day, Sums()), min(end, (day + 1) * DAY_MILLISECONDS - 1)
+            earlier = [row.fill for row in rows if row.at <= until]
+            tally = Tally()
+            for each in earlier:
+                tally = tally.after_fill(each)
+            profit = tally.profit(cycle.prices.last_known(until) or (earlier[-1].price if earlier else Decimal(0)))
+            assert here.earnings.profit == profit - before
+            assert here.some().fills == sum(1 for row in rows if row.at // DAY_MILLISECONDS == day)
+            days.add(here)
+            before = profit
         assert days == total
     for side in Side:
         for number, seconds in enumerate((0, *HORIZONS_SECONDS)):
