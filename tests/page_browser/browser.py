@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -99,6 +101,17 @@ class Browser:
     def leave(self) -> None:
         """Close the page, so that its console does not tell of the end of a run that the test ends."""
         self.driver.get("about:blank")
+
+    @contextmanager
+    def another_tab(self) -> Generator[None]:
+        """One in front of the page, for as long as it takes."""
+        page = self.driver.current_window_handle
+        self.driver.switch_to.new_window("tab")
+        try:
+            yield
+        finally:
+            self.driver.close()
+            self.driver.switch_to.window(page)
 
     def resize(self, size: tuple[int, int]) -> None:
         """What the page takes for its screen, in CSS pixels."""

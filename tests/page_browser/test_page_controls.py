@@ -95,7 +95,8 @@ def test_pause_that_is_confirmed_pulls_the_orders_and_shows_the_run_s_own_answer
     in_control.wait_for_text("#states", "by the page: lunch")
     in_control.wait_until("document.querySelectorAll('[data-cycle=quotes] .ladder tr[data-own]').length === 0")
 
-    in_control.click(BUTTON.format("resume"))
+    in_control.click("#states [data-command=resume]")
+    assert in_control.text("#confirm-title") == "Resume cycle quotes?"
     assert confirm(in_control).splitlines()[:2] == ["Done.", "cycle:quotes is run now."]
     in_control.click("#confirm-cancel")
     in_control.wait_until("document.querySelectorAll('[data-cycle=quotes] .ladder tr[data-own]').length === 4")

@@ -197,6 +197,23 @@ def test_nothing_is_asked_of_anybody_but_the_run(page: Browser, run: Run) -> Non
     assert [url for url in asked if not url.startswith(run.url)] == []
 
 
+def test_a_page_behind_another_tab_draws_nothing_and_is_up_to_date_once_it_is_seen_again(page: Browser, run: Run) -> None:
+    page.run(
+        """window.drawnSeen = 0; window.drawnHidden = 0;
+        const count = () => (document.hidden ? window.drawnHidden++ : window.drawnSeen++);
+        new MutationObserver(count).observe(document.querySelector('body'), {subtree: true, childList: true, characterData: true});"""
+    )
+    page.wait_until("window.drawnSeen > 2")
+    with page.another_tab():
+        page.open(run.url)
+        page.wait_until("document.body.dataset.standing === 'live'")
+        began = page.text("#running")
+        page.wait_until("document.getElementById('running').innerText > $[0]", began)
+        now = page.text("#running")
+    assert page.run("return window.drawnHidden") == 0
+    page.wait_until("document.getElementById('running').innerText >= $[0]", now, within_seconds=1)
+
+
 MIDDLE_OF_THE_LADDER = """
 (() => {
   const card = document.querySelector('[data-cycle=rounds]');

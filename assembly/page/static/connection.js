@@ -18,9 +18,9 @@ export class Connection {
     this.onChange = onChange;
     this.socket = null;
     this.pauseSeconds = PAUSE_SECONDS_FIRST;
-    this.attempts = 0;
     this.nextAttemptAt = null;
     this.openedAt = null;
+    this.refusal = ""; // why the run has closed the line
     this.heardAt = null; // when the newest push was read: by the monotonic clock, and by the other, which goes on while the machine sleeps
     this.lateSeconds = 0; // how long that one had been on its way
     this.delays = new LeastOfLate(DELAYS_REMEMBERED_SECONDS);
@@ -59,13 +59,15 @@ export class Connection {
   #connect() {
     this.nextAttemptAt = null;
     this.openedAt = performance.now();
-    this.attempts += 1;
     const socket = new WebSocket(this.url);
     this.socket = socket;
     socket.addEventListener("message", (message) => {
       if (socket === this.socket) this.#read(message.data);
     });
-    socket.addEventListener("close", () => this.#lost(socket));
+    socket.addEventListener("close", (event) => {
+      if (socket === this.socket) this.refusal = event.reason;
+      this.#lost(socket);
+    });
     this.onChange();
   }
 
@@ -77,7 +79,7 @@ export class Connection {
     this.lateSeconds = delay - this.delays.note(delay, now / 1000);
     this.heardAt = { monotonic: now, wall: Date.now() };
     this.pauseSeconds = PAUSE_SECONDS_FIRST;
-    this.attempts = 0;
+    this.refusal = "";
     this.onPush(push);
   }
 

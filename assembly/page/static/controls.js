@@ -38,10 +38,10 @@ export class Controls {
     return this.token !== null && this.memory.program !== null && this.memory.program.can_control;
   }
 
-  /** The buttons of one scope. `about` is read when one is pressed. */
-  buttons(scope, label) {
+  /** The buttons of one scope, or those of these commands. */
+  buttons(scope, label, commands = COMMANDS.map(({ command }) => command)) {
     const element = make("div", { class: "actions", role: "group", "aria-label": `Control ${label}` });
-    for (const { command, title } of COMMANDS) {
+    for (const { command, title } of COMMANDS.filter((each) => commands.includes(each.command))) {
       const button = make("button", { type: "button", text: title, "data-command": command, "aria-label": `${title} ${label}` });
       button.addEventListener("click", () => this.#open(command, scope, label));
       element.append(button);

@@ -59,6 +59,7 @@ const draw = {
 const connection = new Connection({
   url: new URL("push", location.href.replace(/^http/, "ws")),
   onPush: (push) => {
+    if (isOfAnotherVersion(push)) location.reload(); // what runs here is of the run before
     memory.take(push);
     draw.soon();
   },
@@ -72,6 +73,10 @@ for (const radio of document.querySelectorAll("input[name=window]")) {
     draw.chartsAt = -Infinity;
     draw.soon();
   });
+}
+
+function isOfAnotherVersion(push) {
+  return memory.program !== null && push.whole === true && push.program.version !== memory.program.version;
 }
 
 function drawAll(charts) {
@@ -107,7 +112,7 @@ function showConnection(standing, ageSeconds) {
       ? "the run has not been heard yet."
       : `the run was last heard ${age(ageSeconds)} ago, at ${moment(memory.push.now_milliseconds)} UTC. What you see is what was so then.`,
   );
-  setText(byId("silence-next"), next);
+  setText(byId("silence-next"), connection.refusal === "" ? next : `The run says: ${connection.refusal}. ${next}`);
   const run = memory.program;
   const name = run === null ? "mm-runtime" : run.installation;
   document.title = standing === "live" ? `${name} · ${strictestWords()}` : standing === "waiting" ? "mm-runtime" : `STALE · ${name}`;

@@ -14,43 +14,49 @@ export class States {
   constructor(parent, { memory, controls }) {
     this.memory = memory;
     this.parent = parent;
-    this.children = new KeyedChildren(parent, { create: () => stateElement(), update: (element, state) => this.#fill(element, state) });
+    this.children = new KeyedChildren(parent, { create: (state) => this.#element(state), update: (element, state) => this.#fill(element, state) });
     this.controls = controls;
   }
 
-  show({ now }) {
+  show({ now, isHeard }) {
     this.now = now;
+    this.isHeard = isHeard;
     const strictest = { halted: 0, paused: 1, reduce_only: 2 };
     const states = [...this.memory.states].sort((one, other) => (strictest[one.state] ?? 3) - (strictest[other.state] ?? 3));
     setHidden(this.parent, states.length === 0);
     this.children.show(states, (state) => `${state.scope} ${state.cause}`);
   }
 
+  #element(state) {
+    const lift = make("span", { class: "lift" }, make("span"), make("code"));
+    if (state.cause === "") lift.append(this.controls.buttons(state.scope, scopeWords(state.scope), ["resume"]));
+    return make(
+      "li",
+      {},
+      make("b", { class: "badge state" }),
+      make("b", { class: "scope", text: scopeWords(state.scope) }),
+      make("span", { class: "reason" }),
+      make("span", { class: "age" }),
+      lift,
+    );
+  }
+
   #fill(element, state) {
-    const [badge, scope, reason, since, lift] = element.children;
+    const [badge, , reason, since, lift] = element.children;
     setData(element, "state", state.state);
     setText(badge, words(state.state).toUpperCase());
-    setText(scope, state.scope === "global" ? "everything" : state.scope.replace(":", " "));
     setText(reason, state.reason || "without a reason");
     setText(since, `since ${moment(state.since_milliseconds)} UTC, ${duration((this.now - state.since_milliseconds) / 1000)}`);
-    const [how, typed] = lift.children;
-    setText(how, state.cause ? `It ends by itself when this is over: ${state.cause}` : "Lifted here, or by typing");
+    const [how, typed, actions] = lift.children;
+    setText(how, state.cause ? `It ends by itself when this is over: ${state.cause}` : "Lift it by typing");
     setHidden(typed, state.cause !== "" || !state.lifted_by);
     setText(typed, state.lifted_by);
+    if (actions !== undefined) this.controls.showButtons(actions, state.scope, { isHeard: this.isHeard });
   }
 }
 
-function stateElement() {
-  return make(
-    "li",
-    {},
-    make("b", { class: "badge state" }),
-    make("b", { class: "scope" }),
-    make("span", { class: "reason" }),
-    make("span", { class: "age" }),
-    make("span", { class: "lift" }, make("span"), make("code")),
-  );
-}
+/** `cycle:btc` as `cycle btc`. */
+const scopeWords = (scope) => (scope === "global" ? "everything" : scope.replace(":", " "));
 
 export class Orders {
   constructor(parent, { memory }) {
