@@ -89,10 +89,8 @@ class Hang:
         self._coroutine: Any = task.coro
         self._kept: outcome.Outcome[object] | None = None
         self._is_over = False
-        # Its own time-outs hang with it: only somebody else can get rid of it.
-        self._deadlines = [] if _is_ending(task) else [(scope, scope.deadline) for scope in _scopes_around(task) if scope.deadline < inf]
-        for scope, _ in self._deadlines:
-            scope.deadline = inf
+        self._deadlines: list[tuple[trio.CancelScope, float]] = []
+        self._hold_time_outs()
         _private(task).coro = self
 
     def end(self) -> None:
@@ -108,6 +106,7 @@ class Hang:
         if self._is_over:
             return self._coroutine.send(value)
         self._kept = value
+        self._hold_time_outs()  # anew: one that was about to go on when this began has done so until it waited again
         return trio_traps.WaitTaskRescheduled(self._abort)
 
     def throw(self, *error: Any) -> object:
@@ -119,6 +118,15 @@ class Hang:
     def _abort(self, _: object) -> trio.lowlevel.Abort:
         self._release()
         return trio.lowlevel.Abort.SUCCEEDED
+
+    def _hold_time_outs(self) -> None:
+        """Its own time-outs hang with it: only somebody else can get rid of it."""
+        if _is_ending(self._task):
+            return
+        for scope in _scopes_around(self._task):
+            if scope.deadline < inf:
+                self._deadlines.append((scope, scope.deadline))
+                scope.deadline = inf
 
     def _release(self) -> None:
         self._is_over = True

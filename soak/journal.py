@@ -54,6 +54,10 @@ class WorldJournal(JournalStore):
         """What it holds."""
         return [tuple(row) for row in self._connection.execute(sql, parameters).fetchall()]
 
+    def has_order(self, client_order_id: str) -> bool:
+        """Whether an order's intent is written down."""
+        return bool(self.rows("SELECT 1 FROM orders WHERE client_order_id = :client_order_id", client_order_id=client_order_id))
+
     def left_by_kill(self, *, torn_bytes: int = 0) -> WorldJournal:
         """What the next process finds when this one is killed now. This one is closed: a dead process writes nothing.
 

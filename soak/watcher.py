@@ -396,6 +396,9 @@ class Watcher:
         if others:
             names = ", ".join(venue.client_order_id(other.client_id) for other in others)
             self._say(f"{name} of {_in_words(intent)} was accepted by {venue.name} while {names} was open")
+        is_lost = name in self._intents and not self._world.journal.has_order(name)
+        if is_lost and self._explanations.explains_disagreement() is None:
+            self._say(f"{name} has come to {venue.name}, and the journal does not know it")
         # Of assets nobody can sell what he does not have, and a reduce-only order makes nothing larger.
         if (order.side is Side.BUY or venue.trades_contracts) and not order.reduce_only:
             self._check_exposure(venue, order, name)

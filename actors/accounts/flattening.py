@@ -27,8 +27,9 @@ from network.errors import NetworkError, RequestNotSent
 from orders.commands import FLATTEN, TOO_LITTLE, Flattened, FlattenOwner
 from orders.errors import ExchangeError
 from orders.ledger import AccountLedger
-from orders.life_cycle import OrderInput
+from orders.life_cycle import OrderInput, OrderState
 from orders.order import ZERO, Order
+from orders.recording import NotRecorded
 from orders.request import OrderRequest, OrderType, TimeInForce
 
 PAUSE_SECONDS = 0.25
@@ -45,8 +46,8 @@ async def flatten(
 ) -> None:
     """Sell what `owner` still holds from this run's fills, and wait for the exchange's word about it.
 
-    Less than the smallest tradable quantity is left. What the exchange refuses is reported and left. The caller sets the
-    deadline; cancelled, the ledger says what is not known yet.
+    Less than the smallest tradable quantity is left. What the exchange refuses, and what could not be written down before, is
+    reported and left. The caller sets the deadline; cancelled, the ledger says what is not known yet.
     """
     for symbol, held in bookkeeper.ledger.holdings(owner).items():
         request = _request(held, symbol, owner=owner, session=session, rules=rules, client_order_id=next_id)
@@ -148,14 +149,20 @@ async def _sell(request: OrderRequest, session: AccountSession, bookkeeper: Book
         return expires_at
 
     try:
+        # As every placement: one that the journal does not know is nobody's to the run after a kill, which would hold what this has sold.
+        await bookkeeper.recorder.written()
         bookkeeper.take(await session.place(request, leaving=leaving))
-    except RequestNotSent as error:
+    except (NotRecorded, RequestNotSent) as error:
         bookkeeper.happened(client_order_id, OrderInput.NEVER_SENT, f"not sent: {error}")
     except ExchangeError as error:
         happened = OrderInput.ANSWER_LOST if error.fate_is_unknown else OrderInput.SAID_REJECTED
         bookkeeper.happened(client_order_id, happened, str(error))
     except (NetworkError, ProtocolError) as error:
         bookkeeper.happened(client_order_id, OrderInput.ANSWER_LOST, str(error))
+    finally:
+        order = ledger.order(client_order_id)
+        if order is not None and not order.sent and order.state is OrderState.PENDING_NEW:  # after a stop nobody else ends it
+            bookkeeper.happened(client_order_id, OrderInput.NEVER_SENT, "stopped before it was sent")
 
 
 async def _wait_for_its_end(client_order_id: str, session: AccountSession, bookkeeper: Bookkeeper) -> None:

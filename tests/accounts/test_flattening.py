@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from actors.accounts.bookkeeper import Bookkeeper
 from actors.accounts.flattening import EXPIRY_MILLISECONDS, flatten
@@ -17,7 +18,9 @@ from market.events import Side
 from market.instrument import Instrument
 from market.symbol import Symbol
 from orders.ledger import AccountLedger
-from orders.recording import NoRecorder
+from orders.life_cycle import OrderState
+from orders.order import Order
+from orders.recording import NoRecorder, NotRecorded, Recorder
 from orders.reports import FillReport, OrderReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
 
@@ -76,10 +79,27 @@ def trade(request: OrderRequest, exchange_order_id: str) -> FillReport:
     )
 
 
+class SlowRecorder(NoRecorder):
+    """What it was given is written at last, or is not; `wait` says."""
+
+    def __init__(self, wait: Callable[[], Awaitable[None]]) -> None:
+        self._wait = wait
+
+    async def written(self) -> None:
+        await self._wait()
+
+
 async def flattened(
     side: Side, quantity: str, *, positions: bool, rules: Mapping[Symbol, Instrument] | None = None
 ) -> list[tuple[OrderRequest, int | None]]:
     """What is placed when cycle btc has had one fill, and another cycle one of its own."""
+    session, ledger = FillingSession(positions=positions), ledger_after(side, quantity, positions=positions)
+    await flatten_cycle(session, ledger, NoRecorder(), rules=rules)
+    assert not ledger.live_orders()
+    return session.placed
+
+
+def ledger_after(side: Side, quantity: str, *, positions: bool = False) -> AccountLedger:
     ledger = AccountLedger(account="main", installation="mm", holds_positions=positions)
     for number, owner in enumerate(("btc", "eth")):
         request = OrderRequest(
@@ -94,16 +114,19 @@ async def flattened(
         ledger.record_intent(request, now=0.0)
         ledger.record_sent(request.client_order_id, sent_at_milliseconds=0, expires_at_milliseconds=None)
         ledger.apply_fill(trade(request, str(number)), now=0.0)
-    session = FillingSession(positions=positions)
+    return ledger
+
+
+async def flatten_cycle(
+    session: FillingSession, ledger: AccountLedger, recorder: Recorder, *, rules: Mapping[Symbol, Instrument] | None = None
+) -> None:
     await flatten(
         session=cast("AccountSession", session),
-        bookkeeper=Bookkeeper(ledger=ledger, inboxes={}, recorder=NoRecorder(), report=lambda event: None),
+        bookkeeper=Bookkeeper(ledger=ledger, inboxes={}, recorder=recorder, report=lambda event: None),
         owner="btc",
         rules={BTC: RULES} if rules is None else rules,
         next_id=lambda: "mm-btc-9",
     )
-    assert not ledger.live_orders()
-    return session.placed
 
 
 async def test_what_was_bought_is_sold_at_market_rounded_down_to_a_step(autojump_clock: object) -> None:
@@ -128,3 +151,39 @@ async def test_position_is_brought_back_from_either_side_by_an_order_that_can_on
 async def test_less_than_the_least_that_can_be_traded_is_left_and_so_is_what_has_no_rules(autojump_clock: object) -> None:
     assert await flattened(Side.BUY, "0.019", positions=True) == []
     assert await flattened(Side.BUY, "0.5", positions=True, rules={}) == []
+
+
+def flattening(ledger: AccountLedger) -> Order:
+    order = ledger.order("mm-btc-9")
+    assert order is not None
+    return order
+
+
+async def test_nothing_leaves_before_it_is_written_down(autojump_clock: object) -> None:
+    session, ledger, written = FillingSession(positions=False), ledger_after(Side.BUY, "0.5"), trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(flatten_cycle, session, ledger, SlowRecorder(written.wait))
+        await wait_all_tasks_blocked()
+        assert flattening(ledger).state is OrderState.PENDING_NEW
+        assert not session.placed
+        written.set()
+    assert flattening(ledger).state is OrderState.FILLED
+
+
+async def test_what_cannot_be_written_down_is_not_sold(autojump_clock: object) -> None:
+    async def fail() -> None:
+        await trio.lowlevel.checkpoint()
+        raise NotRecorded("the journal has lost something")
+
+    session, ledger = FillingSession(positions=False), ledger_after(Side.BUY, "0.5")
+    await flatten_cycle(session, ledger, SlowRecorder(fail))
+    assert not session.placed
+    assert (flattening(ledger).state, flattening(ledger).reason) == (OrderState.REJECTED, "not sent: the journal has lost something")
+
+
+async def test_what_was_not_sent_when_the_time_was_over_is_not_said_to_be_live(autojump_clock: object) -> None:
+    session, ledger = FillingSession(positions=False), ledger_after(Side.BUY, "0.5")
+    with trio.move_on_after(2):
+        await flatten_cycle(session, ledger, SlowRecorder(trio.sleep_forever))
+    assert not session.placed
+    assert not ledger.live_orders()

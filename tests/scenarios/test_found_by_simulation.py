@@ -29,6 +29,7 @@ from orders.states import StateEntered, TradingState
 from simulated.engine.order import NewOrder
 from simulated.faults import Operation
 from simulated.settings import AccountSettings, SimulationSettings
+from soak.interference import Hang, journal_of
 from supervision.events import ChildHung, ChildRestarting, CleanupStarted, CleanupTimedOut, IntensityExceeded
 
 RICH = AccountSettings(balances={"USDT": Decimal(1_000_000), "BTC": Decimal(1)})
@@ -389,3 +390,33 @@ def test_trades_that_a_broken_stream_did_not_tell_are_counted_in_the_exchange_s_
         await world.end()
 
     run_world(body, seed=4029, simulation=STILL, exchange_name=exchange)
+
+
+@pytest.mark.parametrize("exchange", ["gateio_spot", "gateio_futures"])
+def test_stop_that_flattens_sends_nothing_that_a_kill_would_take_out_of_the_journal(exchange: str) -> None:
+    """The trade of an order that no journal knows halted its cycle in the next run, and was in no tally."""
+
+    async def body(world: World) -> None:
+        settings = quoting_settings(world)
+        world.launch(replace(settings, runtime=replace(settings.runtime, flatten_on_stop=True)))
+        await all_quotes(world)
+        world.exchange.fill_order(quotes(world, Side.BUY)[0].id)
+        await world.wait_for(OrderFilled)
+        assert world.runtime_task is not None
+        journal = journal_of(world.runtime_task)
+        assert journal is not None
+        Hang(journal)
+        world.stop()
+        flattening = (await world.wait_for(OrderSubmitted, _flattens)).order
+        await trio.sleep(1)  # and not so long that the journal is found to hang, and begins anew
+        wire_id = world.venue.codec.wire_client_order_id(flattening.client_order_id)
+        assert world.exchange.order_by_client_id(wire_id) is None
+        world.kill()
+        world.launch(settings)
+        await world.wait_for(AccountReady, count=2)
+        assert not world.seen(StateEntered)
+        assert world.account.ledger.tally("btc", BTC_USDT).inventory > 0
+        world.stop()
+        await world.end()
+
+    run_world(body, seed=32, simulation=STILL, exchange_name=exchange)

@@ -90,6 +90,29 @@ async def test_task_that_hangs_while_it_ends_in_a_shielded_block_is_bound_by_its
     assert trio.current_time() == 2
 
 
+async def test_task_that_was_about_to_go_on_hangs_with_its_time_outs_when_it_waits_again(autojump_clock: MockClock) -> None:
+    wakes = [trio.Event(), trio.Event()]
+
+    async def wait_twice() -> None:
+        with trio.move_on_after(1) as waiting:
+            for wake in wakes:
+                await wake.wait()
+                waiting.deadline = trio.current_time() + 1
+            await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait_twice)
+        await wait_all_tasks_blocked()
+        (task,) = nursery.child_tasks
+        wakes[0].set()
+        hang = Hang(task)
+        await wait_all_tasks_blocked()
+        wakes[1].set()
+        await trio.sleep(5)
+        assert nursery.child_tasks
+        hang.end()
+
+
 async def test_task_that_waits_for_its_children_cannot_hang_but_they_can() -> None:
     async def parent() -> None:
         async with trio.open_nursery() as inner:

@@ -11,16 +11,19 @@ import trio
 from msgspec.structs import replace
 
 from actors.accounts.session import AccountSession
+from assembly.recording import JournalRecorder
 from market.events import Side
 from market.symbol import Symbol
 from network.rate_limit import GroupStatistics
 from orders.commands import PlaceOrder
 from orders.events import AccountLost, OrderPlaced
 from orders.life_cycle import OrderInput
+from orders.recording import NoRecorder
 from orders.request import OrderRequest, OrderType, TimeInForce
 from orders.states import TradingState
 from simulated.engine.order import NewOrder, OrderKind
 from soak.faults.strike import Place
+from soak.interference import Hang, journal_of
 from soak.memory import ELEMENTS_MAX
 from soak.money import Money
 from soak.options import Options, draw_options
@@ -162,6 +165,20 @@ def test_exposure_beyond_the_limit_is_found() -> None:
     outcome = when_placed(buy_much)
     assert outcome.verdict is Verdict.VIOLATION
     assert "makes the exposure at gateio_spot" in outcome.first_line
+
+
+def test_order_that_leaves_before_it_is_written_down_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_late(world: World) -> None:
+        assert world.runtime_task is not None
+        journal = journal_of(world.runtime_task)
+        assert journal is not None
+        Hang(journal)
+        world.exchange.fill_order(world.exchange.open_orders()[0].id)  # a round is over, and the next one buys
+
+    monkeypatch.setattr(JournalRecorder, "written", NoRecorder.written)
+    outcome = when_placed(write_late)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert "has come to gateio_spot, and the journal does not know it" in outcome.first_line
 
 
 def test_short_exposure_beyond_the_limit_is_found() -> None:
