@@ -122,12 +122,12 @@ class WatchedStream:
 
 def watch_sockets(watch: Watch) -> None:
     """Put the clock into every connection that the exchange accepts."""
-    real: Callable[..., Any] = serving.TCPServer
+    real: Callable[..., Any] = serving.serve_connection
 
-    def watched(app: Any, config: Any, context: Any, state: Any, stream: trio.SocketStream) -> Any:
-        return real(app, config, context, state, WatchedStream(stream, watch))
+    def watched(app: Any, stream: trio.SocketStream, **others: Any) -> Any:
+        return real(app, WatchedStream(stream, watch), **others)
 
-    serving.TCPServer = watched  # type: ignore[assignment,misc]
+    serving.serve_connection = watched  # type: ignore[assignment]
 
 
 async def measure(ticks: int) -> None:

@@ -56,7 +56,7 @@ class FeedMeasures:
     def __init__(self) -> None:
         self.frames = 0
         self.frame_seconds = Histogram()
-        """Of every `FRAMES_PER_OBSERVATION`th frame, from its arrival until it is decoded, the books are changed and everybody has been told."""
+        """From a frame's arrival until it is decoded, the books are changed and everybody is told; of one in `FRAMES_PER_OBSERVATION`."""
         self.book_deltas = 0
         self.other_messages: Counter[type] = Counter()
         self.losses: Counter[tuple[Symbol, LossKind]] = Counter()
