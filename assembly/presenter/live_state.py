@@ -26,6 +26,7 @@ from orders.states import RestraintLifted, RestraintPlaced, StateEntered, StateR
 
 FILLS_KEPT = 8
 NEWS_KEPT = 20
+GATES_CLOSE_MILLISECONDS = 500  # the gates close before the stop is told
 UNWORDED_KEPT = 200  # more cannot be seen between two pictures
 ENDED_ORDERS_KEPT = 3
 LIVE_ORDERS_KEPT_MAX = 2000  # as many as a ledger remembers
@@ -111,6 +112,7 @@ class LiveState:
         self._news: deque[NewsLine] = deque(maxlen=NEWS_KEPT)
         self._unworded: deque[tuple[int, object]] = deque(maxlen=UNWORDED_KEPT)
         self.stopping: str = ""
+        self.stopping_since_milliseconds = 0
         self.states: dict[tuple[str, str], ShownState] = {}
         """By scope and cause; what was declared has none."""
 
@@ -138,6 +140,10 @@ class LiveState:
         """Whether what is shown of an account is how it stands; before it has said anything, that is so."""
         standing = self.accounts.get(account)
         return standing is None or standing.is_ready
+
+    def is_closed_by_the_stop(self, standing: Standing) -> bool:
+        """Whether an account was lost in the moment in which the stop began, which closes its gate, or later."""
+        return bool(self.stopping) and standing.since_milliseconds > self.stopping_since_milliseconds - GATES_CLOSE_MILLISECONDS
 
     def cycle(self, name: str) -> CycleProgress:
         return self.cycles.setdefault(name, CycleProgress())
@@ -213,8 +219,8 @@ def _account_not_ready(state: LiveState, time: int, event: AccountNotReady) -> N
 
 def _account_lost(state: LiveState, time: int, event: order_events.AccountLost) -> None:
     known = state.accounts.get(event.account)
-    since = time if known is None or known.is_ready else known.since_milliseconds
-    state.accounts[event.account] = Standing(False, since, event.reason)
+    if known is None or known.is_ready:  # else the first reason is the one to be told
+        state.accounts[event.account] = Standing(False, time, event.reason)
 
 
 def _cycle_started(state: LiveState, _: int, event: CycleStarted) -> None:
@@ -264,7 +270,8 @@ def _restraint_lifted(state: LiveState, _: int, event: RestraintLifted) -> None:
     state.states.pop((event.scope, event.cause), None)
 
 
-def _stopping(state: LiveState, _: int, event: RuntimeStopping) -> None:
+def _stopping(state: LiveState, time: int, event: RuntimeStopping) -> None:
+    state.stopping_since_milliseconds = time
     state.stopping = f"STOPPING: {event.reason}"
 
 

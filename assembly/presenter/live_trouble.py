@@ -17,6 +17,7 @@ from orders.states import TradingState
 from supervision.snapshot import ChildState, Snapshot
 
 STATES_SHOWN_MAX = 4
+LOW_HEIGHT = 8  # of a third of the terminal
 TROUBLES_SHOWN_MIN = 6  # one of each kind, and what else there is
 LIFTING = "  lift it with: "
 _IN_TROUBLE = (ChildState.RESTARTING, ChildState.QUARANTINED)
@@ -29,7 +30,7 @@ def trouble(state: LiveState, around: Surroundings, width: int, height: int) -> 
     """
     # Whole: how a stop can be forced stands at its end.
     lines: list[Line] = [[(line, BAD)] for line in textwrap.wrap(state.clean(state.stopping), max(1, width))]
-    lines += _states(state, around, width)
+    lines += _states(state, around, width, is_low=height < LOW_HEIGHT)
     kinds = {
         "unknown orders": list(_unknown_orders(state, around)),
         "lost accounts": list(_lost_accounts(state, around)),
@@ -61,14 +62,21 @@ def leaves(tree: Snapshot | None) -> Iterator[Snapshot]:
         yield from leaves(child)
 
 
-def _states(state: LiveState, around: Surroundings, width: int) -> list[Line]:
-    """What is not traded as usual, whole, and what to type."""
+def _states(state: LiveState, around: Surroundings, width: int, *, is_low: bool) -> list[Line]:
+    """What is not traded as usual, whole, and what to type; in one line each where it `is_low` and they end by themselves."""
     lines: list[Line] = []
     shown: list[ShownState] = sorted(state.states.values(), key=lambda found: -found.state.strictness)
     for found in shown[:STATES_SHOWN_MAX]:
         since = f"{moment(found.since_milliseconds)} UTC"
         what = state.clean(f"{found.state.value.upper()}: {found.scope}, since {since}, {found.reason or 'without a reason'}")
         style = WARNED if found.state is TradingState.REDUCE_ONLY else BAD
+        if is_low and found.cause:
+            lines.append(
+                fitted(
+                    [(f"{found.state.value.upper()}: {found.scope} until this is over: ", style), (state.clean(found.cause), style)], width
+                )
+            )
+            continue
         lines += [[(line, style)] for line in textwrap.wrap(what, max(1, width), subsequent_indent="  ")]
         if found.cause:
             how = f"  ends by itself when this is over: {found.cause}"
@@ -100,7 +108,8 @@ def _unknown_orders(state: LiveState, around: Surroundings) -> Iterator[str]:
 
 def _lost_accounts(state: LiveState, around: Surroundings) -> Iterator[str]:
     for name, standing in state.accounts.items():
-        if not standing.is_ready:
+        # A stop closes all gates; that is no account's trouble.
+        if not standing.is_ready and not state.is_closed_by_the_stop(standing):
             since, for_long = time_of_day(standing.since_milliseconds)[:-4], age(around.seconds_since(standing.since_milliseconds))
             yield f"ACCOUNT {name} LOST for {for_long}, all of it as of {since}: {state.clean(standing.reason)}"
     for name, standing in state.not_ready.items():

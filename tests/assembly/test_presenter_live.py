@@ -265,6 +265,22 @@ def test_account_that_is_lost_says_why() -> None:
     assert any(line.startswith("main LOST, as of 01:00:01  USDT") for line in shown(state, height=30))
 
 
+def test_stop_that_closes_every_gate_makes_no_trouble_of_accounts_but_of_those_that_were_lost_before() -> None:
+    state = running_state()
+    state.fold(TIME - 5000, order_events.AccountLost("other", "no pong"))
+    for account in ("main", "other"):
+        state.fold(TIME, order_events.AccountLost(account, "the gate is closed: SIGINT"))
+    state.fold(TIME, RuntimeStopping(reason="SIGINT", deadline_seconds=10))
+    lost = [line for line in shown(state) if line.startswith("ACCOUNT")]
+    assert lost == ["ACCOUNT other LOST for 5.0 s, all of it as of 00:59:56: no pong"]
+
+
+def test_on_a_low_terminal_what_ends_by_itself_takes_one_line() -> None:
+    lines = shown(halted_state(), height=23)
+    assert "PAUSED: account:main until this is over: the exchange does not answer" in lines
+    assert "HALTED: global, since 2025-11-19 01:00:01 UTC, by mm-ctl: something smells" in lines
+
+
 def test_account_that_does_not_get_ready_is_trouble_until_it_is() -> None:
     state = running_state()
     state.fold(TIME, AccountNotReady("other", 20.0, "the exchange's answer"))
