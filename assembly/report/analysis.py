@@ -116,6 +116,7 @@ def analyse(figures: JournalFigures, choice: Choice, *, path: str) -> Analysis:
                 sums = cycle.of_day(day)
                 sums.earnings = msgspec.structs.replace(sums.earnings, funding=EXACT.add(sums.earnings.funding, amount))
             cycle.finish()
+            cycle.draw()
         cycles += found
     for row in figures.order_troubles():
         if choice.includes(row["owner"], symbol_of(row["symbol"])) and row["at"] >= window[0]:
@@ -130,7 +131,7 @@ def analyse(figures: JournalFigures, choice: Choice, *, path: str) -> Analysis:
             "mark-outs are missing, profits are by the middle that cycles told of every ten seconds or by their last trade, and the times "
             "of placements are in whole milliseconds. The next run of mm-runtime brings it up to date"
         )
-    elif any(cycle.tally.trades and not cycle.prices.is_sampled for cycle in cycles):
+    elif any(cycle.tally.trades and not cycle.prices_are_sampled for cycle in cycles):
         lacks.append("of some cycles it has no prices: they traded before prices were written")
     is_running = bool(runs) and runs[-1].ended_at is None
     return Analysis(

@@ -17,7 +17,6 @@ from assembly.report.prices import Span
 from assembly.report.spans import Columns
 from assembly.report.words import moment
 
-COLUMNS = 480
 SIZE = 1_000  # of the picture's own units, each way
 MARK_ROWS = 90  # marks that would lie on each other are drawn once
 TICKS_MAX = 5

@@ -10,11 +10,11 @@ from decimal import Context, Decimal
 import msgspec
 
 from actors.cycle.quoting.risk import fees_in_quote
-from actors.journal.figures import FillRow
+from actors.journal.figures import FillRow, PriceRows
 from actors.journal.tallies import TallyPlace
 from assembly.report.curves import Curve
 from assembly.report.prices import PriceHistory, Span
-from assembly.report.spans import DAY_MILLISECONDS, Columns, day_of
+from assembly.report.spans import COLUMNS, DAY_MILLISECONDS, Columns, day_of
 from assembly.report.sums import HORIZONS_SECONDS, Earnings, Sums
 from market.events import Side
 from market.exact import EXACT, exact_product
@@ -25,6 +25,7 @@ from orders.tally import Tally
 LATE_MILLISECONDS = 5_000
 """A trade that was told so much after the exchange's time of it has that time; else its own is when it was told."""
 DIFFERENCES_KEPT_MAX = 5
+_NO_PRICES = PriceHistory(PriceRows(array("q"), array("d"), array("d")), ())
 _AS_STATED = Context(prec=12)  # what `risk_measured` tells is rounded for reading
 
 
@@ -49,8 +50,20 @@ class Mark(msgspec.Struct, frozen=True):
     is_buy: bool
 
 
+class Drawing(msgspec.Struct, frozen=True, kw_only=True):
+    """The curves of a cycle, over its own time; `together` is its profit over that of the whole report."""
+
+    columns: Columns
+    profit: Curve
+    realised: Curve
+    fees: Curve
+    inventory: Curve
+    price: Curve
+    together: Curve
+
+
 class CycleFigures:
-    """Figures of one place. Feed it its trades in the tallies' order (`count_fill`), then `finish` it.
+    """Figures of one place. Feed it its trades in the tallies' order (`count_fill`), then `finish` it, and have it `draw` its curves.
 
     Only what lies within `window` is added up; what came before counts as where it began.
     """
@@ -60,6 +73,8 @@ class CycleFigures:
         self.window = window
         self.lives = lives
         self.prices = prices
+        self.prices_are_sampled = prices.is_sampled
+        self.drawing: Drawing | None = None
         self.days: dict[int, Sums] = {}
         self.total = Sums()
         self.latencies_us: dict[str, array[int]] = {}
@@ -207,6 +222,22 @@ class CycleFigures:
 
     # Curves
 
+    def draw(self) -> None:
+        """Draw what is drawn, and forget all that only curves need: prices of weeks are large."""
+        columns = Columns(*(self.span or self.window), COLUMNS)
+        self.drawing = Drawing(
+            columns=columns,
+            profit=self.profit_curve(columns),
+            realised=self._stepped(columns, self._realised),
+            fees=self._stepped(columns, self._fees),
+            inventory=self.inventory_curve(columns),
+            price=self.price_curve(columns),
+            together=self.profit_curve(Columns(*self.window, COLUMNS)),
+        )
+        self.prices = _NO_PRICES
+        for values in (self._offsets, self._inventories, self._realised, self._fees):
+            del values[:]
+
     def profit_curve(self, columns: Columns) -> Curve:
         """Profit with the inventory worth the middle, over the window's beginning."""
         curve, mids, at = Curve(columns), self.prices.mids, self.prices.at
@@ -234,15 +265,8 @@ class CycleFigures:
             curve.add(begin, inventory)
         return curve
 
-    def realised_curve(self, columns: Columns) -> Curve:
-        """What is realised since the columns' beginning, before fees."""
-        return self._stepped(columns, self._realised)
-
-    def fees_curve(self, columns: Columns) -> Curve:
-        """Fees paid since the columns' beginning, those in base at the price of the newest trade."""
-        return self._stepped(columns, self._fees)
-
     def _stepped(self, columns: Columns, values: array[float]) -> Curve:
+        """What has come since the columns' beginning of something that changes with trades alone."""
         place = bisect_left(self._times, columns.begin)
         base = values[place - 1] if place else 0.0
         curve = Curve(columns)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from assembly.report import tables
 from assembly.report.analysis import Analysis
-from assembly.report.charts import COLUMNS, Marks, Series, chart, lanes, series_of, strip
-from assembly.report.cycle_figures import CycleFigures
+from assembly.report.charts import Marks, Series, chart, lanes, series_of, strip
+from assembly.report.cycle_figures import CycleFigures, Drawing
 from assembly.report.incidents import IncidentKind
 from assembly.report.notes import NOTES
 from assembly.report.prices import Span
-from assembly.report.spans import Columns
+from assembly.report.spans import COLUMNS, Columns
 from assembly.report.words import counted, day, duration, exact, moment
 from orders.order import ZERO
 
@@ -96,7 +96,7 @@ def _together(analysis: Analysis) -> str:
         cycles = [cycle for cycle in analysis.cycles if cycle.place.symbol.quote == quote]
         if len(cycles) < 2:
             continue
-        curves = [cycle.profit_curve(columns).filled() for cycle in cycles]
+        curves = [cycle.drawing.together.filled() for cycle in cycles if cycle.drawing is not None]
         sums: list[tuple[float, float, float] | None] = []
         for bars in zip(*curves, strict=True):
             last = sum(bar[2] for bar in bars if bar is not None)
@@ -154,8 +154,8 @@ def _cycle(cycle: CycleFigures, number: int, *, is_alone: bool) -> str:
         f"<p>{escape(_holding(cycle))} {escape(_agreement(cycle))}</p>",
         "" if is_alone else tables.sums_tiles(cycle.total, symbol.quote),
     ]
-    if span is not None:
-        parts.append(_charts(cycle, span))
+    if cycle.drawing is not None and span is not None:
+        parts.append(_charts(cycle, cycle.drawing, span))
     if cycle.total.some().fills:
         parts.append("<h3>How far from the middle trades were, and where it went</h3>")
         parts.append(tables.trades_table(cycle.total, symbol.base, symbol.quote))
@@ -185,8 +185,8 @@ def _agreement(cycle: CycleFigures) -> str:
     return ""
 
 
-def _charts(cycle: CycleFigures, span: Span) -> str:
-    symbol, columns = cycle.place.symbol, Columns(*span, COLUMNS)
+def _charts(cycle: CycleFigures, drawing: Drawing, span: Span) -> str:
+    symbol, columns = cycle.place.symbol, drawing.columns
     gaps = _gaps(cycle.lives, span)
     points = list(zip(cycle.marks_at, cycle.marks_price, cycle.marks_buy, strict=True))
     marks = [
@@ -194,12 +194,12 @@ def _charts(cycle: CycleFigures, span: Span) -> str:
         Marks(name="sold", points=[(at, price) for at, price, is_buy in points if not is_buy], style="sell"),
     ]
     earned = [
-        series_of("realised", cycle.realised_curve(columns), "realised", is_stepped=True),
-        series_of("fees", cycle.fees_curve(columns), "fees", is_stepped=True),
-        series_of("profit after fees", cycle.profit_curve(columns), "profit"),
+        series_of("realised", drawing.realised, "realised", is_stepped=True),
+        series_of("fees", drawing.fees, "fees", is_stepped=True),
+        series_of("profit after fees", drawing.profit, "profit"),
     ]
-    price = series_of("middle", cycle.price_curve(columns), "price")
-    held = series_of("inventory", cycle.inventory_curve(columns), "held", is_stepped=True)
+    price = series_of("middle", drawing.price, "price")
+    held = series_of("inventory", drawing.inventory, "held", is_stepped=True)
     names = (("none", "none"), ("one side", "one"), ("both sides", "both"))
     return "".join(
         (

@@ -23,6 +23,7 @@ from assembly.report.files import replacing
 from assembly.report.incidents import EventSieve, Incident, incident_of_order, incidents_of_run
 
 Values = tuple[Any, ...]
+_ALL = Choice()
 
 
 class Kind(enum.Enum):
@@ -85,6 +86,8 @@ def _text(value: Any, kind: Kind) -> str:
 
 
 def _concerns(choice: Choice, row: Row, owner: str, time: str) -> bool:
+    if choice == _ALL:
+        return True
     since = choice.since_milliseconds
     return choice.includes(row[owner], symbol_of(row["symbol"])) and (since is None or (row[time] or 0) >= since)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assembly.report.charts import COLUMNS
+from assembly.report.spans import COLUMNS
 from assembly.report.sums import HORIZONS_SECONDS
 
 _SECONDS = ", ".join(map(str, HORIZONS_SECONDS))

@@ -9,6 +9,8 @@ import msgspec
 from assembly.report.prices import Span
 
 DAY_MILLISECONDS = 86_400_000
+COLUMNS = 480
+"""As many as a curve has: a page is hardly wider in what one can tell apart."""
 
 
 def day_of(at: int) -> int:

@@ -44,27 +44,27 @@ def summary_lines(analysis: Analysis) -> list[str]:
 def _about(cycle: CycleFigures) -> list[tuple[str, str]]:
     sums, symbol = cycle.total, cycle.place.symbol
     quote, earned, trades, orders, uptime = symbol.quote, sums.earnings, sums.some(), sums.orders, sums.uptime
-    agreement = f"; all {cycle.statements_agreeing} statements of the run agree" if cycle.statements_agreeing else ""
-    if cycle.differences:
-        agreement = f"; THE RUN ITSELF STATED OTHERWISE: {'; '.join(cycle.differences)}"
     found = [
         (
             "profit",
             f"{signed(earned.profit)} {quote}: realised {signed(earned.realised)}, unrealised {signed(earned.unrealised)}, "
-            f"fees {short(earned.fees)}{agreement}",
+            f"fees {short(earned.fees)}",
         ),
         ("traded", f"{_traded(sums, quote)}, {share(sums.maker_share)} as maker; holds {exact(cycle.tally.inventory)} {symbol.base}"),
     ]
+    if cycle.differences:
+        found.append(("stated", f"OTHERWISE BY THE RUN ITSELF: {'; '.join(cycle.differences)}"))
+    elif cycle.statements_agreeing:
+        found.append(("stated", f"so by the run itself, {cycle.statements_agreeing} times"))
     if earned.funding:
         found.append(("funding", f"{signed(earned.funding)} {quote}, not in the profit"))
     if trades.spread.fills:
         after = ", ".join(
             f"{basis_points(each.basis_points)} after {seconds} s" for each, seconds in zip(trades.after, HORIZONS_SECONDS, strict=True)
         )
-        found.append(("spread", f"{signed(trades.spread.quote)} {quote} captured, {basis_points(trades.spread.basis_points)} bp; {after}"))
-    found.append(
-        ("orders", f"{orders.placed} placed, {share(orders.fill_rate)} of them filled, {share(orders.amount_fill_rate)} of their amount")
-    )
+        captured = f"{signed(trades.spread.quote)} {quote} captured, {basis_points(trades.spread.basis_points)} bp"
+        found.append(("spread", f"{captured}; {after}"))
+    found.append(("orders", f"{orders.placed} placed, {share(orders.fill_rate)} filled, {share(orders.amount_fill_rate)} of their amount"))
     if uptime.running:
         rested = f"{share(uptime.share(uptime.both))} on both sides, {share(uptime.share(uptime.one))} on one"
         found.append(("rested", f"{rested}, {share(uptime.share(uptime.none))} on none, of {duration(uptime.running)}"))
@@ -141,7 +141,7 @@ def _cycle_object(cycle: CycleFigures) -> Fields:
         **_sums_object(cycle.total),
         "inventory": _amount(cycle.tally.inventory),
         "price": None if cycle.last_mid is None else _amount(cycle.last_mid),
-        "prices_are_sampled": cycle.prices.is_sampled,
+        "prices_are_sampled": cycle.prices_are_sampled,
         "statements_agreeing": cycle.statements_agreeing,
         "statements_differing": cycle.differences,
         "acknowledged_us": {transport: _percentiles(values) for transport, values in sorted(cycle.latencies_us.items())},

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 from actors.journal import schema
 from actors.journal.entries import PriceSampled
 from assembly.report.analysis import Analysis
-from assembly.report.charts import COLUMNS, Marks, Series, chart, series_of
+from assembly.report.charts import Marks, Series, chart, series_of
 from assembly.report.curves import Curve
 from assembly.report.document import document
-from assembly.report.spans import Columns
+from assembly.report.spans import COLUMNS, Columns
 from assembly.report.summary import summary_lines, summary_object
 from market.exact import PRECISE
 from market.symbol import Symbol
@@ -148,7 +148,7 @@ def test_where_there_are_no_prices_what_the_cycle_told_of_the_middle_stands_in(t
     of_version(tmp_path / "journal.db", 4)
     (cycle,) = analysed(tmp_path / "journal.db").cycles
     assert (cycle.last_mid, cycle.total.earnings.profit) == (Decimal(105), Decimal("9.595"))
-    assert (cycle.statements_agreeing, cycle.differences, cycle.prices.is_sampled) == (1, [], False)
+    assert (cycle.statements_agreeing, cycle.differences, cycle.prices_are_sampled) == (1, [], False)
 
 
 def test_curve_of_many_points_is_as_small_as_its_columns_and_keeps_the_extremes() -> None:

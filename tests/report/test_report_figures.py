@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from actors.journal.figures import FillRow, PriceRows
 from actors.journal.tallies import TallyPlace
 from assembly.report.analysis import Analysis
+from assembly.report.curves import Curve
 from assembly.report.cycle_figures import CycleFigures, Statement
 from assembly.report.prices import NEAR_MILLISECONDS, PriceHistory
 from assembly.report.spans import DAY_MILLISECONDS, Columns
@@ -79,14 +80,22 @@ def test_orders_uptime_and_latency_are_those_worked_out_by_hand(small: Analysis)
 
 def test_curves_go_through_what_was_held_and_earned(small: Analysis) -> None:
     (cycle,) = small.cycles
-    columns = Columns(TIME, TIME + 95 * SECOND, 95)
-    held = [bar and bar[2] for bar in cycle.inventory_curve(columns).filled()]
-    assert (held[9], held[10], held[59], held[60], held[94]) == (0, 2, 2, 1, 1.999)
-    profit = [bar and round(bar[2], 9) for bar in cycle.profit_curve(columns).filled()]
-    assert (profit[9], profit[10], profit[11], profit[15]) == (0, 0.9, 2.9, -1.1)
-    assert profit[94] == 7.596
-    price = cycle.price_curve(columns).filled()
-    assert (price[14], price[15]) == ((101, 101, 101), (99, 101, 99))
+    drawing = cycle.drawing
+    assert drawing is not None
+    assert (drawing.columns.begin, drawing.columns.end) == (TIME, TIME + 95 * SECOND)
+    assert [last(drawing.inventory, second) for second in (9, 10, 59, 60, 94)] == [0, 2, 2, 1, 1.999]
+    assert [last(drawing.profit, second) for second in (9, 10, 11, 15.4, 94)] == [0, 0.9, 2.9, -1.1, 7.596]
+    assert [last(drawing.realised, second) for second in (59, 60)] == [0, 3.5]
+    assert [last(drawing.fees, second) for second in (9, 10, 60, 94)] == [0, 0.1, 0.3, 0.404]
+    price = drawing.price.filled()
+    assert [price[drawing.columns.of(TIME + at)] for at in (14_000, 15_400)] == [(101, 101, 101), (99, 101, 99)]
+    assert len(cycle.prices) == 0, "prices of weeks are large"
+
+
+def last(curve: Curve, second: float) -> float | None:
+    """Where a curve is at the end of the column of a second."""
+    bar = curve.filled()[curve.columns.of(TIME + round(second * SECOND))]
+    return None if bar is None else round(bar[2], 9)
 
 
 def test_what_came_before_the_choice_is_where_it_began(tmp_path: Path) -> None:
@@ -96,10 +105,8 @@ def test_what_came_before_the_choice_is_where_it_began(tmp_path: Path) -> None:
     assert cycle.total.earnings.profit == Decimal("7.596") + Decimal("1.1")
     assert (cycle.total.some().fills, cycle.total.orders.placed, cycle.tally.trades) == (2, 2, 3)
     assert cycle.total.uptime.running == 65 * SECOND
-    curve = cycle.profit_curve(Columns(TIME + 30 * SECOND, TIME + 95 * SECOND, 65)).filled()
-    assert curve[0] == pytest.approx((0, 0, 0))
-    assert curve[64] is not None
-    assert curve[64][2] == pytest.approx(8.696)
+    assert cycle.drawing is not None
+    assert [last(cycle.drawing.profit, second) for second in (31, 94.9)] == [0, 8.696]
 
 
 def test_other_cycles_and_symbols_are_left_out(tmp_path: Path) -> None:
