@@ -1,6 +1,7 @@
 // The cycles: of each what it is, what it has earned and holds, its charts, and the book that it trades on.
 
 import { Chart } from "./chart.js";
+import { isLive } from "./controls.js";
 import { KeyedChildren, make, setData, setText } from "./dom.js";
 import { age, counted, grouped, plain, signOf, signed, words } from "./figures.js";
 import { Ladder } from "./ladder.js";
@@ -97,8 +98,8 @@ class CycleCard {
     const [base, quote] = assetsOf(cycle.symbol);
     const mode = this.memory.program?.exchanges[cycle.exchange] ?? "";
     setText(this.market, `${cycle.exchange} ${cycle.symbol}`);
-    setText(this.mode, mode.split(",")[0]);
-    setData(this.mode, "mode", mode.split(",")[0]);
+    setText(this.mode, isLive(mode) ? "REAL MONEY" : mode.split(",")[0]); // "live" is what the book beside it is
+    setData(this.mode, "mode", isLive(mode) ? "live" : mode.split(",")[0]);
     setText(this.strategy, `${cycle.strategy} on ${cycle.account}`);
     setText(this.state, words(cycle.state));
     setData(this.state, "state", cycle.state);

@@ -49,7 +49,7 @@ const draw = {
       this.asked = false;
       this.drawnAt = at;
       this.standing = connection.standing();
-      const charts = at - this.chartsAt >= CHARTS_MILLISECONDS;
+      const charts = memory.push !== null && at - this.chartsAt >= CHARTS_MILLISECONDS;
       if (charts) this.chartsAt = at;
       drawAll(charts);
     });
