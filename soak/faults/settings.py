@@ -52,7 +52,8 @@ def edited(file: WorldSettingsFile, edit: Edit) -> str:
 
 
 def _draw_edit(rng: random.Random, settings: Settings, place: Place, account: str) -> Edit:
-    draw = rng.choice((_parameters, _parameters, _cycle, _limits, _limits, _all_at_once, _wrong, _needs_restart, _needs_restart))
+    draws = (_parameters, _parameters, _cycle, _limits, _limits, _others, _others, _all_at_once, _wrong, _needs_restart, _needs_restart)
+    draw = rng.choice(draws)
     return draw(rng, settings.cycles[place.cycle], settings.accounts[account], place.cycle, account)
 
 
@@ -92,6 +93,27 @@ def _limits(rng: random.Random, cycle: CycleSettings, account: AccountSettings, 
         "limits.max_open_orders": rng.choice((1, 2, 100)),
         "limits.max_orders_per_second": rng.choice((1, 3)),
     }
+    return Edit(values={key: drawn[key] for key in sorted(rng.sample(sorted(drawn), k=rng.choice((1, 2, 4))))})
+
+
+def _others(rng: random.Random, cycle: CycleSettings, account: AccountSettings, name: str, account_name: str) -> Edit:
+    """What is neither a cycle's nor a limit of orders, so that nothing but these keys themselves need change: no loss is so large, no
+    order so far off, and nobody else orders through the account.
+    """
+    path = f"accounts.{account_name}"
+    drawn: dict[str, Any] = {
+        "runtime.log_level": rng.choice(("DEBUG", "WARNING")),
+        "runtime.stop_deadline_seconds": 9.0,
+        "limits.max_daily_loss": Decimal(2_000_000),
+        f"{path}.limits.max_daily_loss": Decimal(1_000_000),
+        f"{path}.limits.max_price_deviation": rng.choice((Decimal("0.04"), Decimal("0.5"))),
+        f"{path}.foreign_orders": "halt",
+        f"exchanges.{account.exchange}.book_max_age_seconds": rng.choice((3.0, 4.0)),
+    }
+    if cycle.cycles:
+        drawn[f"cycles.{name}.cycles"] = cycle.cycles + rng.choice((1, 3))
+    if cycle.limits.drawdown_max is not None:
+        drawn[f"cycles.{name}.limits.drawdown_max"] = cycle.limits.drawdown_max * 2
     return Edit(values={key: drawn[key] for key in sorted(rng.sample(sorted(drawn), k=rng.choice((1, 2, 4))))})
 
 
