@@ -7,9 +7,11 @@ from decimal import Decimal
 
 import trio
 from msgspec.structs import replace
-from quoting_desk import Desk
+from quoting_desk import ACCOUNT, Desk
+from quoting_samples import BTC_USDT
 
 from orders.commands import AmendOrders, CancelOrders, PlaceOrders
+from orders.states import Standing, StandingChanged, TradingState
 
 LONG_TICK_SECONDS = 1000.0
 
@@ -63,6 +65,10 @@ async def test_orders_after_a_move_answer_the_message_that_moved_it_and_not_the_
         assert len(causes(desk)) > before
         assert causes(desk)[before] == at
         assert set(causes(desk)[before:]) <= {at, None}, "what waited for the exchange's word answers that"
+        before = len(causes(desk))
+        desk.tell(StandingChanged(ACCOUNT, BTC_USDT, Standing(TradingState.PAUSED, "cycle:btc", "by hand")))
+        await trio.sleep(0.5)
+        assert causes(desk)[before:] == [None], "a person has asked for that, and a message is answered once"
 
 
 async def test_orders_after_a_book_that_was_only_proven_anew_answer_no_message(autojump_clock: object) -> None:

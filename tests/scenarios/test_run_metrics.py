@@ -278,8 +278,11 @@ async def test_counters_of_a_feed_go_on_over_its_restart_which_is_counted(world:
     during = scrape(world)
     assert state_of(during, "mm_actor_state", actor="feed:gateio_spot") == ["restarting"]
     assert during.sum("mm_book_usable") == 0
-    assert during.sum("mm_book_age_seconds") < 5, "of the last incarnation's book"
+    age, at = during.sum("mm_book_age_seconds"), trio.current_time()
     assert [(one.actor, one.state) for one in readiness(world).not_ready] == [("feed:gateio_spot", "restarting")]
+    await world.wait_for(FeedConnected, count=2)
+    grown = trio.current_time() - at
+    assert scrape(world).sum("mm_book_age_seconds") == pytest.approx(age + grown), "the last incarnation's book until there is another"
     await world.wait_for(ChildReady, lambda event: event.child == "feed:gateio_spot", count=2)
     after = scrape(world)
     assert state_of(after, "mm_actor_state", actor="feed:gateio_spot") == ["ready"]
