@@ -27,6 +27,7 @@ from loguru import logger
 from actors.accounts.credential import Credential
 from assembly.logs import LogFile, Logs, start_logging
 from assembly.output import DescriptorSink
+from assembly.page.memory import PageMemory
 from assembly.presenter.live_state import LiveState
 from assembly.presenter.report import ExitStatus, RunReport
 from assembly.presenter.stream import StreamPresenter, json_renderer
@@ -36,6 +37,7 @@ sys.path.insert(0, str(ROOT / "tests" / "assembly"))
 
 from presenter_samples import BOOK, EVENTS, FILL, TIME, partly_filled_sell, sell
 
+from market.clock import SystemWallClock
 from market.events import TradeHappened
 from orders.events import OrderFilled, OrderPlaced
 
@@ -96,6 +98,28 @@ def to_live_view(event: object) -> Bench:
     return Bench(begin)
 
 
+def to_all(level: str, event: object) -> Bench:
+    """As a run with a log file, ``--json`` and a page tells it, in one step."""
+
+    def begin(folder: Path) -> tuple[Callable[[], object], Callable[[], Awaitable[object]]]:
+        (note, close), (present, finish) = to_log_file(level, event).begin(folder), to_stream(level, event).begin(folder)
+        memory, clock = PageMemory(wall_clock=CLOCK), CLOCK
+
+        def tell() -> None:
+            memory.note(event)
+            clock.milliseconds()
+            note()
+            present()
+
+        async def end() -> None:
+            await close()
+            await finish()
+
+        return tell, end
+
+    return Bench(begin)
+
+
 def through_loguru(level: str) -> Bench:
     def begin(folder: Path) -> tuple[Callable[[], object], Callable[[], Awaitable[object]]]:
         logs = _logs(folder, level)
@@ -108,6 +132,7 @@ def nothing() -> Bench:
     return Bench(lambda _: (lambda: None, trio.lowlevel.checkpoint))
 
 
+CLOCK = SystemWallClock()
 REDACT = redactor([Credential(key="k" * 32, secret="s" * 64)])
 
 
@@ -151,6 +176,8 @@ def main() -> None:
             benches[f"{name}, log file at {level}"] = to_log_file(level, event)
             benches[f"{name}, --json at {level}"] = to_stream(level, event)
         benches[f"{name}, live view"] = to_live_view(event)
+        for level in ("INFO", "DEBUG"):
+            benches[f"{name}, log file, --json and page at {level}"] = to_all(level, event)
     benches["logger.debug(…) at INFO"] = through_loguru("INFO")
     benches["logger.debug(…) at DEBUG"] = through_loguru("DEBUG")
     found = trio.run(lambda: measure(benches, calls=arguments.calls, rounds=arguments.rounds))
