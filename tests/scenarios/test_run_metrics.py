@@ -11,7 +11,7 @@ from quoting_world import quoting_settings
 from scraping import Scrape, scrape
 from test_following_the_market import NO_TAKERS, exchange_id, is_sell, placed_sell
 from test_limits_in_force import buy
-from world import BTC_USDT, World, scenario
+from world import BTC_USDT, World, run_world, scenario
 
 from actors.accounts.timing import AccountTiming
 from actors.cycle.rounds.sell_on_top import SellOnTopParameters
@@ -21,6 +21,7 @@ from assembly.metrics.collector import METRICS
 from assembly.metrics.families import Kind
 from assembly.metrics.health import Readiness
 from assembly.presenter.report import ExitStatus
+from assembly.registry import EXCHANGES
 from market.events import BookLost, Side
 from network.breaker import BreakerChanged, BreakerState
 from orders.commands import PlaceOrder
@@ -99,6 +100,25 @@ async def test_counters_agree_with_what_the_program_has_told(world: World) -> No
     assert found.sum("mm_feed_frames_total") == found.sum("mm_feed_messages_total"), "here each frame is one message"
     assert found.sum("mm_feed_frame_seconds_count") == found.sum("mm_feed_frames_total") // 8
     await world.end()
+
+
+@pytest.mark.parametrize("exchange_name", list(EXCHANGES))
+def test_run_at_each_exchange_can_be_scraped_and_its_limits_and_orders_are_told(exchange_name: str) -> None:
+    async def story(world: World) -> None:
+        world.launch(quoting_settings(world))
+        await world.wait_for(OrderPlaced, count=4)
+        found = scrape(world)
+        assert found.sum("mm_order_events_total", event="placed", cycle="btc") == len(world.seen(OrderPlaced))
+        assert sum(found.values("mm_order_acknowledgement_seconds_count")) == len(world.seen(OrderPlaced))
+        groups = set(world.account.exchange.entry.rate_limits)
+        for name in ("mm_rate_limit_capacity", "mm_rate_limit_used", "mm_hold_seconds"):
+            assert all(found.values(name, exchange=exchange_name, group=group) for group in groups), name
+        assert found.sum("mm_rest_requests_total", exchange=exchange_name, outcome="answered") > 0
+        assert found.sum("mm_book_usable", exchange=exchange_name) == found.sum("mm_account_ready") == 1
+        world.stop()
+        await world.end()
+
+    run_world(story, seed=922, exchange_name=exchange_name)
 
 
 # Latencies
