@@ -12,6 +12,7 @@ from orders.life_cycle import TRANSITIONS, OrderInput, OrderState, next_state
 from soak.outcome import count
 
 _WRONG = "it would be open there and have ended here, which is a violation by itself"
+_TOLD_AFTER_FORGOTTEN = "the exchange would have to forget the order before its stream tells of it, or else a question finds it first"
 _SAME_WORDS = "a simulated exchange words the end of an order in the same way wherever it tells of it"
 _TOGETHER = (
     "whatever loses the answer to a cancellation asked for after an amendment loses the amendment's, too, or waits longer: "
@@ -43,8 +44,8 @@ UNREACHABLE: MappingProxyType[tuple[OrderState, OrderInput], str] = MappingProxy
         (_s.REJECTED, _i.SAID_OPEN): _WRONG,
         (_s.REJECTED, _i.SAID_PARTIALLY_FILLED): _WRONG,
         (_s.REJECTED, _i.SAID_FILLED): _WRONG,
-        (_s.REJECTED, _i.SAID_CANCELLED): _WRONG,
-        (_s.REJECTED, _i.SAID_EXPIRED): _WRONG,
+        (_s.REJECTED, _i.SAID_CANCELLED): _TOLD_AFTER_FORGOTTEN,
+        (_s.REJECTED, _i.SAID_EXPIRED): _TOLD_AFTER_FORGOTTEN,
         (_s.REJECTED, _i.AMEND_ENDED): "an order that rested, as what is amended does, is not rejected any more",
     }
 )
