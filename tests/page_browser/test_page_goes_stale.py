@@ -12,7 +12,7 @@ from tests.page_browser.runs import TOKEN, Run, settings
 from tests.program.processes import Exchange, exchange_settings
 
 STALE_SECONDS = 2.0
-DRIVING_SECONDS = 0.75  # until the browser has answered what it was asked, on a busy machine
+BUSY_SECONDS = 1.0  # by which a busy machine is late
 LIVE = "document.body.dataset.standing === 'live' && document.querySelectorAll('.cycle').length === 2"
 STALE = "document.body.dataset.standing === 'silent' && document.getElementById('silence').checkVisibility()"
 
@@ -46,8 +46,8 @@ def test_a_run_that_hangs_is_stale_within_two_seconds_with_its_age_and_live_agai
         run.send(signal.SIGSTOP)
         stopped_at = time.monotonic()
         told = browser.wait_until(f"{STALE} && document.getElementById('silence-what').innerText")
-        assert time.monotonic() - stopped_at < STALE_SECONDS + DRIVING_SECONDS
-        assert 1 < age_seconds(told) <= STALE_SECONDS
+        assert time.monotonic() - stopped_at < STALE_SECONDS + BUSY_SECONDS
+        assert 1 < age_seconds(told) <= STALE_SECONDS + BUSY_SECONDS
         assert grey(browser)
         assert browser.run("return document.title").startswith("STALE")
         browser.wait_until("document.getElementById('silence-what').innerText.includes(' 3.')")  # it goes on counting
@@ -60,17 +60,18 @@ def test_a_run_that_hangs_is_stale_within_two_seconds_with_its_age_and_live_agai
 def test_a_run_that_is_killed_is_stale_at_once_and_the_page_goes_on_with_the_next_one(tmp_path: Path, browser: Browser) -> None:
     with Run(settings(tmp_path)) as run:
         open_page(browser, run)
-        port, first = run.port, run.popen.pid
+        port = run.port
         run.send(signal.SIGKILL)
         run.wait_exit()
-        browser.wait_until(STALE, within_seconds=STALE_SECONDS)
+        browser.wait_until(STALE, within_seconds=STALE_SECONDS + BUSY_SECONDS)
         assert grey(browser)
         assert "Next attempt in" in browser.wait_until("document.getElementById('silence-next').innerText.match(/Next.*/)?.[0]")
-    with Run(settings(tmp_path, port=port)) as run:
+    with Run(settings(tmp_path, port=port), token=None) as run:
         browser.wait_until(LIVE)
         browser.wait_for_text("#version", f"process {run.popen.pid}")
-        assert str(first) not in browser.text("#version")
-        assert not grey(browser)
+        assert browser.text("#control-standing") == "read-only"  # this one is to look at, whatever token the page has kept
+        assert "MM_PAGE_TOKEN" in browser.text("#control-how")
+        assert browser.run("return [...document.querySelectorAll('.actions')].some((group) => group.checkVisibility())") is False
         assert [line for line in browser.console() if "/push" not in line] == []  # that nobody answered there, the browser notes by itself
         browser.leave()
 

@@ -211,7 +211,7 @@ def test_a_page_behind_another_tab_draws_nothing_and_is_up_to_date_once_it_is_se
         page.wait_until("document.getElementById('running').innerText > $[0]", began)
         now = page.text("#running")
     assert page.run("return window.drawnHidden") == 0
-    page.wait_until("document.getElementById('running').innerText >= $[0]", now, within_seconds=1)
+    page.wait_until("document.getElementById('running').innerText >= $[0]", now)
 
 
 MIDDLE_OF_THE_LADDER = """
