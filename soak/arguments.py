@@ -29,7 +29,7 @@ exit status:
   5  a kind of fault never struck, or no fault at all, in a run of enough seeds (see --enough)
   6  a seed did not repeat: two runs of it left other traces
   7  an order never made a move that it can make, in as many virtual hours of all faults and exchanges
-130  interrupted
+  130  interrupted: the report is of the seeds done until then
 Of several, the first in the order 4, 1, 6, 3, 5, 7 counts.
 """
 

@@ -7,9 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import resource_tracker
+from multiprocessing.pool import Pool
 from pathlib import Path
 
 import msgspec
@@ -38,14 +41,13 @@ def options_of(seed: int, arguments: Arguments) -> Options:
 
 
 def run_seeds(arguments: Arguments) -> Generator[Outcome]:
-    """The outcome of every seed, as they come."""
+    """The outcome of every seed, as they come. Closed, or with Ctrl-C, it ends at once."""
     seeds = arguments.seeds
-    if len(seeds) == 1 or arguments.jobs == 1:
-        for seed in seeds:
-            yield _run(arguments, seed)
+    if len(seeds) == 1:
+        yield _run(arguments, seeds[0])
         return
-    # Each in a process that has run nothing before and hashes in its own way.
-    with multiprocessing.get_context("spawn").Pool(min(arguments.jobs, len(seeds))) as pool:
+    # One at a time are run elsewhere too: Ctrl-C inside a world would be met by whatever part of the program is running.
+    with _workers(min(arguments.jobs, len(seeds))) as pool:
         yield from pool.imap_unordered(partial(_run, arguments), seeds)
 
 
@@ -55,9 +57,31 @@ def running_each(jobs: int) -> Generator[Callable[[Sequence[Options]], Iterable[
     if jobs == 1:
         yield None
         return
-    # Ctrl-C is for whoever waits for them: leaving the block ends them.
-    with multiprocessing.get_context("spawn").Pool(jobs, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+    with _workers(jobs) as pool:
         yield partial(pool.imap, run_options)
+
+
+@contextmanager
+def _workers(jobs: int) -> Generator[Pool]:
+    """Processes that have run nothing before, each of which hashes in its own way.
+
+    Ctrl-C is for whoever waits for them: neither they nor what they start hear of it. Leaving the block ends them at once, with
+    what they have started and their files.
+    """
+    resource_tracker.ensure_running()  # the pool would begin it, which lets the signal through again
+    with tempfile.TemporaryDirectory(prefix="mm-soak-") as folder:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            with multiprocessing.get_context("spawn").Pool(jobs, _keep_files_in, (folder,)) as pool:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                yield pool
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _keep_files_in(folder: str) -> None:
+    """Of this process, and of those that it starts."""
+    tempfile.tempdir = os.environ["TMPDIR"] = folder
 
 
 def _run(arguments: Arguments, seed: int) -> Outcome:
@@ -73,10 +97,21 @@ def _trace_hash_elsewhere(arguments: Arguments, seed: int, hash_seed: str) -> st
     """The same seed in a new process, in which everything hashed is in another order."""
     command = [sys.executable, "-m", "soak.command", "--seed", str(seed), *arguments.of_world, "--repeat", "0", "--json"]
     environ = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
-    ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+    with _ending_in_order():
+        ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
     if not ran.stdout:
         return f"it crashed: {ran.stderr.strip().splitlines()[-1:]}"
     return str(msgspec.json.decode(ran.stdout)["worlds"][0]["trace_hash"])
+
+
+@contextmanager
+def _ending_in_order() -> Generator[None]:
+    """Whoever ends this process meanwhile ends with it the one that it waits for."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def has_repeated(outcome: Outcome) -> bool:

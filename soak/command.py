@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 
 import trio
 from msgspec.structs import replace
@@ -22,7 +23,6 @@ from soak.shrinking import Small, shrink
 from soak.tables import print_failure, print_report
 from soak.world import World
 
-INTERRUPTED = 130
 PROGRESS_LINE_SECONDS = 30.0  # where no bar can be drawn
 
 
@@ -49,21 +49,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             _run_all(arguments, outcomes, errors)
     except KeyboardInterrupt:
         is_interrupted = True
-    report = Report(arguments, outcomes, real_seconds=time.monotonic() - began_at)
+    report = Report(arguments, outcomes, real_seconds=time.monotonic() - began_at, is_interrupted=is_interrupted)
     if arguments.as_json:
         sys.stdout.buffer.write(report.as_json() + b"\n")
         sys.stdout.flush()
     else:
         print_report(Console(), report)
-    return INTERRUPTED if is_interrupted else int(report.status)
+    return int(report.status)
 
 
 def _run_all(arguments: Arguments, outcomes: list[Outcome], errors: Console) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as progress:
+    with (
+        closing(run_seeds(arguments)) as running,
+        Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as progress,
+    ):
         task = progress.add_task("seeds", total=len(arguments.seeds))
         told_at = time.monotonic()
-        for outcome in run_seeds(arguments):
+        for outcome in running:
             outcomes.append(outcome)
             _show_failure(progress.console, arguments, outcome)
             bad = sum(one.verdict is not Verdict.FINE for one in outcomes)

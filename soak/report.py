@@ -28,6 +28,7 @@ class SoakStatus(enum.IntEnum):
     FAULT_NEVER_STRUCK = 5
     NOT_REPEATED = 6
     TRANSITION_NEVER_REACHED = 7
+    INTERRUPTED = 130
 
     @property
     def words(self) -> str:
@@ -43,14 +44,16 @@ _WORDS = {
     SoakStatus.FAULT_NEVER_STRUCK: "a kind of fault never struck",
     SoakStatus.NOT_REPEATED: "a seed did not repeat",
     SoakStatus.TRANSITION_NEVER_REACHED: "an order never made a move that it can make",
+    SoakStatus.INTERRUPTED: "interrupted",
 }
 
 
 class Report:
-    """Sums up outcomes, in whatever order they came."""
+    """Sums up outcomes, in whatever order they came. Where somebody interrupted it they are not those of all seeds."""
 
-    def __init__(self, arguments: Arguments, outcomes: Sequence[Outcome], *, real_seconds: float) -> None:
+    def __init__(self, arguments: Arguments, outcomes: Sequence[Outcome], *, real_seconds: float, is_interrupted: bool = False) -> None:
         self.arguments = arguments
+        self.is_interrupted = is_interrupted
         self.outcomes = sorted(outcomes, key=lambda outcome: outcome.seed)
         self.real_seconds = real_seconds
         self.strikes = _summed(outcome.strikes for outcome in outcomes)
@@ -63,6 +66,14 @@ class Report:
 
     @property
     def status(self) -> SoakStatus:
+        return SoakStatus.INTERRUPTED if self.is_interrupted else self._found
+
+    @property
+    def status_words(self) -> str:
+        return f"interrupted; until then: {self._found.words}" if self.is_interrupted else self._found.words
+
+    @property
+    def _found(self) -> SoakStatus:
         verdicts = {outcome.verdict for outcome in self.outcomes}
         if Verdict.HARNESS_CRASHED in verdicts:
             return SoakStatus.HARNESS_CRASHED
@@ -132,7 +143,7 @@ class Report:
         told = {
             **self.figures(),
             "status": int(self.status),
-            "status_words": self.status.words,
+            "status_words": self.status_words,
             "faults_by_kind": dict(sorted(self.strikes.items())),
             "faults_that_never_struck": self.never_struck,
             "endings": dict(sorted(self.endings.items())),

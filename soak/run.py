@@ -26,7 +26,11 @@ COLLECT_EVERY = 100_000  # new objects that hold others
 
 
 def run_options(options: Options, *, watch: Callable[[World], None] | None = None) -> Outcome:
-    """Never raises: what is wrong is in the outcome. `watch` is given the world before anything happens in it."""
+    """What is wrong is in the outcome. `watch` is given the world before anything happens in it.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came meanwhile, wherever in the world it was met.
+    """
     outcome = Outcome(seed=options.seed, options=options.describe())
     began_at = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mm-soak-") as folder, counting_transitions(outcome.transitions), _collecting_rarely():
@@ -34,6 +38,10 @@ def run_options(options: Options, *, watch: Callable[[World], None] | None = Non
             run_deterministically(_world, options, outcome, Path(folder), watch, seed=options.seed)
         except Exception as error:  # noqa: BLE001  whatever goes wrong in a world is what this looks for
             outcome.verdict, outcome.told = _judged(error)
+        except BaseExceptionGroup as error:
+            if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaf_errors(error)):
+                raise KeyboardInterrupt from None
+            raise
     outcome.real_seconds = time.monotonic() - began_at
     return outcome
 

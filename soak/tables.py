@@ -57,7 +57,7 @@ def print_report(console: Console, report: Report) -> None:
         told = outcome.first_line.removesuffix(":").partition(f" (seed {outcome.seed})")[0]
         _say(console, f"seed {outcome.seed}, {outcome.verdict.value}: {told}")
         _say(console, f"  replay: {report.arguments.replay(outcome.seed)}")
-    _say(console, f"exit status {report.status.value}: {report.status.words}")
+    _say(console, f"exit status {report.status.value}: {report.status_words}")
 
 
 def print_failure(console: Console, arguments: Arguments, outcome: Outcome) -> None:
