@@ -12,8 +12,6 @@ import trio._core._run as trio_scheduler
 from trio._core._instrumentation import Instruments
 from trio.testing import MockClock
 
-from network.run_loop import make_rounds
-
 Wake = Callable[[], object]
 
 
@@ -28,7 +26,6 @@ class JumpingClock(trio.abc.Clock):
     def __init__(self) -> None:
         self._now = 0.0
         self._runner: Any = None
-        self._makes_rounds = False
         self._alarms: list[tuple[float, int, Wake]] = []
         self._alarms_set = 0
 
@@ -61,16 +58,11 @@ class JumpingClock(trio.abc.Clock):
         self._runner.clock_autojump_threshold = 0.0
         if not any(self._runner.instruments.data.values()):
             self._runner.instruments.__class__ = _Unwatched
-        self._makes_rounds = bool(scheduler._ALLOW_DETERMINISTIC_SCHEDULING)
 
     def current_time(self) -> float:
         return self._now
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
-        """The run loop asks for it at the beginning of a round in which nobody can run."""
-        if self._makes_rounds:
-            make_rounds(self._runner)
-            deadline = -inf if self._runner.runq else self._runner.deadlines.next_deadline()
         return 0.0 if deadline <= self._now else inf
 
     def _set_alarm(self, time: float, wake: Wake) -> None:
