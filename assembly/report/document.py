@@ -268,9 +268,9 @@ def _incidents(analysis: Analysis) -> str:
     parts.append(f"<details><summary>How many of what</summary>{tables.table(('about', 'what', 'times'), named, texts=2)}</details>")
     shown = found[-INCIDENTS_SHOWN_MAX:][::-1]
     total = sum(counts.values())
-    more = f", the newest of {total}; --csv has all of them" if total > len(shown) else ""
+    more = f", of {total}: --csv has all of them" if total > len(shown) else ""
     opened = "" if len(shown) > OPEN_MAX else " open"
-    parts.append(f"<details{opened}><summary>{len(shown)}{more}</summary>{tables.incidents_table(shown)}</details>")
+    parts.append(f"<details{opened}><summary>{len(shown)}, newest first{more}</summary>{tables.incidents_table(shown)}</details>")
     return f"{''.join(parts)}</section>"
 
 

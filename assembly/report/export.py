@@ -1,6 +1,6 @@
 """The tables that a journal is given away as: which, their columns, and their rows. docs/report.md explains every column.
 
-Amounts are the decimals as they were meant, in text; times are milliseconds since the epoch, UTC; flags are True and False.
+Amounts are the decimals as they were meant, in text; times are milliseconds since the epoch, UTC; flags are true and false, or 1 and 0.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import enum
 import heapq
 from collections.abc import Callable, Iterator
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -59,27 +60,21 @@ def write_csv(table: Table, figures: JournalFigures, choice: Choice, folder: Pat
         FileNotWritten: it cannot be written.
         JournalBroken: the journal cannot be read.
     """
+    times = [number for number, column in enumerate(table.columns) if column.kind is Kind.TIME]
+    flags = [number for number, column in enumerate(table.columns) if column.kind is Kind.FLAG]
     count = 0
     with replacing(folder / f"{table.name}.csv") as path, path.open("w", newline="", encoding="utf-8", errors="replace") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([column.name for column in table.columns])
-        kinds = [column.kind for column in table.columns]
         for values in table.rows(figures, choice):
-            writer.writerow([_text(value, kind) for value, kind in zip(values, kinds, strict=True)])
+            row: list[Any] = list(values)
+            for number in times:
+                row[number] = None if row[number] is None else iso_time(row[number])
+            for number in flags:
+                row[number] = None if row[number] is None else "true" if row[number] else "false"
+            writer.writerow(row)
             count += 1
     return count
-
-
-def _text(value: Any, kind: Kind) -> str:
-    if value is None:
-        return ""
-    match kind:
-        case Kind.TIME:
-            return iso_time(value)
-        case Kind.FLAG:
-            return "true" if value else "false"
-        case _:
-            return str(value)
 
 
 # Rows
@@ -92,11 +87,9 @@ def _concerns(choice: Choice, row: Row, owner: str, time: str) -> bool:
     return choice.includes(row[owner], symbol_of(row["symbol"])) and (since is None or (row[time] or 0) >= since)
 
 
-def _picked(columns: tuple[Column, ...], row: Row, source: dict[str, str]) -> Values:
-    values = (row[source.get(column.name, column.name)] for column in columns)
-    return tuple(
-        None if value is None else bool(value) if column.kind is Kind.FLAG else value for column, value in zip(columns, values, strict=True)
-    )
+def _picker(columns: tuple[Column, ...], **sources: str) -> Callable[[Row], Values]:
+    """Takes the columns out of a row; `sources` are other names that the row has for them."""
+    return itemgetter(*(sources.get(column.name, column.name) for column in columns))
 
 
 def _fills(figures: JournalFigures, choice: Choice) -> Iterator[Values]:
@@ -104,17 +97,19 @@ def _fills(figures: JournalFigures, choice: Choice) -> Iterator[Values]:
     SELECT fills.*, orders.owner AS owner FROM fills LEFT JOIN orders ON orders.id = fills.order_id
     WHERE fills.id > ? AND fills.id <= ? ORDER BY fills.id LIMIT ?
     """
+    pick = _picker(FILLS, time="at", cycle="owner")
     for row in figures.table(sql, "fills"):
         if _concerns(choice, row, "owner", "at"):
-            yield _picked(FILLS, row, {"time": "at", "cycle": "owner"})
+            yield pick(row)
 
 
 def _orders(figures: JournalFigures, choice: Choice) -> Iterator[Values]:
     measured = "" if figures.has_prices else ", NULL AS acknowledged_us"
     sql = f"SELECT *{measured} FROM orders WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"  # noqa: S608 - constants of ours
+    pick = _picker(ORDERS, cycle="owner")
     for row in figures.table(sql, "orders"):
         if _concerns(choice, row, "owner", "created_at"):
-            yield _picked(ORDERS, row, {"cycle": "owner"})
+            yield pick(row)
 
 
 def _order_events(figures: JournalFigures, choice: Choice) -> Iterator[Values]:
@@ -122,9 +117,10 @@ def _order_events(figures: JournalFigures, choice: Choice) -> Iterator[Values]:
     SELECT order_events.*, client_order_id, account, owner, symbol FROM order_events JOIN orders ON orders.id = order_id
     WHERE order_events.id > ? AND order_events.id <= ? ORDER BY order_events.id LIMIT ?
     """
+    pick = _picker(ORDER_EVENTS, time="at", cycle="owner")
     for row in figures.table(sql, "order_events"):
         if _concerns(choice, row, "owner", "at"):
-            yield _picked(ORDER_EVENTS, row, {"time": "at", "cycle": "owner"})
+            yield pick(row)
 
 
 def _prices(figures: JournalFigures, choice: Choice) -> Iterator[Values]:
@@ -144,15 +140,17 @@ def _risk(figures: JournalFigures, choice: Choice) -> Iterator[Values]:
 
 
 def _rounds(figures: JournalFigures, choice: Choice) -> Iterator[Values]:
+    pick = _picker(ROUNDS)
     for row in figures.rounds():
         if _concerns(choice, row, "cycle", "began_at"):
-            yield _picked(ROUNDS, row, {})
+            yield pick(row)
 
 
 def _funding(figures: JournalFigures, choice: Choice) -> Iterator[Values]:
+    pick = _picker(FUNDING, time="at")
     for row in figures.funding():
         if choice.symbol in (None, symbol_of(row["symbol"])) and row["at"] >= (choice.since_milliseconds or 0):
-            yield _picked(FUNDING, row, {"time": "at"})
+            yield pick(row)
 
 
 def _incidents(figures: JournalFigures, choice: Choice) -> Iterator[Values]:

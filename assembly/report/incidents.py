@@ -53,7 +53,6 @@ _KINDS: dict[str, IncidentKind] = {
     **dict.fromkeys(
         (
             "book_lost",
-            "book_discarded",
             "feed_disconnected",
             "account_disconnected",
             "account_lost",

@@ -48,6 +48,8 @@ def _array(kind: Any, values: list[Any]) -> Any:
         values = [None if value is None else Decimal(value) for value in values]
     elif pyarrow.types.is_floating(kind):
         values = [None if value is None else float(value) for value in values]
+    elif pyarrow.types.is_boolean(kind):
+        values = [None if value is None else bool(value) for value in values]
     elif pyarrow.types.is_string(kind):
         values = [None if value is None else str(value) for value in values]
     return pyarrow.array(values, type=kind)
