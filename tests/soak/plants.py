@@ -418,6 +418,7 @@ PLANTS = (
 
 INVARIANTS = (
     (r"the journal is said not to know it", "what is open the journal knows"),
+    (r"has come to \S+, and the journal", "what arrives the journal knows"),
     (r"is said to be somebody else's|is said to have none|has lost nothing|there is no other program", "the program says nothing untrue"),
     (r"is open at \S+ and not in the ledger", "every open order is in the ledger"),
     (r"is open at \S+ and \w+ here", "no order that is open there has ended here"),
