@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 import timeit
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,16 +159,78 @@ def of_checkout(checkout: Path) -> float:
 
 
 def print_observations() -> None:
+    from actors.accounts.measures import AccountMeasures, RequestKind
+    from actors.cycle.cause import message_time
+    from market.events import BookChanged
+    from market.symbol import Symbol
     from measuring.histogram import Histogram
+    from orders.events import OrderChanged, OrderEnded, OrderPlaced, OrderSubmitted
+    from orders.life_cycle import OrderState
+    from orders.order import Order, Transport
+    from tests.accounts.scripted_account import sell
 
-    histogram = Histogram()
+    histogram, measures, symbol = Histogram(), AccountMeasures(("btc",)), Symbol("BTC", "USDT")
+    book = BookChanged("gateio_spot", symbol, ((1.0, 1.0),), ((2.0, 1.0),), 7, 1, 0, 0.5)
+    newer = BookChanged("gateio_spot", symbol, ((1.0, 1.0),), ((2.0, 1.0),), 8, 1, 0, 0.6)
+    order = Order(request=sell("mm-btc-1"), state=OrderState.CANCELLED, sent=True, sent_at=0.7, transport=Transport.WEBSOCKET)
+    told = [OrderChanged("main", order), OrderSubmitted("main", order), OrderPlaced("main", order), OrderEnded("main", order)]
+
+    def one_reaction() -> None:
+        """From the message that has an order replaced until that is acknowledged: two requests, and what is told of both."""
+        message_time(newer, book)
+        for request in (RequestKind.CANCEL, RequestKind.PLACE):
+            measures.left(request, Transport.WEBSOCKET, 0.5)
+        for event in (*told, told[0], told[0]):
+            measures.note(event)
 
     async def measure() -> list[float]:
-        calls: list[Callable[[], object]] = [lambda: histogram.observe(0.0003), trio.current_time, lambda: None]
-        return [min(timeit.repeat(call, number=100_000, repeat=9)) / 100_000 * 1e9 for call in calls]
+        calls: list[Callable[[], object]] = [lambda: histogram.observe(0.0003), trio.current_time, one_reaction, lambda: None]
+        return [min(timeit.repeat(call, number=1_000, repeat=200)) / 1_000 * 1e9 for call in calls]
 
-    observe, clock, nothing = trio.run(measure)
-    print(f"an observation {observe - nothing:.0f} ns, the time {clock - nothing:.0f} ns\n")
+    observe, clock, reaction, nothing = trio.run(measure)
+    print(f"an observation {observe - nothing:.0f} ns, the time {clock - nothing:.0f} ns")
+    print(f"all that a replaced order adds, from the message to the acknowledgement: {(reaction - nothing) / 1000:.1f} us\n")
+
+
+def print_asking() -> None:
+    """Of a run with one cycle that has traded for a minute."""
+    from tests.scenarios.world import World, run_world
+
+    async def story(world: World) -> None:
+        await world.start(cycles=0)
+        await trio.sleep(60)
+        assert world.runtime is not None
+        metrics = world.runtime.make_metrics()
+        at_once = min(timeit.repeat(metrics.exposition, number=1, repeat=20))
+        pauses = [await longest_pause(metrics.scrape) for _ in range(20)]
+        lines = metrics.exposition().count(b"\n")
+        print(
+            f"an exposition of {lines} lines, at once: {1000 * at_once:.1f} ms; in steps, the longest pause: {1000 * min(pauses):.1f} ms\n"
+        )
+        world.stop()
+        await world.end()
+
+    run_world(story, seed=1)
+
+
+async def longest_pause(work: Callable[[], Awaitable[object]]) -> float:
+    """For how long nobody else gets a turn while it is done."""
+    longest = 0.0
+
+    async def watch() -> None:
+        nonlocal longest
+        while True:
+            began_at = time.perf_counter()
+            await trio.lowlevel.checkpoint()
+            longest = max(longest, time.perf_counter() - began_at)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch)
+        await trio.lowlevel.checkpoint()
+        longest = 0.0
+        await work()
+        nursery.cancel_scope.cancel()
+    return longest
 
 
 def main() -> None:
@@ -184,6 +246,7 @@ def main() -> None:
 
     print_machine()
     print_observations()
+    print_asking()
     if arguments.before is None:
         now = [of_checkout(ROOT) for _ in range(arguments.turns)]
         print(f"a frame from the stream to the inbox: {statistics.median(now) / 1000:.2f} us ({min(now) / 1000:.2f} at best)")
