@@ -64,6 +64,11 @@ class JournalFigures:
         ends = ", ".join(f"(SELECT coalesce(max(id), 0) FROM {table}) AS {table}" for table in _TABLES)  # noqa: S608 - constants of ours
         self._until: dict[str, int] = dict(reader.rows(f"SELECT {ends}")[0])
         self.has_prices = self.version >= PRICES_SINCE_VERSION
+        # An exchange that is simulated with each run has a market of its own for each: most look at a small part of the trades.
+        sql = "SELECT exchange, symbol, min(id) AS first, max(id) AS last FROM fills WHERE id <= ? GROUP BY exchange, symbol"
+        self._fills_of = {
+            (row["exchange"], row["symbol"]): (row["first"], row["last"]) for row in reader.rows(sql, (self._until["fills"],))
+        }
 
     def runs(self) -> list[RunRow]:
         """All of them, oldest first."""
@@ -107,7 +112,8 @@ class JournalFigures:
         told_late = (
             {row["fill_id"] for row in self._reader.rows("SELECT fill_id FROM fills_told_late")} if self.version >= 4 else set[int]()
         )
-        for row in self._parts(sql, "fills", (exchange, str(symbol))):
+        first, until = self._fills_of.get((exchange, str(symbol)), (1, 0))
+        for row in self._parts(sql, "fills", (exchange, str(symbol)), after=first - 1, until=until):
             installation = row["order_client_id"].partition("-")[0]
             found = FillRow(row["account"], row["owner"], installation, row["at"], fill_from_row(row))
             if row["id"] in told_late:
@@ -190,8 +196,8 @@ class JournalFigures:
         """A whole table in parts: `sql` takes the id to go on behind, the last one, and how many."""
         yield from self._parts(sql, name, ())
 
-    def _parts(self, sql: str, table: str, values: tuple[Any, ...]) -> Iterator[Row]:
-        last, until = 0, self._until[table]
+    def _parts(self, sql: str, table: str, values: tuple[Any, ...], *, after: int = 0, until: int | None = None) -> Iterator[Row]:
+        last, until = after, self._until[table] if until is None else until
         while rows := self._reader.rows(sql, (last, until, *values, ROWS_AT_A_TIME)):
             last = rows[-1]["id"]
             self._progress(table, last, until)
