@@ -37,7 +37,7 @@ class PatientStream:
         raise trio.BrokenResourceError("nobody reads it")
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """What comes. The offer to compress what is pushed is taken out: that would take longer, for each page, than the look at the run."""
+        """What comes. The offer to compress what is pushed is taken out: that would take each page longer than the look at the run."""
         data = bytes(await self._stream.receive_some(max_bytes))
         return _COMPRESSION.sub(b"", data) if data.startswith(b"GET ") else data
 
