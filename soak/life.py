@@ -26,6 +26,7 @@ from soak.faults.strike import Place, Strike
 from soak.hand import Hand
 from soak.moments import When, draw_when
 from soak.money import Money
+from soak.onlooker import Onlooker, Reader
 from soak.options import STOP_DEADLINE_SECONDS, Options
 from soak.outcome import Outcome, count
 from soak.private_line import open_private_line
@@ -73,6 +74,8 @@ class Life:
             nursery.start_soon(self._watcher.watch)
             nursery.start_soon(self._watcher.watch_pace)
             nursery.start_soon(self._keep_running)
+            if options.reader is not Reader.NOBODY:
+                nursery.start_soon(Onlooker(world, options.reader).look)
             await self._live_spells()
             await self._stop_at_the_end()
             nursery.cancel_scope.cancel()

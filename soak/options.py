@@ -15,13 +15,14 @@ import msgspec
 from msgspec.structs import replace
 
 from assembly.registry import EXCHANGES
-from assembly.settings import AccountSettings, LimitSettings, RuntimeSettings, Settings
+from assembly.settings import AccountSettings, LimitSettings, PageSettings, RuntimeSettings, Settings
 from market.symbol import Symbol, parse_symbol
 from orders.reports import MarginMode
 from simulated.settings import AccountSettings as SimulatedAccount
 from simulated.settings import ContractSettings, MarketSettings, SimulationSettings
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Place
+from soak.onlooker import PLACE, Reader
 from soak.plan import Plan, format_plan
 from soak.strategies import Cycle, draw_cycle_of_rounds, draw_quoting_cycle
 from soak.world import World
@@ -39,6 +40,7 @@ QUOTING_SHARE = 0.5
 OPEN_ORDERS_MAX = 80  # five quotes a side of four cycles, those that hang, and a hand's
 # No exchange says for how long a client id is taken: for longer than something on the way would send a request again.
 CLIENT_ID_MEMORY_SECONDS = 30.0
+READERS = (*[Reader.NOBODY] * 9, Reader.BRISK, Reader.SLOW, Reader.STUCK)
 BUFFERS_BYTES = (64 * 1024, 64 * 1024, 2 * 1024)
 
 # Makers renew several quotes at a time, as those of real markets do: as much happens in the books, in fewer and larger messages.
@@ -99,6 +101,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     sure_kind: str | None
     """One of the kinds, which strikes in the first spell whatever else is drawn: so that a hundred seeds in a row have all."""
     places: tuple[Place, ...]
+    reader: Reader = Reader.NOBODY
+    """Who has the run's page open; without anybody there is none."""
     plan: Plan | None = None
 
     @property
@@ -135,7 +139,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             f"cycles: {', '.join(map(str, self.cycles))}; rounds each: {self.rounds or 'no end'}",
             f"hands: {', '.join(f'{place.cycle} in {place.symbol} at {place.exchange}' for place in self.hands) or 'none'}",
             f"private lines of their own: {', '.join(self.private_lines) or 'none'}; orders by REST: {self.orders_by_rest}; "
-            f"flatten on stop: {self.flatten_on_stop}; buffers: {self.buffer_bytes} bytes",
+            f"flatten on stop: {self.flatten_on_stop}; buffers: {self.buffer_bytes} bytes; the page is read by: {self.reader.value}",
             f"faults: {', '.join(self.kinds) or 'none'}",
             *([] if self.plan is None else [f"only these spells and strikes: {format_plan(self.plan)}"]),
         ]
@@ -164,6 +168,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
                 cycle.place.cycle: cycle.settings(account=cycle.place.venue(world).account, rounds=self.rounds) for cycle in self.cycles
             },
             credentials={venue.account: venue.credential() for venue in world.venues.values()},
+            page=None if self.reader is Reader.NOBODY else PageSettings(),
+            page_place=None if self.reader is Reader.NOBODY else PLACE,
         )
 
 
@@ -210,6 +216,7 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
         kinds=tuple(sorted({*rng.sample(usable, k=min(len(usable), rng.choice(KINDS_AT_ONCE))), *([sure_kind] if sure_kind else [])})),
         sure_kind=sure_kind,
         places=tuple(places),
+        reader=random.Random(f"{seed}:page").choice(READERS),
     )
 
 

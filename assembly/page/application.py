@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from typing import NoReturn
 
 import msgspec
 import trio
@@ -61,6 +62,8 @@ class PageApplication:
         self._redact = redact
         self._others = others
         self._acting = 0
+        self._defects: list[Exception] = []
+        self._has_defect = trio.Event()
         self.pages = 0
         """How many are open."""
 
@@ -106,12 +109,28 @@ class PageApplication:
                 nursery.start_soon(self._hear, websocket, nursery.cancel_scope)
                 view = PageView(self._composition)
                 while True:
-                    push = view.next()
+                    push = self._next_push(view)
                     if push is not None:
                         await websocket.send_text(push)
                     await self._composition.wait_next_look()
         finally:
             self.pages -= 1
+
+    def _next_push(self, view: PageView) -> str | None:
+        """What cannot be composed is a defect of ours, which is the supervisor's matter and not that of the browser alone."""
+        try:
+            return view.next()
+        except Exception as error:
+            self._defects.append(error)
+            self._has_defect.set()
+            raise
+
+    async def wait_defect(self) -> NoReturn:
+        """Raises: Exception: a page could not be told what the run looks like."""
+        await self._has_defect.wait()
+        self._has_defect = trio.Event()
+        defects, self._defects = self._defects, []
+        raise defects[0]
 
     async def _hear(self, websocket: WebSocket, pushing: trio.CancelScope) -> None:
         """A page has nothing to say: until it goes, or says something all the same."""

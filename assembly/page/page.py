@@ -55,11 +55,11 @@ class Page:
         self._report = report
         self._port = place.port
         self._token = settings.page_token
-        self._memory = PageMemory(wall_clock)
+        self.memory = PageMemory(wall_clock)
         self.series = SeriesRings()
         picture = PagePicture(
             tree,
-            self._memory,
+            self.memory,
             run_picture=run_picture,
             lifting=lifting,
             wall_clock=wall_clock,
@@ -68,7 +68,7 @@ class Page:
         )
         picture.fill_series(self.series)
         credential = (settings.page or PageSettings()).credential
-        self.composition = Composition(picture, self._memory, self.series, redact=redact)
+        self.composition = Composition(picture, self.memory, self.series, redact=redact)
         self.application = PageApplication(
             self.composition,
             load_assets(),
@@ -80,7 +80,7 @@ class Page:
             others=Telemetry(metrics, health).routes(),
         )
         self._guarded = Guard(self.application.routes(), place)
-        self.note = self._memory.note
+        self.note = self.memory.note
 
     async def run(self, context: ChildContext) -> None:
         """An incarnation, until cancelled."""
@@ -102,9 +102,11 @@ class Page:
         """The lines go on whether anybody looks or not: who opens the page sees how it came to this."""
         self._port = port  # the same again after a crash, for whoever has it open
         self._report(PageOpened(self._place.url(port), can_control=self._token is not None))
-        while True:
-            self.series.sample(self._wall_clock.milliseconds())
-            await trio.sleep(SERIES_INTERVAL_SECONDS)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.application.wait_defect)
+            while True:
+                self.series.sample(self._wall_clock.milliseconds())
+                await trio.sleep(SERIES_INTERVAL_SECONDS)
 
 
 def _why(error: OSError) -> str:

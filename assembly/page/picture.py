@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 import trio
@@ -20,6 +19,7 @@ from assembly.page.protocol import (
     Cycle,
     Fill,
     Latency,
+    Level,
     Orders,
     OrderShown,
     OwnQuote,
@@ -87,7 +87,7 @@ class PagePicture:
     @property
     def run(self) -> str:
         """Which run this is: no two have the same."""
-        return f"{self._started_milliseconds}-{os.getpid()}"
+        return f"{self._started_milliseconds}-{self._lifting.process}"
 
     @property
     def running_seconds(self) -> float:
@@ -112,7 +112,7 @@ class PagePicture:
             run=self.run,
             version=self._version,
             installation=self._tree.settings.runtime.installation,
-            process=os.getpid(),
+            process=self._lifting.process,
             exchanges={name: parts.settings.mode_in_words for name, parts in exchanges.items()},
             started_milliseconds=self._started_milliseconds,
             stopping=self._memory.stopping,
@@ -222,8 +222,8 @@ class PagePicture:
             reason="" if lost is None else lost.reason,
             said_milliseconds=0 if said_at is None else self._at(said_at),
             max_age_seconds=self._tree.exchanges[market[0]].settings.book_max_age_seconds,
-            bids=() if book is None else book.bids,
-            asks=() if book is None else book.asks,
+            bids=() if book is None else _levels(book.bids),
+            asks=() if book is None else _levels(book.asks),
             quotes=quotes,
         )
 
@@ -289,6 +289,11 @@ class PagePicture:
         if middle is None and (tally.traded.quantity or tally.base_fees):
             return None
         return tally.profit(middle or Decimal(0))
+
+
+def _levels(levels: Iterable[Level]) -> tuple[Level, ...]:
+    """As plain numbers: those of some exchanges remember how they were written."""
+    return tuple((float(price), float(quantity)) for price, quantity in levels)
 
 
 def market_name(market: Market) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
 import trio
+from msgspec.structs import replace
 from page_client import ADDRESS, page_opened, start_with_page
 from test_following_the_market import NO_TAKERS, exchange_id, placed_sell
 from trio_websocket import ConnectionClosed
-from world import HOST, World, scenario
+from world import HOST, World, run_world, scenario
 
 from assembly.page.application import BUSY, NOT_OURS, PAGES_MAX
 from assembly.page.events import PageOpened, PageUnavailable
@@ -309,3 +311,41 @@ async def test_address_that_is_taken_is_told_of_once_and_taken_when_it_is_free(w
         assert any("page_unavailable" in line.text for line in page.lines)
     world.stop()
     await world.end()
+
+
+@scenario(seed=714, simulation=NO_TAKERS)
+async def test_run_that_cannot_be_put_into_words_is_a_crash_of_the_page_and_of_nothing_else(world: World) -> None:
+    await start_with_page(world)
+    await placed_sell(world)
+    assert world.runtime is not None
+    assert world.runtime.page is not None
+    world.runtime.page.note(object())
+    async with page_opened(world) as page:
+        assert any("object" in line.text for line in page.lines), "what nobody knows is told by its class"
+        world.runtime.page.memory.phases["btc"] = object()
+        with pytest.raises(ConnectionClosed):
+            await page.watch(5.0)
+    await world.wait_for(ChildRestarting, lambda event: event.child == "page")
+    world.runtime.page.memory.phases["btc"] = "selling"
+    await world.wait_for(ChildReady, lambda event: event.child == "page", count=2)
+    async with page_opened(world) as again:
+        assert again.shown["cycles"][0].phase == "selling"
+    assert not world.seen(ChildRestarting, lambda event: event.child != "page")
+    world.stop()
+    await world.end()
+
+
+@pytest.mark.parametrize("exchange", ["okx_spot", "okx_swap", "mexc_spot", "gateio_futures"])
+def test_books_of_every_exchange_can_be_told(exchange: str) -> None:
+    async def look(world: World) -> None:
+        world.exchange.freeze_flow()
+        await start_with_page(world, leverage=Decimal(5) if world.venue.trades_contracts else None)
+        await placed_sell(world)
+        async with page_opened(world) as page:
+            book: Book = page.shown["books"][f"{exchange} BTC/USDT"]
+            assert (book.standing, len(book.bids)) == (Standing.LIVE, 10)
+            assert [quote.side for quote in book.quotes] == ["sell"]
+        world.stop()
+        await world.end()
+
+    run_world(look, seed=715, exchange_name=exchange, simulation=replace(NO_TAKERS, book_checksums=True))
