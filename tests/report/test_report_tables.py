@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -163,6 +166,22 @@ def test_file_that_cannot_be_written_whole_leaves_the_old_one_and_nothing_else(t
         write_csv(Table("fills", TABLE["fills"].columns, failing), found, Choice(), tmp_path)
     assert (tmp_path / "fills.csv").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir() if not path.name.startswith("journal")] == ["fills.csv"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_ends_the_process_and_leaves_nothing_half_written(tmp_path: Path, number: signal.Signals) -> None:
+    script = f"""
+import os, pathlib
+from assembly.report.command import dying_in_order
+from assembly.report.files import replacing
+with dying_in_order(), replacing(pathlib.Path({str(tmp_path / "report.html")!r})) as path:
+    path.write_text("half")
+    os.kill(os.getpid(), {int(number)})
+    raise RuntimeError("still here")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], check=False, capture_output=True)
+    assert (ended.returncode, ended.stderr) == (-number, b"")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
