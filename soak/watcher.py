@@ -26,6 +26,7 @@ from orders.ledger import ENDED_ORDERS_KEPT_MAX
 from orders.life_cycle import OrderState
 from orders.order import ZERO
 from orders.reconciliation import CycleFinished
+from orders.request import OrderRequest
 from orders.states import TradingState
 from simulated.engine.events import EngineEvent, LevelChanged, OrderChange, OrderChanged, TradeMade
 from simulated.engine.order import Order
@@ -310,7 +311,7 @@ class Watcher:
                 now = states.standing(account=venue.account, owner=request.owner, symbol=request.symbol).state
                 if not before.may_place and not now.may_place:
                     self._say(f"{name} left while trading was {now.value}")
-                elif before is now is TradingState.REDUCE_ONLY and request.side is Side.BUY and not self._buys_back(venue, request.owner):
+                elif before is now is TradingState.REDUCE_ONLY and request.side is Side.BUY and not self._may_buy_back(venue, request):
                     self._say(f"{name} left and made the position larger while trading was {now.value}")
         if account.gate.closed_reason is not None:
             self._gate_was_closed.add(venue.account)
@@ -333,9 +334,9 @@ class Watcher:
         if lost_at is not None and now - lost_at > COMMAND_LIFETIME_SECONDS + LOOK_SECONDS:
             self._say(f"{name} was {done} {now - lost_at:.1f} s after the book of {symbol} at {venue.name} was lost")
 
-    def _buys_back(self, venue: Venue, owner: str) -> bool:
-        """Whether a buy of this owner may make a short position smaller: of contracts, one who quotes has such."""
-        return venue.trades_contracts and self.quoting.is_quoting(owner)
+    def _may_buy_back(self, venue: Venue, request: OrderRequest) -> bool:
+        """Whether a buy may make a short position smaller: of contracts all share one with who quotes there, and that may be short."""
+        return venue.trades_contracts and _holder(venue, request.symbol, request.owner) in self._may_be_short[venue.name]
 
     def _look_at_bounds(self, venue: Venue) -> None:
         """Nothing may grow without end: what waits, what is remembered, what is open."""

@@ -11,6 +11,7 @@ import trio
 from msgspec.structs import replace
 
 from actors.accounts.session import AccountSession
+from actors.cycle.quoting.strategies.simple import QuotingParameters
 from assembly.recording import JournalRecorder
 from market.events import Side
 from market.symbol import Symbol
@@ -29,7 +30,7 @@ from soak.money import Money
 from soak.options import Options, draw_options
 from soak.outcome import Outcome, Verdict
 from soak.run import run_options
-from soak.strategies import draw_cycle_of_rounds
+from soak.strategies import Cycle, draw_cycle_of_rounds
 from soak.world import World
 
 BTC_USDT = Symbol("BTC", "USDT")
@@ -227,6 +228,83 @@ def test_order_that_leaves_in_a_halted_state_is_found(monkeypatch: pytest.Monkey
     outcome = when_placed(halt_and_order)
     assert outcome.verdict is Verdict.VIOLATION
     assert f"{STRANGE} left while trading was halted" in outcome.first_line
+
+
+TWO = Place("okx_swap", BTC_USDT, "two")
+
+
+async def do_nothing(_: object) -> None:
+    await trio.lowlevel.checkpoint()
+
+
+def permit(*_: object) -> None:
+    return
+
+
+def pull_nothing(*_: object) -> tuple[()]:
+    return ()
+
+
+async def buy_in_reduce_only(world: World) -> None:
+    """By a hand that does nothing else; everything is free again afterwards."""
+    assert world.runtime is not None
+    states = world.runtime.tree.states
+    states.enter("global", TradingState.REDUCE_ONLY, "test")
+    await trio.sleep(1)
+    request = replace(request_by_hand("buy"), client_order_id="mm-two-zzzzzzzzzz", owner="two")
+    world.account.commands_sender.send_nowait(PlaceOrder(request=request, expires_at=trio.current_time() + 2))
+    await trio.sleep(1)
+    states.enter("global", TradingState.RUN, "test")
+
+
+def test_order_that_makes_a_position_larger_in_reduce_only_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("soak.hand.Hand.act", do_nothing)
+    monkeypatch.setattr("actors.accounts.order_desk.standing_refusal", permit)
+    monkeypatch.setattr("actors.accounts.actor.orders_to_pull", pull_nothing)
+
+    def watch(world: World) -> None:
+        world.nursery.start_soon(when_ready, world)
+
+    async def when_ready(world: World) -> None:
+        await trio.sleep(2)
+        await buy_in_reduce_only(world)
+
+    outcome = run_options(replace(quiet_world("okx_swap"), hands=(TWO,)), watch=watch)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert "mm-two-zzzzzzzzzz left and made the position larger while trading was reduce_only" in outcome.first_line
+
+
+def test_order_that_makes_the_short_position_of_somebody_who_quotes_smaller_may_leave_in_reduce_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("soak.hand.Hand.act", do_nothing)
+    options = quiet_world("okx_swap")
+    place = options.cycles[0].place
+    quoting = Cycle(
+        place=place, strategy="quoting", parameters=QuotingParameters(filled_order_delay_seconds=0.0), quote_quantity=Decimal(100)
+    )
+    placed: list[str] = []
+
+    def watch(world: World) -> None:
+        async def act() -> None:
+            for _ in range(2):  # so that it is larger than what the cycle's own bid would buy back
+                await trio.sleep(0.5)
+                world.exchange.fill_order(next(order.id for order in world.exchange.open_orders() if order.side is Side.SELL))
+            await trio.sleep(0.5)
+            await buy_in_reduce_only(world)
+
+        def see(event: object) -> None:
+            if isinstance(event, OrderPlaced):
+                if not placed:
+                    world.nursery.start_soon(act)
+                placed.append(event.order.client_order_id)
+
+        world.observers.append(see)
+
+    outcome = run_options(replace(options, cycles=(quoting,), hands=(TWO,)), watch=watch)
+    assert "mm-two-zzzzzzzzzz" in placed
+    assert "made the position larger" not in outcome.told
+    assert outcome.verdict is Verdict.FINE, outcome.told
 
 
 def test_requests_beyond_the_documented_limits_are_found() -> None:
