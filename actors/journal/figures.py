@@ -101,6 +101,11 @@ class JournalFigures:
         rows = self._reader.rows("SELECT DISTINCT exchange, symbol FROM orders WHERE id <= ? ORDER BY 1, 2", (self._until["orders"],))
         return [(row["exchange"], symbol_of(row["symbol"])) for row in rows]
 
+    def owners(self) -> list[tuple[str, Symbol]]:
+        """The cycles that wanted something, by name, and what each traded."""
+        rows = self._reader.rows("SELECT DISTINCT owner, symbol FROM orders WHERE id <= ? ORDER BY 1, 2", (self._until["orders"],))
+        return [(row["owner"], symbol_of(row["symbol"])) for row in rows]
+
     def fills(self, exchange: str, symbol: Symbol) -> Iterator[FillRow]:
         """The trades of ours in a market, in the order in which their owners' tallies count them (`tallies.read_tallies`)."""
         sql = """

@@ -25,6 +25,8 @@ MEMORY = ":memory:"
 BUSY_SECONDS = 0.25
 WRITE_AHEAD_LOG_BYTES_KEPT_MAX = 16_000_000
 HEADER_BYTES = 100
+OWN_SUFFIXES = ("-wal", "-shm", "-lock")
+"""Of the names of what belongs to a journal (`beside`)."""
 
 
 class Synchronous(enum.Enum):

@@ -70,6 +70,8 @@ class JournalReader:
         """
         with translated(path, "read"):
             self.path = path.resolve()
+            if self.path.is_dir():
+                raise JournalUnusable(f"{path} is a folder: name the journal in it")
             if not self.path.is_file():
                 raise JournalUnusable(f"there is no journal {path}")
             if not os.access(self.path, os.R_OK):

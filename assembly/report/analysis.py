@@ -67,6 +67,13 @@ class Analysis(msgspec.Struct, kw_only=True):
     incidents: Incidents
     foreign_fills: int
     lacks: list[str]
+    known: list[str]
+    """What could have been chosen, where the choice leaves nothing."""
+
+    def nothing(self) -> str:
+        """What is said where there is no cycle to speak of."""
+        said = "nothing was wanted, placed or traded"
+        return f"{said} of what was asked for; this journal has {', '.join(self.known)}" if self.known else said
 
     def by_symbol(self) -> dict[Symbol, Sums]:
         found: dict[Symbol, Sums] = {}
@@ -134,6 +141,7 @@ def analyse(figures: JournalFigures, choice: Choice, *, path: str) -> Analysis:
     elif any(cycle.tally.trades and not cycle.prices_are_sampled for cycle in cycles):
         lacks.append("of some cycles it has no prices: they traded before prices were written")
     is_running = bool(runs) and runs[-1].ended_at is None
+    cycles = [cycle for cycle in cycles if cycle.total != Sums() or cycle.tally.trades]
     return Analysis(
         path=path,
         version=figures.version,
@@ -141,11 +149,12 @@ def analyse(figures: JournalFigures, choice: Choice, *, path: str) -> Analysis:
         window=window,
         runs=runs,
         is_running=is_running,
-        cycles=[cycle for cycle in cycles if cycle.total != Sums() or cycle.tally.trades],
+        cycles=cycles,
         rounds=_rounds(figures, choice, window),
         incidents=told.incidents,
         foreign_fills=figures.foreign_fills(),
         lacks=lacks,
+        known=[] if cycles or choice == Choice() else [f"{owner} {symbol}" for owner, symbol in figures.owners()],
     )
 
 

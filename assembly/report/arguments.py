@@ -28,6 +28,7 @@ exit status:
 """
 _AGO = re.compile(r"(\d{1,6})([smhd])")
 _AGO_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_SINCE_MILLISECONDS_MAX = round(datetime(9999, 12, 31, tzinfo=UTC).timestamp() * 1000)
 
 
 class Arguments(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,12 +63,20 @@ def read_arguments(arguments: Sequence[str], wall_clock: WallClock) -> Arguments
         orders=found.orders,
         open_only=found.open,
         as_json=found.json,
-        html_path=found.journal_path.with_suffix(".html") if is_default else found.html,
+        html_path=_beside(found.journal_path) if is_default else found.html,
         csv_folder=found.csv,
         parquet_folder=found.parquet,
         cycle=found.cycle,
         symbol=_symbol(found.symbol),
         since_milliseconds=_since(found.since, wall_clock),
+    )
+
+
+def _beside(journal_path: Path) -> Path:
+    """Where the page is put unless somebody says where: never in the journal's own place, nor anywhere for what has no name (`.`)."""
+    name = journal_path.name
+    return (
+        journal_path.with_name(f"{name}.html" if journal_path.suffix == ".html" else f"{journal_path.stem}.html") if name else journal_path
     )
 
 
@@ -87,14 +96,15 @@ def _since(text: str | None, wall_clock: WallClock) -> int | None:
         return None
     ago = _AGO.fullmatch(text)
     if ago is not None:
-        return wall_clock.milliseconds() - int(ago[1]) * _AGO_SECONDS[ago[2]] * 1000
+        return max(0, wall_clock.milliseconds() - int(ago[1]) * _AGO_SECONDS[ago[2]] * 1000)
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise ArgumentsError(
             f"mm-report: --since: {text!r} is no time: write it as 2026-02-01, 2026-02-01T05:30 (UTC), 90m, 12h or 7d"
         ) from None
-    return round((time if time.tzinfo is not None else time.replace(tzinfo=UTC)).timestamp() * 1000)
+    milliseconds = round((time if time.tzinfo is not None else time.replace(tzinfo=UTC)).timestamp() * 1000)
+    return min(max(0, milliseconds), _SINCE_MILLISECONDS_MAX)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -37,7 +37,7 @@ def document(analysis: Analysis, *, title: str, made_at: int) -> str:
     parts = [
         _header(analysis, title, made_at, shown),
         *(tables.sums_tiles(sums, quote) for quote, sums in analysis.by_quote().items()),
-        "" if analysis.cycles else "<p>Nothing was wanted, placed or traded.</p>",
+        "" if analysis.cycles else f"<p>{escape(_sentence(analysis.nothing()))}</p>",
         _together(analysis),
         _overview(analysis),
         *(_cycle(cycle, number, is_alone=len(analysis.cycles) == 1) for number, cycle in enumerate(shown)),
@@ -74,6 +74,10 @@ def _header(analysis: Analysis, title: str, made_at: int, shown: Sequence[CycleF
     links = f'<nav>{links}<a href="#incidents">incidents</a><a href="#notes">how to read it</a></nav>' if shown else ""
     lacks = "".join(f'<p class="note">Of this journal: {escape(lack)}.</p>' for lack in analysis.lacks)
     return f"<header><h1>{escape(title)}</h1>{''.join(f'<p>{escape(text)}</p>' for text in lines)}{links}</header>{lacks}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _name(cycle: CycleFigures) -> str:

@@ -21,6 +21,8 @@ def replacing(path: Path) -> Generator[Path]:
     """
     fresh: Path | None = None
     try:
+        if path.exists() and not path.is_file():  # a pipe or a device would be gone, and a plain file in its place
+            raise FileNotWritten(f"cannot write {path}: what is there is no plain file; name another place")
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
         os.close(descriptor)
         fresh = Path(name)

@@ -12,6 +12,7 @@ import msgspec
 
 from actors.journal.errors import JournalBroken, JournalUnusable
 from actors.journal.figures import JournalFigures
+from actors.journal.file import OWN_SUFFIXES, beside
 from actors.journal.reading import JournalReader, OrderFilter
 from assembly.arguments import ArgumentsError
 from assembly.output import DescriptorSink
@@ -37,6 +38,7 @@ def run_report(arguments: Sequence[str], *, wall_clock: WallClock | None = None)
     wall_clock = wall_clock or SystemWallClock()
     try:
         asked = read_arguments(arguments, wall_clock)
+        _spare_the_journal(asked)
         reader = JournalReader(asked.journal_path)
     except (ArgumentsError, JournalUnusable, JournalBroken) as error:
         _write(STANDARD_ERROR, f"{error}\n")
@@ -53,6 +55,25 @@ def run_report(arguments: Sequence[str], *, wall_clock: WallClock | None = None)
             _write(STANDARD_ERROR, f"{error}\n")
             return CUT_SHORT
     return REPORTED
+
+
+def _spare_the_journal(asked: Arguments) -> None:
+    """Nothing is written where the journal is, or what belongs to it.
+
+    Raises:
+        ArgumentsError: it would be.
+    """
+    wanted = [] if asked.html_path is None else [asked.html_path]
+    wanted += [] if asked.csv_folder is None else [asked.csv_folder / f"{table.name}.csv" for table in TABLES]
+    wanted += [] if asked.parquet_folder is None else [asked.parquet_folder / f"{table.name}.parquet" for table in TABLES]
+    try:
+        journal = asked.journal_path.resolve()
+        own = {journal, *(beside(journal, suffix) for suffix in OWN_SUFFIXES)}
+        found = next((path for path in wanted if path.resolve() in own), None)
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a name that is none
+        raise ArgumentsError(f"mm-report: {asked.journal_path}: {error}") from error
+    if found is not None and journal.is_file():
+        raise ArgumentsError(f"mm-report: the report would be written over the journal, to {found}: name another place")
 
 
 def _report_texts(reader: JournalReader, asked: Arguments, wall_clock: WallClock) -> Iterator[str]:

@@ -29,7 +29,7 @@ def summary_lines(analysis: Analysis) -> list[str]:
         lines += ["", f"{cycle.place.owner}  {cycle.place.symbol}  {cycle.place.account} at {cycle.place.exchange}"]
         lines += [f"  {name:<9} {text}" for name, text in _about(cycle)]
     if not analysis.cycles:
-        lines.append("nothing was wanted, placed or traded")
+        lines.append(analysis.nothing())
     sums = analysis.by_quote()
     if len(analysis.cycles) > 1:
         lines += [

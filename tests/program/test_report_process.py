@@ -225,10 +225,54 @@ def test_page_that_cannot_be_written_is_status_1_and_says_what_to_do(journal: Pa
         assert report.stdout == ""
 
 
+@pytest.mark.parametrize("time", ["999999d", "0001-01-01T00:00+05:00", "9999-12-31T23:59-05:00"])
+def test_page_since_a_time_beyond_all_years_is_made(journal: Path, tmp_path: Path, time: str) -> None:
+    with Report(journal, "--html", tmp_path / "page.html", "--since", time) as report:
+        assert (report.wait_exit(), report.stderr) == (0, "")
+
+
+def test_choice_that_leaves_nothing_names_what_there_is(journal: Path, tmp_path: Path) -> None:
+    with Report(journal, "--html", tmp_path / "page.html", "--cycle", "bct") as report:
+        assert report.wait_exit() == 0
+        said = "othing was wanted, placed or traded of what was asked for; this journal has btc BTC/USDT, eth ETH/USDT"
+        assert f"n{said}" in report.lines_of_stdout()
+        assert f"<p>N{said}.</p>" in (tmp_path / "page.html").read_text()
+
+
+# What would be lost
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-lock"])
+def test_page_is_never_written_over_the_journal_nor_what_belongs_to_it(journal: Path, tmp_path: Path, suffix: str) -> None:
+    place = tmp_path / "other" / ".." / f"{journal.name}{suffix}"
+    (tmp_path / "other").mkdir()
+    before = journal.read_bytes()
+    assert unusable(journal, "--html", place) == f"mm-report: the report would be written over the journal, to {place}: name another place"
+    assert journal.read_bytes() == before
+
+
+def test_tables_are_never_written_over_the_journal(tmp_path: Path) -> None:
+    with open_store(tmp_path / "fills.csv"):
+        pass
+    before = (tmp_path / "fills.csv").read_bytes()
+    assert "would be written over the journal" in unusable(tmp_path / "fills.csv", "--csv", tmp_path)
+    assert (tmp_path / "fills.csv").read_bytes() == before
+
+
+def test_page_of_a_journal_that_is_named_like_a_page_is_put_beside_it(tmp_path: Path) -> None:
+    with open_store(tmp_path / "journal.html"):
+        pass
+    before = (tmp_path / "journal.html").read_bytes()
+    with Report(tmp_path / "journal.html") as report:
+        assert report.wait_exit() == 0
+    assert (tmp_path / "journal.html").read_bytes() == before
+    assert (tmp_path / "journal.html.html").read_text().startswith("<!doctype html>")
+
+
 # What cannot be reported
 
 
-def unusable(path: Path, *arguments: str) -> str:
+def unusable(path: Path, *arguments: str | Path) -> str:
     """The one line on standard error."""
     with Report(path, *arguments) as report:
         assert report.wait_exit() == 2
@@ -256,7 +300,8 @@ def test_database_of_another_program_and_folder_and_empty_file_are_status_2(tmp_
         other.execute("CREATE TABLE bookmarks (url TEXT)")
         other.commit()
     assert "is a database of another program" in unusable(path, "--orders")
-    assert "there is no journal" in unusable(tmp_path, "--orders")
+    assert unusable(tmp_path, "--orders") == f"{tmp_path} is a folder: name the journal in it"
+    assert unusable(Path(".")) == ". is a folder: name the journal in it"
     (tmp_path / "empty.db").touch()
     assert "is empty: no run has written to it" in unusable(tmp_path / "empty.db", "--orders")
 

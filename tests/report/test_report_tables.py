@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import signal
 import subprocess
@@ -190,6 +191,13 @@ def test_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         replacing(tmp_path / "no" / "file"),
     ):
         pytest.fail("nothing to write to")
+
+
+def test_pipe_or_device_in_the_place_stays_what_it_is(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "report.html")
+    with pytest.raises(FileNotWritten, match="no plain file; name another place"), replacing(tmp_path / "report.html"):
+        pytest.fail("nothing to write to")
+    assert (tmp_path / "report.html").is_fifo()
 
 
 def test_file_is_put_in_place_of_the_old_one_and_is_its_owners_alone(tmp_path: Path) -> None:
