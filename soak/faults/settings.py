@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from assembly.reloading.desk import Outcome
+from assembly.reloading.difference import flat
 from assembly.runtime import Runtime
 from assembly.settings import AccountSettings, CycleSettings, Settings
 from assembly.settings_loading import Table
@@ -26,6 +27,7 @@ WAYS = ("file", "reload", "reload", "set")
 ORDER_LIMIT_FACTORS = (Decimal(1), Decimal("1.5"), Decimal(3))
 POSITION_LIMIT_FACTORS = (Decimal("0.9"), Decimal(1), Decimal(3))
 QUANTITY_FACTORS = (Decimal("1.2"), Decimal("1.4"))
+NEEDING_RESTART = ("runtime.log_files_kept", "dead_mans_switch_seconds", "runtime.seed")
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +140,8 @@ def _wrong(rng: random.Random, cycle: CycleSettings, account: AccountSettings, n
 
 def _needs_restart(rng: random.Random, cycle: CycleSettings, account: AccountSettings, name: str, account_name: str) -> Edit:
     fine = _all_at_once(rng, cycle, account, name, account_name).values
-    key, value = rng.choice((("runtime.log_files_kept", 7), (f"accounts.{account_name}.dead_mans_switch_seconds", 60), ("runtime.seed", 7)))
+    log_files_kept, switch_seconds, seed = NEEDING_RESTART
+    key, value = rng.choice(((log_files_kept, 7), (f"accounts.{account_name}.{switch_seconds}", 60), (seed, 7)))
     return Edit(values={**fine, key: value}, is_fine=False)
 
 
@@ -152,6 +155,8 @@ def _reload_settings(rng: random.Random) -> Strike:
         if way != "file" and not world.is_running:
             return None  # a file can be edited between two runs, too, and the next one begins with it
         desk = runtime.settings_desk
+        if way != "file" and began_otherwise(file, desk.settings):
+            return None  # nothing of this file can be taken over, however fine
         edit = _draw_edit(random.Random(seed), file.settings(file.table()), place, place.venue(world).account)
         if way == "set":
             for key, value in edit.values.items():
@@ -164,6 +169,12 @@ def _reload_settings(rng: random.Random) -> Strike:
 
     seconds = for_a_while(rng) + (SECONDS_UNTIL_SEEN if way == "file" else 0.0)
     return Strike(text=f"{way} {seed}", begin=begin, seconds=seconds)
+
+
+def began_otherwise(file: WorldSettingsFile, running: Settings) -> bool:
+    """Whether a run was begun with an edit that needs a restart, made between two runs, and the file has been written back since."""
+    at_first, now = flat(file.settings(file.table())), flat(running)
+    return any(at_first.get(key) != now.get(key) for key in at_first.keys() | now.keys() if key.endswith(NEEDING_RESTART))
 
 
 async def _reload(world: World, runtime: Runtime, edit: Edit) -> None:

@@ -18,6 +18,7 @@ from assembly.settings_loading import Table
 from orders.events import OrderPlaced, OrderSubmitted
 from orders.reconciliation import CycleReconciled, CycleStarted
 from simulated.faults import Operation
+from soak.faults.settings import began_otherwise
 from soak.settings_file import WorldSettingsFile, text_of
 from supervision.events import ChildRestarting
 
@@ -196,3 +197,17 @@ async def test_stop_deadline_is_the_one_there_is_when_the_stop_begins(world: Wor
     await world.end()
     assert trio.current_time() - began_at > 10
     assert not desk(world).set(OFFSET, "3", by="mm-ctl").done
+
+
+@scenario(seed=7016, simulation=NO_TAKERS)
+async def test_run_that_was_begun_with_an_edit_that_needs_a_restart_is_known_when_the_file_has_been_written_back(world: World) -> None:
+    """From then on nothing of the file can be taken over: the simulator took that for a refusal of what is fine."""
+    file = world.open_settings_file(world.settings(cycles=0))
+    file.write(with_values(file, {"runtime.seed": 7}))
+    world.launch(file.settings(file.table()))
+    await placed_sell(world)
+    assert not began_otherwise(file, desk(world).settings)
+    file.write(file.at_first)
+    assert began_otherwise(file, desk(world).settings)
+    world.stop()
+    await world.end()
