@@ -36,7 +36,7 @@ def closing_text(report: RunReport, cycles: CycleMemory, *, width: int | None, c
         lines += ["", *statement_lines(account, orders, width=width, color=color)]
     if cycles.profit_by_cycle:
         profits = ", ".join(f"{cycle} {_signed(profit)} {quote}" for cycle, (profit, quote) in cycles.profit_by_cycle.items())
-        lines += ["", f"profit: {profits}"]
+        lines += ["", *_wrapped(f"profit: {profits}", width, indent="  ")]
     for measured in cycles.risks.values():
         holds, earned = risk_lines(risk_fields(measured))
         lines += ["", *_wrapped(f"cycle {measured.cycle} {measured.symbol} {holds}", width, indent="  ")]

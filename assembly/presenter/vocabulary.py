@@ -64,6 +64,9 @@ ERRORS = frozenset(
         "settings_refused",
     }
 )
+# Why accounts and books are lost where something is stopped in order: what ends otherwise has crashed, which is told by itself.
+_ENDINGS = ("the gate is closed", "the account actor has stopped", "the feed is stopping", "the feed has stopped")
+_LOST_AT_THE_END = frozenset({"account_lost", "book_lost"})
 # What comes with every trade somewhere: told only to people who debug.
 QUIET_KINDS: frozenset[type] = frozenset(
     {
@@ -95,6 +98,8 @@ def tell(event: object) -> Told | None:
 
 def level_of(told: Told) -> str:
     """The level of an event in logs, as loguru names levels."""
+    if told.name in _LOST_AT_THE_END and str(told.fields.get("reason")).startswith(_ENDINGS):
+        return "INFO"
     return "DEBUG" if told.quiet else "ERROR" if told.name in ERRORS else "WARNING" if told.name in WARNINGS else "INFO"
 
 

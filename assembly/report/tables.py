@@ -62,10 +62,10 @@ SUMS_HEADER = (
     "fees",
     "profit",
     "spread, bp",
-    *(f"after {seconds} s, bp" for seconds in HORIZONS_SECONDS),
+    *(f"after {seconds}\N{NO-BREAK SPACE}s,\N{NO-BREAK SPACE}bp" for seconds in HORIZONS_SECONDS),  # two lines are enough
     "orders",
     "filled",
-    "rested on both",
+    "rested on\N{NO-BREAK SPACE}both",
 )
 
 
@@ -96,7 +96,7 @@ def _signed_exact(amount: Decimal) -> str:
 def trades_table(sums: Sums, base: str, quote: str) -> str:
     """Spread captured and mark-outs, by side and by role."""
     header = ("trades", "fills", base, f"spread, {quote}", "bp (fills)")
-    header += tuple(text for seconds in HORIZONS_SECONDS for text in (f"after {seconds} s, {quote}", "bp (fills)"))
+    header += tuple(text for seconds in HORIZONS_SECONDS for text in (f"after {seconds}\N{NO-BREAK SPACE}s, {quote}", "bp (fills)"))
     kinds = (("bought", sums.some(side="buy")), ("sold", sums.some(side="sell")), ("as maker", sums.some(maker=True)))
     kinds += (("as taker", sums.some(maker=False)), ("all", sums.some()))
     return table(header, [(name, *_trades_cells(trades)) for name, trades in kinds if trades.fills], last_is_sum=True)

@@ -111,6 +111,14 @@ def test_closing_text_ends_with_profit_and_the_meaning_of_the_exit_status() -> N
     ]
 
 
+def test_profit_of_many_cycles_is_broken_between_words_on_a_narrow_terminal() -> None:
+    cycles = memory(*(msgspec.structs.replace(reconciled(), cycle=f"cycle{number}") for number in range(5)))
+    assert closing_text(run_report(), cycles, width=80, color=False).splitlines()[-4:-2] == [
+        "profit: cycle0 -0.444440001 USDT, cycle1 -0.444440001 USDT, cycle2 -0.444440001",
+        "  USDT, cycle3 -0.444440001 USDT, cycle4 -0.444440001 USDT",
+    ]
+
+
 def test_closing_text_of_many_cycles_lists_the_newest_and_counts_all() -> None:
     cycles = memory(*(reconciled(number) for number in range(1, RECONCILIATIONS_KEPT_MAX + 6)))
     text = closing_text(run_report(), cycles, width=None, color=False)

@@ -22,7 +22,7 @@ from assembly.presenter import report as runtime_events
 from assembly.presenter.phrases import line, time_of_day
 from assembly.presenter.report import LogLine, RunReport, StateLeft
 from assembly.presenter.times import iso_time
-from assembly.presenter.vocabulary import fields_of, tell
+from assembly.presenter.vocabulary import fields_of, level_of, tell
 from market import events as market_events
 from orders import events as order_events
 from orders import reconciliation, states
@@ -126,3 +126,13 @@ def test_times_are_utc() -> None:
 
 def test_golden_files_stand_beside_the_tests() -> None:
     assert {GOLDEN_JSON.parent, GOLDEN_LINES.parent} == {Path(__file__).parent}
+
+
+@pytest.mark.parametrize(
+    ("reason", "level"),
+    [("the feed is stopping", "INFO"), ("the feed has stopped", "INFO"), ("the feed has crashed", "ERROR"), ("stale for 5 s", "ERROR")],
+)
+def test_book_is_lost_as_an_error_but_not_where_its_feed_stops(reason: str, level: str) -> None:
+    told = tell(market_events.BookLost("gateio_spot", BTC, reason, 0.0))
+    assert told is not None
+    assert level_of(told) == level

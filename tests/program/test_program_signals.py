@@ -42,11 +42,12 @@ def test_signal_before_imports_are_done_leaves_at_once_with_status_0_and_says_no
 
 @EACH_SIGNAL
 def test_signal_just_after_start_stops_cleanly(number: signal.Signals, tmp_path: Path, lively_exchange: Exchange) -> None:
-    with Program(settings(tmp_path, exchange=lively_exchange)) as program:
-        program.wait_for("started ")
+    with Program(settings(tmp_path, exchange=lively_exchange, runtime='log_file = "run.log"')) as program:
+        program.wait_for("book_top")
         program.send(number)
         check_clean_stop(program, lively_exchange)
         assert f"{number.name} received" in program.stdout
+    assert '"level":"ERROR"' not in (tmp_path / "run.log").read_text(), "that it ends is no error"
 
 
 @EACH_SIGNAL

@@ -99,6 +99,12 @@ def test_page_asks_nobody_for_anything(tmp_path: Path) -> None:
     assert policies == ["default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"]
 
 
+def test_page_is_dark_on_a_screen_only(tmp_path: Path) -> None:
+    small_journal(tmp_path / "journal.db")
+    text, _ = page_of(analysed(tmp_path / "journal.db"))
+    assert re.findall(r"@media ([^{]*dark[^{]*) {", text) == ["screen and (prefers-color-scheme: dark)"], "paper is white"
+
+
 def test_nothing_that_is_told_becomes_markup_or_steers_a_terminal(tmp_path: Path) -> None:
     with open_store(tmp_path / "journal.db", accounts={"main": EVIL}) as store:
         evil = request(1, owner=EVIL, client_order_id="mm-x-1", symbol=Symbol(EVIL, "<b>USDT"))
