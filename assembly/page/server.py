@@ -42,7 +42,7 @@ class PageServer:
         open_listeners: Callable[[], Awaitable[list[trio.SocketListener]]],
         meanwhile: Callable[[int], Awaitable[None]],
     ) -> None:
-        self._app = ASGIWrapper(cast("Any", app))
+        self._app = app
         self._open_listeners = open_listeners
         self._meanwhile = meanwhile
         self._config = _config()
@@ -65,10 +65,13 @@ class PageServer:
     async def _serve(self, stream: trio.SocketStream) -> None:
         if len(self._streams) >= CONNECTIONS_MAX:
             return
-        patient = PatientStream(stream)
+        serving = trio.CancelScope()
+        patient = PatientStream(stream, serving)
+        app = ASGIWrapper(cast("Any", patient.answering(self._app)))
         self._streams.add(patient)
         try:
-            await TCPServer(self._app, self._config, self._context, ConnectionState(LifespanState({})), cast("Any", patient)).run()
+            with serving:
+                await TCPServer(app, self._config, self._context, ConnectionState(LifespanState({})), cast("Any", patient)).run()
         except Exception as error:  # noqa: BLE001 - what one client sends must not end the connections of the others
             logger.opt(exception=error).warning("a connection to the page has failed")
         finally:

@@ -18,6 +18,8 @@ from processes import NO_GUARDIAN, Exchange, Program, settings
 from test_program_secrets import ENVIRONMENT, check_hidden, exchange_of_ours
 from trio_websocket import ConnectionClosed, wrap_client_stream
 
+from assembly.page.server import CONNECTIONS_MAX
+
 TOKEN = "t0kenThatMayActOnTheRun4711"
 PAGE = '[page]\nlisten = "127.0.0.1:0"\n'
 STOP_SECONDS = 10.0
@@ -132,3 +134,42 @@ def test_what_is_no_http_ends_that_connection_alone(request_: bytes, tmp_path: P
                 pass
         assert httpx.get(f"{url}healthz", trust_env=False).status_code == 200
         assert '"actor_crashed"' not in program.stdout
+
+
+NO_WEBSOCKET = (
+    b"GET /push HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 99\r\n\r\n"
+)
+HTTP_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+HTTP_2_UPGRADE = (
+    b"OPTIONS / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+)
+
+
+ASKED = (
+    (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", b"HTTP/1.1 200"),
+    (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3, b"HTTP/1.1 200"),
+    (HTTP_2_UPGRADE.replace(b"OPTIONS /", b"GET /healthz"), b"HTTP/1.1 200"),  # an offer, which is not taken up
+    (HTTP_2_UPGRADE, b""),
+    (HTTP_2, b""),
+    (NO_WEBSOCKET, b"HTTP/1.1 400"),
+)
+
+
+def test_whoever_has_gone_keeps_no_place(tmp_path: Path) -> None:
+    with Program(settings(tmp_path, runtime=f"{NO_GUARDIAN}\n{PAGE}"), "--json") as program:
+        url = url_of(program)
+        for request, answer in ASKED * CONNECTIONS_MAX:
+            with suppress(ConnectionResetError), socket.create_connection(("127.0.0.1", port_of(url)), timeout=STOP_SECONDS) as client:
+                client.sendall(request)
+                assert client.recv(4096)[: len(answer)] in (answer, b"")  # nothing where too many come at once
+        began_at = time.monotonic()
+        while not is_answered(url):
+            assert time.monotonic() - began_at < STOP_SECONDS
+        assert '"actor_crashed"' not in program.stdout
+
+
+def is_answered(url: str) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(f"{url}healthz", trust_env=False).status_code == 200
+    return False
