@@ -10,6 +10,7 @@ from actors.cycle.quoting.funds import Funds
 from market.events import Side
 from market.instrument import Instrument
 from market.symbol import Symbol
+from orders.commands import AmendOrder
 from orders.life_cycle import OrderState
 from orders.order import Order
 from orders.request import OrderRequest, OrderType, TimeInForce
@@ -66,6 +67,7 @@ def around(
     may_place: bool = True,
     may_amend: bool = False,
     asked: frozenset[str] = frozenset(),
+    amending: dict[str, AmendOrder] | None = None,
     not_amendable: frozenset[str] = frozenset(),
     price_bounds: dict[Side, Decimal] | None = None,
     pausing: frozenset[Side] = frozenset(),
@@ -78,6 +80,7 @@ def around(
         may_place=may_place,
         may_amend=may_amend,
         asked=asked,
+        amending=amending or {},
         not_amendable=not_amendable,
         price_bounds=price_bounds or {},
         pausing=pausing,

@@ -250,6 +250,23 @@ async def test_amendment_that_the_account_says_nothing_of_is_given_up_for_a_repl
     assert len(desk.account.seen(AmendOrders)) == 1
 
 
+async def test_room_that_an_amendment_takes_is_not_given_out_again_before_the_account_has_read_it(autojump_clock: object) -> None:
+    desk = Desk(ScriptedStrategy(bid("99.9")), tick_seconds=0.5, may_amend=True, limits=StrategyLimits(net_buy_max=Decimal("2.5")))
+    async with desk.open():
+        await trio.sleep(5.0)
+        desk.account.at_work = trio.Event()
+        desk.strategy.wanted = Wanted(quotes=(bid("99.9", "2.5"),))
+        await trio.sleep(0.6)  # that is sent, and not read
+        desk.strategy.wanted = Wanted(quotes=(bid("99.9"), bid("99.8", level=1)))
+        await trio.sleep(0.6)
+        desk.account.at_work.set()
+        await trio.sleep(0.1)
+        may_buy = sum(order.request.quantity or 0 for order in desk.account.live())
+        assert may_buy <= Decimal("2.5"), "whatever the exchange fills, net_buy_max holds"
+        await trio.sleep(5.0)
+        assert desk.resting(Side.BUY) == ["99.9", "99.8"], "what did not fit then is placed once the rest is known"
+
+
 async def test_amendment_that_is_refused_is_not_tried_again(autojump_clock: object) -> None:
     desk = Desk(may_amend=True)
     async with desk.open():

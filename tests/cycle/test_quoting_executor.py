@@ -13,6 +13,7 @@ from actors.cycle.quoting.executor import Plan, plan
 from actors.cycle.quoting.funds import Funds
 from actors.cycle.quoting.limits import Room, SideRoom
 from market.events import Side
+from orders.commands import AmendOrder
 from orders.life_cycle import OrderState
 from orders.order import Order, UnseenAmendment
 from orders.request import TimeInForce
@@ -203,6 +204,13 @@ def test_bid_is_not_placed_where_an_unseen_amendment_may_have_taken_our_ask() ->
         live("s0", "100.3", state=OrderState.PENDING_AMEND), unseen_amendments=(UnseenAmendment(price=Decimal("100.0"), quantity=None),)
     )
     assert plan(want(bid("100.0"), ask("100.3")), [moved], around()).places == ()
+
+
+def test_bid_is_not_placed_where_an_amendment_that_the_account_has_not_read_may_take_our_ask() -> None:
+    our_ask = live("s0", "100.3")
+    sent = {our_ask.client_order_id: AmendOrder(client_order_id=our_ask.client_order_id, price=Decimal("100.0"))}
+    found = plan(want(ask("100.3"), bid("100.1")), [our_ask], around(may_amend=True, asked=frozenset(sent), amending=sent))
+    assert found == Plan(is_waiting=True)
 
 
 def test_tolerance_does_not_keep_an_order_in_the_way_of_the_other_side() -> None:

@@ -237,6 +237,7 @@ class QuotingActor:
                 may_place=memory.account_ready,
                 may_amend=self._may_amend,
                 asked=memory.asked(),
+                amending=memory.amendments_unread(),
                 not_amendable=frozenset(memory.not_amendable),
                 price_bounds=memory.refusals.price_bounds,
                 pausing=memory.refusals.pausing(now),

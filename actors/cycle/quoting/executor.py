@@ -3,7 +3,8 @@
 Rules. What is within tolerance stays: its place in the queue is worth money. What is not is amended where the exchange can, and
 else cancelled and replaced later. An order occupies its place until the exchange has told its end, also while it is being
 cancelled or its fate is unknown: so there are never more live orders on a side than it should have quotes, a replacement counts
-the last fill of what it replaces, and one slot never has two live orders. Only orders at rest are asked anything.
+the last fill of what it replaces, and one slot never has two live orders. Only orders at rest are asked anything. What an
+amendment may make of an order counts from the moment in which it was sent, also while the account has not read it.
 
 Nothing is placed or amended at or through an order of ours on the other side that may be live, wherever amendments may have
 taken it. Levels that funds do not cover are left out, the highest first; where a higher level holds what a lower one lacks, it
@@ -42,6 +43,7 @@ from actors.cycle.quoting.matching import (
 from actors.cycle.slots import slot_of
 from market.events import Side
 from market.instrument import Instrument
+from orders.amendments import amendment_asked
 from orders.commands import AmendOrder
 from orders.order import Order
 
@@ -54,8 +56,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
     `best_bid` and `best_ask` are those of the book (ours among them); `room` is what the strategy's limits leave. With
     `may_place` false only cancels are planned. `may_amend`: the exchange can. `asked` are orders that a command of ours is on
-    its way for, `not_amendable` those that are rather cancelled. `price_bounds`: a post-only bid must not be above, a post-only
-    ask not below; nothing is placed on the `pausing` sides.
+    its way for, `amending` those of the commands that amend, by order; `not_amendable` are orders that are rather cancelled.
+    `price_bounds`: a post-only bid must not be above, a post-only ask not below; nothing is placed on the `pausing` sides.
     """
 
     instrument: Instrument
@@ -66,6 +68,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     may_place: bool = True
     may_amend: bool = False
     asked: frozenset[str] = frozenset()
+    amending: Mapping[str, AmendOrder] = {}
     not_amendable: frozenset[str] = frozenset()
     price_bounds: Mapping[Side, Decimal] = {}
     pausing: frozenset[Side] = frozenset()
@@ -103,7 +106,12 @@ def plan(wanted: Wanted, orders: Iterable[Order], around: Surroundings) -> Plan:
     """
     if wanted.hold:
         return Plan()
-    return _Planning(wanted, tuple(orders), around).plan()
+    return _Planning(wanted, [_as_it_may_become(order, around.amending.get(order.client_order_id)) for order in orders], around).plan()
+
+
+def _as_it_may_become(order: Order, sent: AmendOrder | None) -> Order:
+    """With the amendment that is on its way to the account: else a second decision would give away what the first has given to it."""
+    return order if sent is None or order.is_terminal else amendment_asked(order, sent.price, sent.quantity)
 
 
 class _Planning:

@@ -104,6 +104,10 @@ class QuotingMemory:
         """Orders that a command is on its way for."""
         return frozenset((*self.cancelling, *self.amending))
 
+    def amendments_unread(self) -> dict[str, AmendOrder]:
+        """Those that the account has not spoken of: it may not have read them, and the orders do not show them."""
+        return {client_order_id: sent.command for client_order_id, sent in self.amending.items() if not sent.was_seen_pending}
+
     def keep_order(self, order: Order, *, now: float) -> OrderNews:
         """Take in an order of ours; what is no quote (a position closed at market, say) is none of it."""
         if not order.request.tag.startswith(f"{TAG}:"):
