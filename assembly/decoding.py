@@ -49,6 +49,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f' Did you mean "{lowered[matches[0]]}"?' if matches else ""
 
 
+_OF_ACCOUNTS = "GATEIO_API_KEY, GATEIO_API_SECRET). If others may have read the file, replace the key at the exchange"
+_OF_THE_PAGE = "MM_PAGE_TOKEN). If others may have read the file, make another token"
+
+
 def refuse_secrets(table: object, path: str = "") -> None:
     """Secrets come from the environment only.
 
@@ -63,7 +67,7 @@ def refuse_secrets(table: object, path: str = "") -> None:
             if _SECRET_KEY.search(key) and not isinstance(value, dict):
                 raise SettingsError(
                     f"{here} looks like a secret, and a settings file is no place for one: delete it here and put it into the "
-                    "environment (GATEIO_API_KEY, GATEIO_API_SECRET). If others may have read the file, replace the key at the exchange."
+                    f"environment ({_OF_THE_PAGE if here.startswith('page.') else _OF_ACCOUNTS}."
                 )
             refuse_secrets(value, here)  # pyright: ignore[reportUnknownArgumentType]
     elif isinstance(table, list):

@@ -147,7 +147,7 @@ def _page_place(settings: PageSettings | None) -> PagePlace | None:
     try:
         place = parse_place(settings.listen, hosts=settings.hosts)
     except PlaceError as error:
-        raise SettingsError(f'page.listen is "{settings.listen}"; {error}') from None
+        raise SettingsError(str(error)) from None
     if not place.is_loopback and not settings.allow_remote:
         raise SettingsError(
             f'page.listen is "{settings.listen}", where others than this machine reach the page, which shows them all of the run, '

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 import msgspec
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 class PlaceError(Exception):
-    """It is no place to listen at; the text says what is expected."""
+    """It is no place to listen at, or no name to be asked by; the text says which key has what, and what is expected."""
 
 
 class PagePlace(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +32,7 @@ class PagePlace(msgspec.Struct, frozen=True, kw_only=True):
         A name that is not known may be anybody's who lets it resolve to this machine, so that a browser takes the page for a part of
         his. An address is nobody's name.
         """
-        if name in LOOPBACK_NAMES or name in self.hosts:
+        if name in LOOPBACK_NAMES or name == self.address or name in self.hosts:
             return True
         return not self.is_loopback and _is_address(name)
 
@@ -44,15 +46,25 @@ def parse_place(listen: str, *, hosts: tuple[str, ...] = ()) -> PagePlace:
     """Of ``127.0.0.1:8321``, ``localhost:8321`` or ``[::1]:8321``.
 
     Raises:
-        PlaceError: it is none of these.
+        PlaceError: it is none of these, or one of `hosts` is no name of a host.
     """
     address, colon, port = listen.rpartition(":")
     address = address.removeprefix("[").removesuffix("]") if address.startswith("[") else address
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise PlaceError('expected an address and a port, as "127.0.0.1:8321"')
+        raise PlaceError(f'page.listen is "{listen}"; expected an address and a port, as "127.0.0.1:8321"')
     if address != "localhost" and not _is_address(address):
-        raise PlaceError('expected an address before the port ("127.0.0.1", "localhost" or one of this machine), not a name')
-    return PagePlace(address=address, port=int(port), hosts=tuple(host.lower() for host in hosts))
+        raise PlaceError(
+            f'page.listen is "{listen}"; expected an address before the port ("127.0.0.1", "localhost" or one of this machine), not a name'
+        )
+    return PagePlace(address=address, port=int(port), hosts=tuple(map(_parse_host, hosts)))
+
+
+def _parse_host(host: str) -> str:
+    """As a request may name it: what never comes so would be answered to by nobody, and nobody be told why."""
+    name = host.lower().removesuffix(".")
+    if not _HOST.fullmatch(name) and not _is_address(name):
+        raise PlaceError(f'page.hosts has "{host}"; expected a name alone, as "trader.lan": no "http://", no port, no "*"')
+    return name
 
 
 def _is_address(text: str) -> bool:

@@ -51,6 +51,17 @@ def test_this_machine_may_be_named_in_several_ways(listen: str) -> None:
     assert parse_place(listen).is_loopback
 
 
+@pytest.mark.parametrize("host", ["http://trader.lan", "trader.lan:8321", "*", "*.lan", "a b", "", ".", "[::1]"])
+def test_what_no_request_can_name_is_refused_as_a_host(host: str, tmp_path: Path) -> None:
+    assert message(tmp_path, text=page(f'hosts = ["{host}"]')).startswith(f'page.hosts has "{host}"; expected a name alone')
+
+
+def test_page_answers_to_the_address_that_it_listens_at_and_to_hosts_however_they_are_written() -> None:
+    place = parse_place("127.1.2.3:8321", hosts=("Trader.LAN.", "10.0.0.1", "fe80::1"))
+    assert all(place.answers_to(name) for name in ("127.1.2.3", "trader.lan", "10.0.0.1", "fe80::1"))
+    assert not place.answers_to("127.1.2.4")
+
+
 def test_page_answers_to_its_own_names_only() -> None:
     place = parse_place("127.0.0.1:8321", hosts=("Trader.LAN",))
     assert [name for name in ("localhost", "127.0.0.1", "::1", "trader.lan", "evil.example", "10.0.0.1", "") if place.answers_to(name)] == [
@@ -118,3 +129,10 @@ def test_token_matches_itself_only() -> None:
     token = PageToken(TOKEN)
     assert token.matches(TOKEN.encode())
     assert not any(token.matches(other) for other in (b"", TOKEN[:-1].encode(), f"{TOKEN}x".encode(), TOKEN.upper().encode(), b"\xff"))
+
+
+def test_token_in_the_file_is_told_where_it_belongs(tmp_path: Path) -> None:
+    found = message(tmp_path, text=page(f'token = "{TOKEN}"'))
+    assert "MM_PAGE_TOKEN" in found
+    assert "exchange" not in found
+    assert TOKEN not in found
