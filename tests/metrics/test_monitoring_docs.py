@@ -68,6 +68,7 @@ def test_alert_names_only_what_there_is_and_says_what_to_do(rule: dict[str, str]
         label for name in SELECTOR.finditer(rule["expr"]) if (metric := metric_of(name["name"], BY_NAME)) for label in metric.labels
     }
     grouped = re.findall(r"by \(([^)]*)\)", rule["expr"])
+    assert all("instance" in group for group in grouped), "runs whose accounts are called the same are not one"
     left = {label.strip() for label in grouped[-1].split(",")} - {"le"} if grouped else of_metrics
     assert templates <= left, "a label that the expression does not keep is shown as nothing"
 
