@@ -35,7 +35,7 @@ LineT = TypeVar("LineT")
 
 
 class Happening(msgspec.Struct, frozen=True):
-    """An event on its way into the log file. `actor` told it; empty outside of all actors."""
+    """An event on its way into the log file, or one that is in words already. `actor` told it; empty outside of all actors."""
 
     time_milliseconds: int
     actor: str
@@ -113,7 +113,7 @@ class JsonLines:
         return self._encoded(_time(line), "ERROR", "", Told("log", {}), message=error)
 
     def _happening(self, happening: Happening) -> str:
-        told = tell(happening.event)
+        told = happening.event if isinstance(happening.event, Told) else tell(happening.event)
         if told is None or not is_told(level := level_of(told), self._level()):
             return ""
         fields = told.fields

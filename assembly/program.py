@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import trio
 from loguru import logger
 
@@ -23,6 +24,7 @@ from assembly.guardian.guard import Guard
 from assembly.guardian.planning import guard_plan
 from assembly.logs import LogFile, Logs, start_logging
 from assembly.output import DescriptorSink
+from assembly.presenter.ending import last_words, may_be_live
 from assembly.presenter.lifting import HowToLift
 from assembly.presenter.presenter import Presenter, open_presenter
 from assembly.presenter.report import ExitStatus, LogLine, Notice, RunReport, RuntimeStarted
@@ -238,15 +240,18 @@ async def _tell_end(ended: RunReport, presenter: Presenter, logs: Logs) -> ExitS
     Returns the exit status: a run whose statement could not be written is not a clean one.
     """
     is_written = await presenter.finish(ended)
-    live = [order.client_order_id for orders in ended.orders.values() for order in orders if not order.is_terminal]
+    status = ended.exit_status if is_written else max(ended.exit_status, ExitStatus.FAILED)
+    live = may_be_live(ended)
     if ended.exit_status is not ExitStatus.CLEAN:
         logger.error("{}", ended.reason)
     if live:
         logger.error("orders that may still be live: {}", ", ".join(live))
     if not is_written:
         logger.error("the statement could not be written to standard output")
+    for told in last_words(msgspec.structs.replace(ended, exit_status=status)):
+        logs.note(ended.time_milliseconds, told)
     await logs.close()
-    return ended.exit_status if is_written else max(ended.exit_status, ExitStatus.FAILED)
+    return status
 
 
 def _log(event: object) -> None:

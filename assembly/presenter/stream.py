@@ -11,6 +11,7 @@ import trio
 from actors.cycle.quoting.risk import RiskMeasured
 from assembly.output import Pump, Sink
 from assembly.presenter.cycle_memory import CycleMemory, Event
+from assembly.presenter.ending import stopped_fields
 from assembly.presenter.lifting import DEFAULT, HowToLift
 from assembly.presenter.phrases import line
 from assembly.presenter.report import RunReport
@@ -70,21 +71,7 @@ class JsonRenderer:
             for account, orders in report.orders.items()
             for order in orders
         ]
-        may_be_live = [order.client_order_id for orders in report.orders.values() for order in orders if not order.is_terminal]
-        states: list[object] = [
-            {"scope": left.scope, "state": left.state.value, "reason": left.reason, "lifted_by": left.lifted_by} for left in report.states
-        ]
-        stopped: Fields = {
-            "exit_status": report.exit_status.value,
-            "meaning": report.exit_status.meaning,
-            "reason": report.reason,
-            "seconds": round(report.seconds, 3),
-            "cycles_reconciled": memory.count,
-            "orders": sum(len(orders) for orders in report.orders.values()),
-            "may_be_live": may_be_live,
-            "states": states,
-            "states_are_kept": report.states_are_kept,
-        }
+        stopped: Fields = {**stopped_fields(report), "cycles_reconciled": memory.count}
         return "".join(lines) + self.event(now, Told("stopped", stopped))
 
 

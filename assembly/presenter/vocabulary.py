@@ -66,6 +66,7 @@ ERRORS = frozenset(
 )
 # Why accounts and books are lost where something is stopped in order: what ends otherwise has crashed, which is told by itself.
 _ENDINGS = ("the gate is closed", "the account actor has stopped", "the feed is stopping", "the feed has stopped")
+_WORST = {"stopped": "exit_status", "order_statement": "may_be_live"}  # what makes the end of a run bad
 _LOST_AT_THE_END = frozenset({"account_lost", "book_lost"})
 # What comes with every trade somewhere: told only to people who debug.
 QUIET_KINDS: frozenset[type] = frozenset(
@@ -100,6 +101,8 @@ def level_of(told: Told) -> str:
     """The level of an event in logs, as loguru names levels."""
     if told.name in _LOST_AT_THE_END and str(told.fields.get("reason")).startswith(_ENDINGS):
         return "INFO"
+    if told.fields.get(_WORST.get(told.name, "")):
+        return "ERROR"
     return "DEBUG" if told.quiet else "ERROR" if told.name in ERRORS else "WARNING" if told.name in WARNINGS else "INFO"
 
 

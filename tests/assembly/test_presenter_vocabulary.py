@@ -12,20 +12,22 @@ from types import ModuleType
 
 import msgspec
 import pytest
-from presenter_samples import BTC, EVENTS, TIME, Symbol, sell
+from presenter_samples import BTC, EVENTS, TIME, Symbol, run_report, sell
 from write_golden_events import GOLDEN_JSON, GOLDEN_LINES, as_json, as_lines
 
 from actors.accounts import events as account_events
 from actors.feeds import reports as feed_reports
 from assembly.guardian import events as guardian_events
 from assembly.presenter import report as runtime_events
+from assembly.presenter.ending import last_words
 from assembly.presenter.phrases import line, time_of_day
-from assembly.presenter.report import LogLine, RunReport, StateLeft
+from assembly.presenter.report import ExitStatus, LogLine, RunReport, StateLeft
 from assembly.presenter.times import iso_time
 from assembly.presenter.vocabulary import fields_of, level_of, tell
 from market import events as market_events
 from orders import events as order_events
 from orders import reconciliation, states
+from orders.life_cycle import OrderState
 from supervision import events as supervision_events
 
 MODULES_OF_EVENTS = (
@@ -136,3 +138,15 @@ def test_book_is_lost_as_an_error_but_not_where_its_feed_stops(reason: str, leve
     told = tell(market_events.BookLost("gateio_spot", BTC, reason, 0.0))
     assert told is not None
     assert level_of(told) == level
+
+
+def test_end_of_a_run_names_what_may_be_live_and_is_an_error_then_only() -> None:
+    found = [
+        (told.name, level_of(told), told.fields.get("client_order_id"))
+        for status, orders in (
+            (ExitStatus.CLEAN, [sell(OrderState.FILLED)]),
+            (ExitStatus.MAY_BE_LIVE, [sell(OrderState.FILLED), sell(OrderState.UNKNOWN, number=7)]),
+        )
+        for told in last_words(run_report(*orders, status=status))
+    ]
+    assert found == [("stopped", "INFO", None), ("order_statement", "ERROR", "mm-btc-abc7"), ("stopped", "ERROR", None)]

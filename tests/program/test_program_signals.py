@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import time
@@ -47,7 +48,9 @@ def test_signal_just_after_start_stops_cleanly(number: signal.Signals, tmp_path:
         program.send(number)
         check_clean_stop(program, lively_exchange)
         assert f"{number.name} received" in program.stdout
-    assert '"level":"ERROR"' not in (tmp_path / "run.log").read_text(), "that it ends is no error"
+    lines = [json.loads(line) for line in (tmp_path / "run.log").read_text().splitlines()]
+    assert "ERROR" not in {line["level"] for line in lines}, "that it ends is no error"
+    assert (lines[-1]["event"], lines[-1]["fields"]["exit_status"]) == ("stopped", 0)
 
 
 @EACH_SIGNAL
