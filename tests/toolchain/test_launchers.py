@@ -398,6 +398,6 @@ def test_every_launcher_is_executable_and_only_names_its_environment_and_module(
         assert lines[0] == "#!/bin/sh", launcher
         assert lines[1].startswith("# "), launcher
         assert lines[2] == 'launcher=$(readlink -f -- "$0") && . "${launcher%/*}/lib/environment.sh" || exit 2', launcher
-        assert lines[3].startswith("become_python "), launcher
-        assert lines[3].endswith(' "$@"'), launcher
-        assert len(lines) == 4, launcher
+        assert lines[-1].startswith("become_python "), launcher
+        assert lines[-1].endswith(' "$@"'), launcher
+        assert len(lines) == 4 or launcher.name == "mm-report", launcher  # whose environment depends on what is asked for
