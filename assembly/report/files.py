@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -21,7 +22,8 @@ def replacing(path: Path) -> Generator[Path]:
     """
     fresh: Path | None = None
     try:
-        if path.exists() and not path.is_file():  # a pipe or a device would be gone, and a plain file in its place
+        path = path.resolve()  # a link stays one
+        if path.exists() and not _may_be_replaced(path):
             raise FileNotWritten(f"cannot write {path}: what is there is no plain file; name another place")
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
         os.close(descriptor)
@@ -37,6 +39,12 @@ def replacing(path: Path) -> Generator[Path]:
         if fresh is not None:
             with suppress(OSError):
                 fresh.unlink()
+
+
+def _may_be_replaced(path: Path) -> bool:
+    """Whether that is a plain file, and not where our own output goes: a pipe, a device or `/dev/stdout` would be gone."""
+    found = path.stat()
+    return stat.S_ISREG(found.st_mode) and not any(os.path.samestat(found, os.fstat(descriptor)) for descriptor in (1, 2))
 
 
 def make_folder(path: Path) -> None:

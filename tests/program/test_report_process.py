@@ -242,6 +242,14 @@ def test_choice_that_leaves_nothing_names_what_there_is(journal: Path, tmp_path:
 # What would be lost
 
 
+def test_page_does_not_take_the_place_of_where_the_output_goes(journal: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/proc/self/fd/1")  # as /dev/stdout
+    with (tmp_path / "out").open("wb") as out, Report(journal, "--html", tmp_path / "link", stdout=out) as report:
+        assert report.wait_exit() == 1
+        assert report.stderr.endswith("out: what is there is no plain file; name another place\n")
+    assert (tmp_path / "link").is_symlink()
+
+
 @pytest.mark.parametrize("suffix", ["", "-wal", "-lock"])
 def test_page_is_never_written_over_the_journal_nor_what_belongs_to_it(journal: Path, tmp_path: Path, suffix: str) -> None:
     place = tmp_path / "other" / ".." / f"{journal.name}{suffix}"

@@ -200,6 +200,15 @@ def test_pipe_or_device_in_the_place_stays_what_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").is_fifo()
 
 
+def test_link_to_a_file_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "old.html").write_text("old")
+    (tmp_path / "report.html").symlink_to("old.html")
+    with replacing(tmp_path / "report.html") as path:
+        path.write_text("new")
+    assert (tmp_path / "report.html").is_symlink()
+    assert (tmp_path / "old.html").read_text() == "new"
+
+
 def test_file_is_put_in_place_of_the_old_one_and_is_its_owners_alone(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("old")
     with replacing(tmp_path / "report.html") as path:
