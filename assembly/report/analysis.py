@@ -17,6 +17,7 @@ from assembly.report.prices import PriceHistory, Span
 from assembly.report.quoted import OrderBook
 from assembly.report.spans import joined
 from assembly.report.sums import Sums
+from assembly.report.words import moment
 from market.exact import EXACT
 from market.symbol import Symbol
 from orders.order import ZERO
@@ -33,6 +34,15 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     def includes(self, owner: str, symbol: Symbol) -> bool:
         return self.cycle in (None, owner) and self.symbol in (None, symbol)
+
+    def words(self) -> str:
+        """``only cycle btc, since 2026-11-22 00:00:00 UTC``; empty of all."""
+        found = [
+            *([f"cycle {self.cycle}"] if self.cycle is not None else []),
+            *([str(self.symbol)] if self.symbol is not None else []),
+            *([f"since {moment(self.since_milliseconds)} UTC"] if self.since_milliseconds is not None else []),
+        ]
+        return f"only {', '.join(found)}" if found else ""
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):

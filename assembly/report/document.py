@@ -57,17 +57,11 @@ def document(analysis: Analysis, *, title: str, made_at: int) -> str:
 
 def _header(analysis: Analysis, title: str, made_at: int, shown: Sequence[CycleFigures]) -> str:
     begin, end = analysis.window
-    choice = analysis.choice
-    only = [
-        *([f"cycle {choice.cycle}"] if choice.cycle is not None else []),
-        *([str(choice.symbol)] if choice.symbol is not None else []),
-        *([f"since {moment(choice.since_milliseconds)}"] if choice.since_milliseconds is not None else []),
-    ]
     last = analysis.runs[-1] if analysis.runs else None
     ended = "" if last is None else ", the last goes on, or died" if analysis.is_running else f", the last ended: {last.ended_how}"
     lines = [
         f"{moment(begin)} to {moment(end)} UTC, {duration(end - begin)}; {counted(len(analysis.runs), 'run')}{ended}",
-        *([f"Only {', '.join(only)}."] if only else []),
+        *([_sentence(only)] if (only := analysis.choice.words()) else []),
         f"Made {moment(made_at)} UTC of {analysis.path}",
     ]
     links = "".join(f'<a href="#cycle{number}">{escape(_name(cycle))}</a>' for number, cycle in enumerate(shown))

@@ -24,6 +24,7 @@ def summary_lines(analysis: Analysis) -> list[str]:
     if analysis.runs:
         ended = ", the last goes on, or died" if analysis.is_running else f", the last ended: {analysis.runs[-1].ended_how}"
     lines = [f"{moment(begin)} to {moment(end)} UTC, {duration(end - begin)}; {counted(len(analysis.runs), 'run')}{ended}"]
+    lines += [words] if (words := analysis.choice.words()) else []
     lines += [f"of this journal: {lack}" for lack in analysis.lacks]
     for cycle in analysis.cycles:
         lines += ["", f"{cycle.place.owner}  {cycle.place.symbol}  {cycle.place.account} at {cycle.place.exchange}"]

@@ -236,6 +236,7 @@ def test_choice_that_leaves_nothing_names_what_there_is(journal: Path, tmp_path:
         assert report.wait_exit() == 0
         said = "othing was wanted, placed or traded of what was asked for; this journal has btc BTC/USDT, eth ETH/USDT"
         assert f"n{said}" in report.lines_of_stdout()
+        assert "only cycle bct" in report.lines_of_stdout()
         assert f"<p>N{said}.</p>" in (tmp_path / "page.html").read_text()
 
 
