@@ -76,7 +76,7 @@ class RunHealth:
         now, stopping = trio.current_time(), self._is_stopping()
         actors = list(actors_of(self._tree.root.snapshot()))
         not_ready = tuple(
-            NotReady(actor=name, state=waiting.state, seconds=round(now - waiting.since, 3), why=self._redact(waiting.why))
+            NotReady(actor=name, state=waiting.state, seconds=round(max(0.0, now - waiting.since), 3), why=self._redact(waiting.why))
             for name, waiting in actors_waiting(self._tree.accounts, actors)
         )
         ended = tuple(actor.name for actor in actors if has_ended(actor))

@@ -73,7 +73,7 @@ def read_actors(actors: Sequence[Snapshot]) -> Iterator[Family]:
     """How each actor stands."""
     now = trio.current_time()
     yield ACTOR_STATE.of_states({(actor.name,): actor.state for actor in actors})
-    yield ACTOR_STATE_SECONDS.of(((actor.name,), now - actor.since) for actor in actors)
+    yield ACTOR_STATE_SECONDS.of(((actor.name,), max(0.0, now - actor.since)) for actor in actors)
     yield ACTOR_RESTARTS.of(((actor.name,), actor.restarts) for actor in actors)
 
 

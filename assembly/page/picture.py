@@ -243,7 +243,10 @@ class PagePicture:
     def _account(self, parts: AccountParts) -> Account:
         heard = self._memory.account(parts.name)
         live = parts.ledger.live_orders()
+        unknown = sum(order.state is OrderState.UNKNOWN for order in live)
         standing = Standing.LIVE if heard.view_is_whole and heard.stream_is_up else Standing.LOST if heard.view else Standing.NOT_YET
+        if standing is Standing.LIVE and unknown:
+            standing = Standing.STALE
         return Account(
             name=parts.name,
             exchange=parts.exchange.name,
@@ -252,7 +255,7 @@ class PagePicture:
             view=heard.view or NOT_YET,
             since_milliseconds=heard.since_milliseconds,
             live_orders=len(live),
-            unknown_orders=sum(order.state is OrderState.UNKNOWN for order in live),
+            unknown_orders=unknown,
             balances=tuple(balance_shown(heard.balances[asset]) for asset in sorted(heard.balances)),
             positions=tuple(position_shown(said) for said in heard.positions.values() if said[1].quantity),
         )

@@ -196,7 +196,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """An account. It is LIVE while its orders, fills and balances agree with the exchange and its private stream is up.
+    """An account. It is LIVE while its orders, fills and balances agree with the exchange and its private stream is up; STALE while all
+    of that is so but for orders of unknown fate.
 
     `stream` and `view` say in words how these stand, `since_milliseconds` is when that changed last.
     """

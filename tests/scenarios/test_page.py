@@ -11,15 +11,17 @@ from msgspec.structs import replace
 from page_client import ADDRESS, page_opened, start_with_page
 from test_following_the_market import NO_TAKERS, exchange_id, placed_sell
 from trio_websocket import ConnectionClosed
-from world import HOST, World, run_world, scenario
+from world import BTC_USDT, HOST, World, run_world, scenario
 
 from assembly.page.application import BUSY, NOT_OURS, PAGES_MAX
 from assembly.page.events import PageOpened, PageUnavailable
 from assembly.page.page import AGAIN_SECONDS
 from assembly.page.protocol import HEARTBEAT_SECONDS, PUSH_INTERVAL_SECONDS, Book, Cycle, Orders, Standing
 from assembly.page.stream import SEND_SECONDS_MAX
-from orders.events import AccountReady, OrderPlaced
+from orders.events import AccountReady, OrderFateUnknown, OrderPlaced
+from orders.life_cycle import OrderState
 from orders.reconciliation import CycleReconciled
+from simulated.faults import Operation
 from supervision.events import ChildReady, ChildRestarting
 from supervision.snapshot import ChildState
 
@@ -68,6 +70,26 @@ async def test_page_shows_the_run_as_it_is(world: World) -> None:
         await page.watch(1.0)
         assert sell.client_order_id in [order.client_order_id for order in page.shown["orders"].ended if order.state == "filled"]
         assert page.shown["cycles"][0].trades >= 2
+    world.stop()
+    await world.end()
+
+
+@scenario(seed=719, simulation=NO_TAKERS)
+async def test_account_with_an_order_of_unknown_fate_is_not_shown_as_in_agreement(world: World) -> None:
+    await start_with_page(world)
+    await placed_sell(world)
+    world.exchange.lose_answers(Operation.CANCEL)
+    world.exchange.fail_before_accepting(Operation.QUERY, count=60)
+    world.exchange.drop_private_events(1_000)
+    world.exchange.move_market(BTC_USDT, Decimal(59_000))
+    await world.wait_for(OrderFateUnknown)
+    async with page_opened(world) as page:
+        (account,) = page.shown["accounts"]
+        assert (account.standing, account.unknown_orders) == (Standing.STALE, 1)
+    await world.wait_until(lambda: not any(order.state is OrderState.UNKNOWN for order in world.account.ledger.live_orders()))
+    async with page_opened(world) as page:
+        (account,) = page.shown["accounts"]
+        assert (account.standing, account.unknown_orders) == (Standing.LIVE, 0)
     world.stop()
     await world.end()
 

@@ -218,7 +218,8 @@ class AccountCard {
   show(account, { now, isHeard }) {
     const standing = account.standing === "live" && !isHeard ? "stale" : account.standing;
     setData(this.element, "standing", standing);
-    setText(this.badge, { live: "in agreement", stale: "STALE", lost: "LOST", not_yet: "not yet" }[standing]);
+    const stale = isHeard && account.unknown_orders > 0 ? "UNKNOWN" : "STALE";
+    setText(this.badge, { live: "in agreement", stale, lost: "LOST", not_yet: "not yet" }[standing]);
     setText(this.exchange, account.exchange);
     setText(this.age, account.since_milliseconds > 0 ? `for ${duration((now - account.since_milliseconds) / 1000)}` : "");
     const unknown = account.unknown_orders > 0 ? `, ${account.unknown_orders} of UNKNOWN fate` : "";
