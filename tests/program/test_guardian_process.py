@@ -109,6 +109,7 @@ def test_what_acts_is_started_again_when_it_crashes_and_finishes(tmp_path: Path,
         watched.hear_plan(told_last_milliseconds=now_milliseconds())
         watched.die()
         watched.wait_said("died without saying goodbye")
+        mexc.wait_until(lambda: bool(records_in(watched.folder)), within_seconds=DEADLINE_SECONDS)
         os.kill(watched.sweeper(), signal.SIGKILL)
         watched.wait_said("what cancels its orders died (status -9); it is started again")
         mexc.thaw()
