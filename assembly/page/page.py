@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -29,6 +30,11 @@ from market.clock import WallClock
 from supervision.child import ChildContext
 
 AGAIN_SECONDS = 15.0
+_WHAT_TO_DO = {
+    errno.EADDRINUSE: "If another run has it, give this one a page.listen of its own (port 0 is any that is free)",
+    errno.EADDRNOTAVAIL: "It is no address of this machine: give page.listen one that is",
+    errno.EACCES: "A port below 1024 is not for everybody: give page.listen a higher one",
+}
 
 
 class Page:
@@ -111,7 +117,5 @@ class Page:
 
 def _why(error: OSError) -> str:
     reason = error.strerror or (str(error.__cause__) if error.__cause__ is not None else str(error))
-    return (
-        f"{reason}; it is tried again every {AGAIN_SECONDS:g} s. If another run has it, give this one a page.listen of its own "
-        "(port 0 is any that is free)"
-    )
+    what_to_do = _WHAT_TO_DO.get(error.errno or 0, "See page.listen")
+    return f"{reason}; it is tried again every {AGAIN_SECONDS:g} s. {what_to_do}"

@@ -109,8 +109,16 @@ def test_run_whose_address_is_taken_goes_on_and_says_what_to_do(tmp_path: Path) 
             found = json.loads(program.wait_for('"page_unavailable"'))
             assert found["listen"] == listen
             assert "Address already in use" in found["reason"]
+            assert "port 0 is any that is free" in found["reason"]
             program.wait_for('"order_placed"')
             assert program.wait_exit() == 0
+
+
+def test_address_of_another_machine_is_told_as_such(tmp_path: Path) -> None:
+    path = settings(tmp_path, runtime=f'{NO_GUARDIAN}\n[page]\nlisten = "192.0.2.1:0"\nallow_remote = true\n')
+    with Program(path, "--json", "--for", "1s") as program:
+        assert "no address of this machine" in json.loads(program.wait_for('"page_unavailable"'))["reason"]
+        assert program.wait_exit() == 0
 
 
 def test_page_where_others_reach_it_is_refused_before_anything_starts(tmp_path: Path) -> None:
