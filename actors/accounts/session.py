@@ -27,6 +27,8 @@ from orders.request import OrderRequest
 REQUEST_TIMEOUT_SECONDS = 5.0
 # A list longer than this is not ours: a bound, so that no answer can keep us asking for ever.
 PAGES_MAX = 50
+# Payments are asked for until so long after now: an exchange whose clock was ahead has dated them so, and our idea of its time may lag.
+DATED_AHEAD_MAX_MILLISECONDS = 86_400_000
 
 LastLook = Callable[[], object]
 """Called in the moment of sending; there is no checkpoint between it and the send. It raises to hold back what is about to leave."""
@@ -221,7 +223,8 @@ class AccountSession:
         await self._send(self._positions.set_leverage(symbol, leverage), urgent=True)
 
     async def funding(self, *, since_milliseconds: int) -> list[FundingReport]:
-        prepared = self._positions.query_funding(since_milliseconds=since_milliseconds)
+        until_milliseconds = self.exchange_time_milliseconds() + DATED_AHEAD_MAX_MILLISECONDS
+        prepared = self._positions.query_funding(since_milliseconds=since_milliseconds, until_milliseconds=until_milliseconds)
         return [report for body in await self._send_pages(prepared) for report in self._positions.decode_funding(body)]
 
     @property

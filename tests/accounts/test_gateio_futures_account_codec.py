@@ -154,7 +154,7 @@ def every_request() -> list[PreparedRequest]:
         codec.positions.query_mode(),
         codec.positions.query_positions(),
         codec.positions.set_leverage(BTC, Decimal(5)),
-        codec.positions.query_funding(since_milliseconds=NOW),
+        codec.positions.query_funding(since_milliseconds=NOW, until_milliseconds=NOW),
         codec.catalogue.request(),
     ]
 
@@ -380,7 +380,7 @@ def test_full_page_is_followed_by_the_next_and_another_is_the_last() -> None:
         (codec.query_open_orders(), "open_orders"),
         (codec.query_finished_orders(BTC, since_milliseconds=0), "finished_orders"),
         (codec.query_fills(BTC), "my_trades"),
-        (codec.positions.query_funding(since_milliseconds=0), "account_book"),
+        (codec.positions.query_funding(since_milliseconds=0, until_milliseconds=NOW), "account_book"),
     ):
         assert codec.next_page(asked, sample(name)) is None
     assert codec.next_page(codec.query_balances(), b"garbage") is None

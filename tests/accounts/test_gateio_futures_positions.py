@@ -230,8 +230,9 @@ def test_leverage_is_set_by_a_query_with_an_empty_body(margin_mode, query) -> No
 def test_positions_and_funding_are_asked_for() -> None:
     asked = codec.positions.query_positions()
     assert (asked.method, asked.path, asked.query) == ("GET", "/api/v4/futures/usdt/positions", "holding=true")
-    funding = codec.positions.query_funding(since_milliseconds=NOW)
-    assert (funding.path, funding.query) == ("/api/v4/futures/usdt/account_book", f"type=fund&from={NOW_SECONDS}&limit=100&offset=0")
+    funding = codec.positions.query_funding(since_milliseconds=NOW, until_milliseconds=NOW + 60_000)
+    assert funding.path == "/api/v4/futures/usdt/account_book"
+    assert funding.query == f"type=fund&from={NOW_SECONDS}&to={NOW_SECONDS + 60}&limit=100&offset=0"
 
 
 def test_funding_is_read_and_other_changes_are_not() -> None:

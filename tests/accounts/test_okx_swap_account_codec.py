@@ -365,10 +365,10 @@ def test_leverage_is_set_per_contract_and_its_maximum_is_what_the_catalogue_says
 
 def test_funding_is_negative_when_paid_and_of_our_contracts_alone() -> None:
     codec = new_codec()
-    asked = codec.positions.query_funding(since_milliseconds=1_790_000_000_000)
+    asked = codec.positions.query_funding(since_milliseconds=1_790_000_000_000, until_milliseconds=1_790_000_060_000)
     assert asked.path == "/api/v5/account/bills"
     assert parse_qs(asked.query) == {
-        "instType": ["SWAP"], "type": ["8"], "begin": ["1790000000000"], "end": ["9999999999999"], "limit": ["100"],
+        "instType": ["SWAP"], "type": ["8"], "begin": ["1790000000000"], "end": ["1790000060000"], "limit": ["100"],
     }  # fmt: skip
     assert codec.positions.decode_funding(sample("bills")) == [
         FundingReport(
@@ -420,7 +420,7 @@ def test_every_request_of_positions_counts_against_a_limit_that_exists() -> None
         positions.query_mode(),
         positions.query_positions(),
         positions.set_leverage(BTC, Decimal(2)),
-        positions.query_funding(since_milliseconds=0),
+        positions.query_funding(since_milliseconds=0, until_milliseconds=0),
     )
     assert {prepared.group for prepared in asked} <= set(CODEC.rate_limits)
 

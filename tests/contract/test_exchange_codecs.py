@@ -107,7 +107,7 @@ def position_requests(codec: AccountCodec) -> list[PreparedRequest]:
         positions.query_mode(),
         positions.query_positions(),
         positions.set_leverage(BTC_USDT, Decimal(2)),
-        positions.query_funding(since_milliseconds=NOW_MILLISECONDS),
+        positions.query_funding(since_milliseconds=NOW_MILLISECONDS, until_milliseconds=NOW_MILLISECONDS),
         codec.place(request(reduce_only=True), expires_at_milliseconds=None),
     ]
 

@@ -118,9 +118,10 @@ class GateioFuturesPositions(Positions):
         path = f"{PATH}/positions/{GATEIO_FUTURES.to_wire(symbol)}/leverage"
         return PreparedRequest(method="POST", path=path, query=query, headers=(SIZE_HEADER,), group="private")
 
-    def query_funding(self, *, since_milliseconds: int) -> PreparedRequest:
+    def query_funding(self, *, since_milliseconds: int, until_milliseconds: int) -> PreparedRequest:
         """The first page, newest first ("Query futures account change history")."""
-        return _get("/account_book", urlencode({"type": FUNDING, "from": since_milliseconds // 1000, "limit": PER_PAGE, "offset": 0}))
+        period = {"from": since_milliseconds // 1000, "to": until_milliseconds // 1000}
+        return _get("/account_book", urlencode({"type": FUNDING} | period | {"limit": PER_PAGE, "offset": 0}))
 
     def decode_funding(self, body: bytes) -> list[FundingReport]:
         with reading("an account book", body):

@@ -13,7 +13,7 @@ import msgspec
 from actors.accounts.codec import PositionMode, Positions, PreparedRequest
 from actors.accounts.okx import wire
 from actors.accounts.okx.catalogue import OkxSwapCatalogue
-from actors.accounts.okx.codec import FOR_EVER_MILLISECONDS, PER_PAGE, configuration_request
+from actors.accounts.okx.codec import PER_PAGE, configuration_request
 from exchanges.identity import ExchangeIdentity
 from market.instrument import format_decimal
 from market.symbol import Symbol
@@ -118,10 +118,10 @@ class OkxPositions(Positions):
         fields = {"instId": self._identity.to_wire(symbol), "lever": format_decimal(leverage), "mgnMode": self.margin_mode.value}
         return PreparedRequest(method="POST", path="/api/v5/account/set-leverage", body=msgspec.json.encode(fields), group=LEVERAGE_GROUP)
 
-    def query_funding(self, *, since_milliseconds: int) -> PreparedRequest:
+    def query_funding(self, *, since_milliseconds: int, until_milliseconds: int) -> PreparedRequest:
         """The first page, newest first. OKX looks back seven days."""
         asked: dict[str, str | int] = {"instType": self._instrument_type, "type": FUNDING_BILL}
-        period = {"begin": since_milliseconds, "end": FOR_EVER_MILLISECONDS}
+        period = {"begin": since_milliseconds, "end": until_milliseconds}
         query = urlencode(asked | period | {"limit": PER_PAGE})
         return PreparedRequest(method="GET", path="/api/v5/account/bills", query=query, group=BILLS_GROUP)
 
