@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from assembly.cycle_parts import cycle_terms, strategy_of
 from assembly.registry import EXCHANGES, STRATEGIES
 from assembly.settings_loading import load_settings
@@ -35,7 +37,8 @@ def test_guide_leads_to_a_strategy_that_loads_and_passes_its_own_tests(tmp_path:
     assert len(passed) == 3
 
 
-def test_example_settings_load() -> None:
+@pytest.mark.parametrize(("file", "cycles"), [("grid.toml", {"grid": 50}), ("quoting.toml", {"btc": 100, "eth": 200})])
+def test_example_settings_load(file: str, cycles: dict[str, int]) -> None:
     known = {name: entry.known for name, entry in EXCHANGES.items()}
-    settings = load_settings(ROOT / "examples" / "grid.toml", environment={}, known_exchanges=known, strategies=STRATEGIES)
-    assert cycle_terms(settings, "grid").quote_quantity == 50
+    settings = load_settings(ROOT / "examples" / file, environment={}, known_exchanges=known, strategies=STRATEGIES)
+    assert {name: cycle_terms(settings, name).quote_quantity for name in settings.cycles} == cycles
