@@ -104,7 +104,7 @@ class Connection:
                         received_at = trio.current_time()
                         self._take(frame, received_at)
                         measures.frames += 1
-                        if not measures.frames % FRAMES_PER_OBSERVATION:
+                        if measures.frames % FRAMES_PER_OBSERVATION == 1:
                             measures.frame_seconds.observe(trio.current_time() - received_at)
                 except ConnectionLost as error:
                     self.end(str(error))

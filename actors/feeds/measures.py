@@ -25,7 +25,7 @@ from market.symbol import Symbol
 from measuring.histogram import Histogram
 
 FRAMES_PER_OBSERVATION = 8
-"""To ask for the time once more costs as much as a hundredth of a frame: every eighth tells enough."""
+"""To ask for the time once more costs as much as a hundredth of a frame: the first of every eight tells enough."""
 BOOK_DELTA = "book_delta"
 MESSAGE_KINDS: dict[type[Decoded], str] = {
     TradeHappened: "trade",
