@@ -85,6 +85,7 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     websocket_url: Url | None = None
     private_websocket_url: Url | None = None
     book_max_age_seconds: SecondsAboveZero = 5.0
+    taker_fee_fraction: Annotated[float, Meta(ge=0, lt=0.1)] = 0.001
     simulation: SimulationSettings = SimulationSettings()
 
     @property

@@ -47,6 +47,7 @@ class Composition:
             "program": picture.program,
             "tree": picture.tree,
             "states": picture.states,
+            "across": picture.across,
             "orders": picture.orders,
             "fills": picture.fills,
             "accounts": picture.accounts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import trio
@@ -14,6 +14,7 @@ from assembly.page.memory import Market, PageMemory
 from assembly.page.protocol import (
     LIVE_ORDERS_TOLD_MAX,
     Account,
+    Across,
     Actor,
     Book,
     Cycle,
@@ -45,13 +46,18 @@ from assembly.presenter.lifting import HowToLift
 from assembly.settings import ExchangeMode
 from assembly.tree import Tree
 from assembly.version import version
+from market.across import ExchangeTop, best_arbitrage, best_ask_at, best_bid_at
 from market.clock import WallClock
+from market.events import Side
 from orders.life_cycle import OrderState
 from orders.order import Order
 from orders.tally import Tally
 
 CLOCK_STEP_MILLISECONDS = 50
 """The time of day and Trio's are compared with each look; only when they have come apart by so much do moments in the past move."""
+
+QUANTITY_NOISE = 1e-9
+"""What floats may leave of a level that was all ours."""
 
 
 class PagePicture:
@@ -142,6 +148,13 @@ class PagePicture:
         quotes = self._quotes()
         return {market: self._book(market, quotes.get(market, ())) for market in self.markets()}
 
+    def across(self) -> tuple[Across, ...]:
+        """Each symbol that several exchanges have, by its live books."""
+        exchanges: dict[str, list[Market]] = {}
+        for market in self.markets():
+            exchanges.setdefault(str(market[1]), []).append(market)
+        return tuple(self._across(symbol, markets) for symbol, markets in exchanges.items() if len(markets) > 1)
+
     def orders(self) -> Orders:
         live = [(parts, order) for parts in self._tree.accounts.values() for order in parts.ledger.live_orders()]
         live.sort(key=lambda found: (found[1].state is not OrderState.UNKNOWN, found[1].created_at))
@@ -227,6 +240,33 @@ class PagePicture:
             quotes=quotes,
         )
 
+    def _across(self, symbol: str, markets: Sequence[Market]) -> Across:
+        live = {market[0]: market for market in markets if self._book_standing(market) is Standing.LIVE}
+        tops = {name: self._top_of_others(market) for name, market in live.items()}
+        bid_at, ask_at, best = best_bid_at(tops), best_ask_at(tops), best_arbitrage(tops)
+        return Across(
+            symbol=symbol,
+            live_at=tuple(live),
+            not_live_at=tuple(market[0] for market in markets if market[0] not in live),
+            bid=None if bid_at is None else tops[bid_at].bids[0],
+            bid_at=bid_at,
+            ask=None if ask_at is None else tops[ask_at].asks[0],
+            ask_at=ask_at,
+            **({} if best is None else {name: getattr(best, name) for name in best.__struct_fields__}),
+        )
+
+    def _top_of_others(self, market: Market) -> ExchangeTop:
+        """Without our own orders: nobody earns by trading with himself."""
+        book, own = self._memory.books[market], {Side.BUY: dict[float, float](), Side.SELL: dict[float, float]()}
+        for parts in self._tree.accounts.values():
+            for order in parts.ledger.live_orders() if parts.exchange.name == market[0] else ():
+                request, remaining = order.request, order.remaining_quantity
+                if request.symbol == market[1] and request.price is not None and remaining is not None:
+                    price = float(request.price)
+                    own[request.side][price] = own[request.side].get(price, 0.0) + float(remaining)
+        fee_fraction = self._tree.exchanges[market[0]].settings.taker_fee_fraction
+        return ExchangeTop(_less(book.bids, own[Side.BUY]), _less(book.asks, own[Side.SELL]), fee_fraction)
+
     def _book_standing(self, market: Market) -> Standing:
         book = self._memory.books.get(market)
         if self._memory.book_lost(market) is not None:
@@ -292,6 +332,11 @@ class PagePicture:
         if middle is None and (tally.traded.quantity or tally.base_fees):
             return None
         return tally.profit(middle or Decimal(0))
+
+
+def _less(levels: Iterable[Level], own: Mapping[float, float]) -> tuple[Level, ...]:
+    left = ((price, quantity - own.get(price, 0.0)) for price, quantity in _levels(levels))
+    return tuple((price, quantity) for price, quantity in left if quantity > QUANTITY_NOISE)
 
 
 def _levels(levels: Iterable[Level]) -> tuple[Level, ...]:

@@ -119,6 +119,27 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     quotes: tuple[OwnQuote, ...]
 
 
+class Across(msgspec.Struct, frozen=True, kw_only=True):
+    """A symbol that is looked at at several exchanges, by those of their books that are LIVE (`live_at`; the others are in `not_live_at`).
+
+    The best bid and ask over all of them, with where they stand, and the largest arbitrage after both taker's fees and through the levels
+    told: `quantity` base units bought at `buy_at` and sold at `sell_at` would earn `profit` quote units. None where there is none. Our own
+    orders are left out of all of it.
+    """
+
+    symbol: str
+    live_at: tuple[str, ...]
+    not_live_at: tuple[str, ...]
+    bid: Level | None
+    bid_at: str | None
+    ask: Level | None
+    ask_at: str | None
+    buy_at: str | None = None
+    sell_at: str | None = None
+    quantity: float | None = None
+    profit: float | None = None
+
+
 class OrderShown(msgspec.Struct, frozen=True, kw_only=True):
     """An order. One of `quantity` (base) and `quote_quantity` (quote units) is there; without a `price` it is a market order.
 
@@ -312,6 +333,8 @@ class Push(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     states: tuple[State, ...] | None = None
     books: dict[str, Book] | None = None
     """By market, as "gateio_spot BTC/USDT"; only those that have changed."""
+    across: tuple[Across, ...] | None = None
+    """Symbols of more than one exchange."""
     orders: Orders | None = None
     fills: tuple[Fill, ...] | None = None
     """The newest `FILLS_KEPT` of this run, newest first."""

@@ -72,6 +72,7 @@ KEYS: MappingProxyType[str, Applied] = MappingProxyType(
         "exchanges.*.websocket_url": _RESTART,
         "exchanges.*.private_websocket_url": _RESTART,
         "exchanges.*.book_max_age_seconds": _NOW,
+        "exchanges.*.taker_fee_fraction": _NOW,
         "exchanges.*.simulation.**": _RESTART,
         # What was told to the exchange before the first order.
         "accounts.*.exchange": _RESTART,

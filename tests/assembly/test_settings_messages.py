@@ -81,7 +81,7 @@ BAD_FILES = {
     "an unknown key with none near": (
         {'mode = "simulated"': "zzz = 1"},
         "exchanges.gateio_spot.zzz is not a known key. The keys of [exchanges.gateio_spot] are: "
-        "mode, rest_url, websocket_url, private_websocket_url, book_max_age_seconds, simulation.",
+        "mode, rest_url, websocket_url, private_websocket_url, book_max_age_seconds, taker_fee_fraction, simulation.",
     ),
     "an unknown section": (
         {"[runtime]": "[runtme]"},

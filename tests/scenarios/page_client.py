@@ -17,19 +17,21 @@ from assembly.page.credential import PageToken
 from assembly.page.events import PageOpened
 from assembly.page.place import parse_place
 from assembly.page.protocol import Log, LogLine, Point, Push, Series
-from assembly.settings import PageSettings
+from assembly.settings import PageSettings, Settings
 
 ADDRESS = "127.0.0.1"
 URL = f"http://{ADDRESS}:8321"
 TOKEN = "a-token-of-24-characters"
 
 
-async def start_with_page(world: World, *, token: str | None = TOKEN, wait: bool = True, cycles: int = 0, **settings: Any) -> None:
-    """Start the program with the page at `URL`, and wait until it is served."""
+async def start_with_page(
+    world: World, *, token: str | None = TOKEN, wait: bool = True, cycles: int = 0, of: Settings | None = None, **settings: Any
+) -> None:
+    """Start the program (`of` other settings than the world's own) with the page at `URL`, and wait until it is served."""
     world.network.add_host("localhost", ADDRESS)
     world.network.set_latency("localhost", 0.0, 0.0001)
     made = replace(
-        world.settings(cycles=cycles, **settings),
+        world.settings(cycles=cycles, **settings) if of is None else of,
         page=PageSettings(),
         page_place=parse_place("127.0.0.1:8321", hosts=("trader.lan",)),
         page_token=None if token is None else PageToken(token),
@@ -61,7 +63,7 @@ class Page:
         assert push.number == len(self.pushes) + 1
         assert push.whole == (push.number == 1)
         self.pushes.append(push)
-        for name in ("program", "tree", "states", "orders", "fills", "accounts", "cycles", "latencies"):
+        for name in ("program", "tree", "states", "across", "orders", "fills", "accounts", "cycles", "latencies"):
             section = getattr(push, name)
             if section is not None:
                 self.shown[name] = section

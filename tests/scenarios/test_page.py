@@ -9,15 +9,18 @@ import pytest
 import trio
 from msgspec.structs import replace
 from page_client import ADDRESS, page_opened, start_with_page
+from quoting_world import FIVE_LEVELS, STILL, quoting_settings
 from test_following_the_market import NO_TAKERS, exchange_id, placed_sell
 from trio_websocket import ConnectionClosed
 from world import BTC_USDT, HOST, World, run_world, scenario
 
+from actors.cycle.quoting.strategies.parameters import PriceSource
 from assembly.page.application import BUSY, NOT_OURS, PAGES_MAX
 from assembly.page.events import PageOpened, PageUnavailable
 from assembly.page.page import AGAIN_SECONDS
 from assembly.page.protocol import HEARTBEAT_SECONDS, PUSH_INTERVAL_SECONDS, Book, Cycle, Orders, Standing
 from assembly.page.stream import SEND_SECONDS_MAX
+from assembly.settings import ExchangeSettings
 from orders.events import AccountReady, OrderFateUnknown, OrderPlaced
 from orders.life_cycle import OrderState
 from orders.reconciliation import CycleReconciled
@@ -180,6 +183,58 @@ async def test_what_is_stale_or_lost_is_told_as_that(world: World) -> None:
         await page.watch(30.0)
         assert page.shown["books"][MARKET].standing is Standing.LIVE
         assert page.shown["accounts"][0].standing is Standing.LIVE
+    world.stop()
+    await world.end()
+
+
+@scenario(seed=721, simulation=STILL)
+async def test_symbol_of_two_exchanges_is_compared_by_the_books_that_are_live(world: World) -> None:
+    dear = replace(STILL, markets=(replace(STILL.markets[0], start_price=Decimal(61_000)),))
+    settings = quoting_settings(
+        world, reference_exchange="okx_spot", parameters=replace(FIVE_LEVELS, price_source=PriceSource.REFERENCE_MID)
+    )
+    exchanges = settings.exchanges | {"okx_spot": ExchangeSettings(simulation=dear, taker_fee_fraction=0.002)}
+    await start_with_page(world, of=replace(settings, exchanges=exchanges))
+    async with page_opened(world) as page:
+        await page.watch(10.0)
+        (found,) = page.shown["across"]
+        books = page.shown["books"]
+        bids, asks = books["okx_spot BTC/USDT"].bids, books[MARKET].asks
+        assert (found.symbol, found.live_at, found.not_live_at) == ("BTC/USDT", ("gateio_spot", "okx_spot"), ())
+        assert (found.bid, found.bid_at, found.ask, found.ask_at) == (bids[0], "okx_spot", asks[0], "gateio_spot")
+        assert (found.buy_at, found.sell_at) == ("gateio_spot", "okx_spot")
+        all_told = min(sum(quantity for _, quantity in side) for side in (bids, asks))
+        assert found.quantity == pytest.approx(all_told), "no level of either side is too dear for what the other pays"
+        assert found.profit < found.quantity * (bids[0][0] * 0.998 - asks[0][0] * 1.001)
+        cut = world.network.partition(HOST)
+        await page.watch(25.0)
+        (found,) = page.shown["across"]
+        assert (found.live_at, found.not_live_at, found.bid_at, found.profit) == (("okx_spot",), ("gateio_spot",), "okx_spot", None)
+        cut.repair()
+    world.stop()
+    await world.end()
+
+
+@scenario(seed=723, simulation=STILL)
+async def test_our_own_orders_are_not_what_exchanges_are_compared_by(world: World) -> None:
+    tick = Decimal("0.00001")
+    tight = {
+        "bid_spread_fraction": tick,
+        "ask_spread_fraction": tick,
+        "spread_min_fraction": tick,
+        "refresh_tolerance_fraction": Decimal(0),
+    }
+    settings = quoting_settings(world, reference_exchange="okx_spot", parameters=replace(FIVE_LEVELS, levels=1, **tight))
+    exchanges = settings.exchanges | {"okx_spot": ExchangeSettings(simulation=STILL)}
+    await start_with_page(world, of=replace(settings, exchanges=exchanges))
+    async with page_opened(world) as page:
+        await page.watch(10.0)
+        own = {float(quote.price) for quote in page.shown["books"][MARKET].quotes}
+        book, elsewhere = page.shown["books"][MARKET], page.shown["books"]["okx_spot BTC/USDT"]
+        assert own & {book.bids[0][0], book.asks[0][0]}, "one of ours is the best of its side"
+        (found,) = page.shown["across"]
+        assert found.bid[0] == max(price for price, _ in (*book.bids, *elsewhere.bids) if price not in own)
+        assert found.ask[0] == min(price for price, _ in (*book.asks, *elsewhere.asks) if price not in own)
     world.stop()
     await world.end()
 

@@ -17,6 +17,7 @@ export class Memory {
     this.tree = null;
     this.states = [];
     this.books = new Map();
+    this.across = [];
     this.orders = { live: [], live_count: 0, unknown_count: 0, ended: [] };
     this.fills = [];
     this.accounts = [];
@@ -37,7 +38,7 @@ export class Memory {
     }
     this.push = push;
     this.readAt = performance.now();
-    for (const name of ["program", "tree", "states", "orders", "fills", "accounts", "cycles", "latencies"]) {
+    for (const name of ["program", "tree", "states", "across", "orders", "fills", "accounts", "cycles", "latencies"]) {
       if (push[name] !== undefined && push[name] !== null) this[name] = push[name];
     }
     for (const [name, book] of Object.entries(push.books ?? {})) this.books.set(name, book);

@@ -1,5 +1,6 @@
 // The page: what the run pushes, drawn at most once a frame and not at all while nobody can see it.
 
+import { Across } from "./across.js";
 import { Connection } from "./connection.js";
 import { Controls, isLive } from "./controls.js";
 import { Cycles } from "./cycles.js";
@@ -20,6 +21,7 @@ const panels = [
   new Orders(byId("orders"), parts),
   new Fills(byId("fills"), parts),
   new Accounts(byId("accounts"), parts),
+  new Across(byId("across"), parts),
   new OtherBooks(byId("others"), parts),
   new Actors(byId("actors"), parts),
   new Latencies(byId("latencies"), parts),
