@@ -35,6 +35,16 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"a retry policy allows at least one attempt, not {self.attempts_max}")
 
 
+class _Asked(msgspec.Struct, frozen=True):
+    """What `RestClient.send` was asked for, whichever attempt it is."""
+
+    build: Callable[[], HttpRequest]
+    group: str
+    weight: int
+    urgent: bool
+    timeout_seconds: float
+
+
 class RestClient:
     """An `HttpClient` under an exchange's shared limits. Owns neither: whoever opened the client closes it."""
 
@@ -75,15 +85,16 @@ class RestClient:
             BreakerOpen: the circuit breaker is open; never waited for, never tried again.
             RequestNotSent, ResponseLost: as `HttpClient.send`.
         """
+        asked = _Asked(build, group, weight, urgent, timeout_seconds)
         if retry is None:
-            return await self._attempt(build, group, weight, urgent, timeout_seconds, trio.current_time() + wait_seconds_max, inf)
+            return await self._attempt(asked, wait_until=trio.current_time() + wait_seconds_max, give_up_at=inf)
         give_up_at = trio.current_time() + retry.total_seconds
         backoff = Backoff(retry.initial_seconds, retry.factor, retry.seconds_max, retry.jitter, self._rng)
         outcome: HttpResponse | RequestNotSent | ResponseLost | None = None
         for attempt in range(1, retry.attempts_max + 1):
             wait_until = min(trio.current_time() + wait_seconds_max, give_up_at)
             try:
-                outcome = await self._attempt(build, group, weight, urgent, timeout_seconds, wait_until, give_up_at)
+                outcome = await self._attempt(asked, wait_until=wait_until, give_up_at=give_up_at)
             except (BreakerOpen, ResponseTooLarge):
                 raise
             except RateLimited as error:
@@ -102,49 +113,31 @@ class RestClient:
         assert outcome is not None  # noqa: S101 - a policy has at least one attempt
         raise outcome
 
-    async def _attempt(
-        self,
-        build: Callable[[], HttpRequest],
-        group: str,
-        weight: int,
-        urgent: bool,
-        timeout_seconds: float,
-        wait_until: float,
-        give_up_at: float,
-    ) -> HttpResponse:
+    async def _attempt(self, asked: _Asked, *, wait_until: float, give_up_at: float) -> HttpResponse:
         """Send it once, and count what became of it."""
         measures = self._limits.measures
         try:
-            response, is_too_many, seconds = await self._send_once(build, group, weight, urgent, timeout_seconds, wait_until, give_up_at)
+            response, is_too_many, seconds = await self._send_once(asked, wait_until=wait_until, give_up_at=give_up_at)
         except NetworkError as error:
-            measures.ended(group, _outcome_of_failure(error))
+            measures.ended(asked.group, _outcome_of_failure(error))
             raise
-        measures.answered(group, _outcome_of(response, is_too_many=is_too_many), seconds)
+        measures.answered(asked.group, _outcome_of(response, is_too_many=is_too_many), seconds)
         return response
 
-    async def _send_once(
-        self,
-        build: Callable[[], HttpRequest],
-        group: str,
-        weight: int,
-        urgent: bool,
-        timeout_seconds: float,
-        wait_until: float,
-        give_up_at: float,
-    ) -> tuple[HttpResponse, bool, float]:
+    async def _send_once(self, asked: _Asked, *, wait_until: float, give_up_at: float) -> tuple[HttpResponse, bool, float]:
         """The answer, whether it says that the request was one too many, and how long it took."""
         limits = self._limits
-        lane = self._http.lane(urgent=urgent)
+        lane = self._http.lane(urgent=asked.urgent)
         with trio.move_on_at(wait_until) as scope:
-            await self._take_places(lane, group, weight, urgent)
+            await self._take_places(lane, asked)
         if scope.cancelled_caught:
-            raise RateLimited(f"{self._http.host}: no leave for a request of {group!r} in time")
+            raise RateLimited(f"{self._http.host}: no leave for a request of {asked.group!r} in time")
         try:
-            with limits.breaker.admit(urgent=urgent) as permit:
-                request = build()
+            with limits.breaker.admit(urgent=asked.urgent) as permit:
+                request = asked.build()
                 sent_at = trio.current_time()
                 try:
-                    response = await self._http.send(request, timeout_seconds=min(timeout_seconds, give_up_at - sent_at))
+                    response = await self._http.send(request, timeout_seconds=min(asked.timeout_seconds, give_up_at - sent_at))
                 except ResponseTooLarge:
                     permit.succeeded()  # it did answer
                     raise
@@ -158,11 +151,11 @@ class RestClient:
                     permit.succeeded()
         finally:
             lane.release()
-        return response, limits.note(response, group), seconds
+        return response, limits.note(response, asked.group), seconds
 
-    async def _take_places(self, lane: trio.CapacityLimiter, group: str, weight: int, urgent: bool) -> None:
+    async def _take_places(self, lane: trio.CapacityLimiter, asked: _Asked) -> None:
         """One in the limits, then one on a connection. Cancelled, or refused: none is held."""
-        await self._limits.acquire(group, weight, urgent=urgent)
+        await self._limits.acquire(asked.group, asked.weight, urgent=asked.urgent)
         try:
             lane.acquire_nowait()
         except trio.WouldBlock:
@@ -172,7 +165,7 @@ class RestClient:
         # The place in the limits may be long past: all that waited for connections that hung would leave at once, more than allowed.
         is_allowed = False
         try:
-            await self._limits.acquire(group, weight, urgent=urgent)
+            await self._limits.acquire(asked.group, asked.weight, urgent=asked.urgent)
             is_allowed = True
         finally:
             if not is_allowed:
