@@ -82,6 +82,8 @@ export class KeyedChildren {
   }
 }
 
+const smallScreen = matchMedia("(max-width: 720px)"); // as small.css has it
+
 /**
  * A table of texts. `columns` are `{title, name, kind}`: the kind "number" is aligned to the right, "decimal" at the
  * point besides, "words" may wrap.
@@ -101,6 +103,9 @@ export class Table {
       this.rows,
     );
     this.table = make("div", { class: "table-frame", tabindex: "0", role: "region", "aria-label": caption, "data-narrow": narrow }, table);
+    const lay = () => setAttribute(this.table, "data-layout", narrow === "always" ? "blocks" : smallScreen.matches ? narrow : null);
+    smallScreen.addEventListener("change", lay);
+    lay();
     this.empty = make("p", { class: "empty", text: empty });
     parent.append(this.table, this.empty);
     this.children = new KeyedChildren(this.rows, { create: () => this.#row(), update: (element, item) => this.#fill(element, item) });
