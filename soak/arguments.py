@@ -18,7 +18,7 @@ SEED_MAX = 2**53
 EPILOG = """\
 faults: network (connections, latency, names), exchange (answers, limits, bans, streams, books, the market, our orders), crash (actors at
 any checkpoint, hangs, kill -9), clock (the exchange's and our own), disk (full, torn journal), load (bursts, slow consumers), operator
-(pauses, halts, stops and cancellations; not in the issue's list, and part of `all`).
+(pauses, halts, stops, cancellations and other settings).
 
 exit status:
   0  every world was fine

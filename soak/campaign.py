@@ -1,31 +1,31 @@
-"""Many seeds over many processes: each world in one of them, and some of them in a second one that hashes otherwise."""
+"""Many seeds, each world in a process of its own, and some of them again in two that hash otherwise."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import resource_tracker
-from multiprocessing.pool import Pool
 from pathlib import Path
 
 import msgspec
+import trio
 from msgspec.structs import replace
 
 from soak.arguments import Arguments
 from soak.faults.kinds import kinds_of
 from soak.options import Options, draw_options
 from soak.outcome import Outcome
+from soak.processes import Job, Tell, running_each
 from soak.run import run_options
+from soak.world import World
 
 ROOT = Path(__file__).resolve().parent.parent
 OTHER_HASH_SEEDS = ("0", "1")
+TELLING_PAUSE_VIRTUAL_SECONDS = 60.0
 
 
 def options_of(seed: int, arguments: Arguments) -> Options:
@@ -40,57 +40,63 @@ def options_of(seed: int, arguments: Arguments) -> Options:
     return replace(options, plan=arguments.plan)
 
 
-def run_seeds(arguments: Arguments) -> Generator[Outcome]:
-    """The outcome of every seed, as they come. Closed, or with Ctrl-C, it ends at once."""
+def run_seeds(arguments: Arguments, *, tell: Callable[[int, float], None] | None = None) -> Generator[Outcome]:
+    """The outcome of every seed, as they come; `tell` is given seeds and how many virtual seconds of them have passed.
+
+    Closed, or with Ctrl-C, it ends at once.
+    """
     seeds = arguments.seeds
     if len(seeds) == 1:
-        yield _run(arguments, seeds[0])
+        yield _run_seed(arguments, seeds[0], partial(tell or _tell_nobody, seeds[0]))
         return
     # One at a time are run elsewhere too: Ctrl-C inside a world would be met by whatever part of the program is running.
-    with _workers(min(arguments.jobs, len(seeds))) as pool:
-        yield from pool.imap_unordered(partial(_run, arguments), seeds)
+    jobs = (Job(seed, partial(_run_seed, arguments, seed)) for seed in seeds)
+    with running_each(jobs, at_once=arguments.jobs, tell=tell or _tell_nobody) as ended:
+        for _, outcome in ended:
+            yield outcome
 
 
-@contextmanager
-def running_each(jobs: int) -> Generator[Callable[[Sequence[Options]], Iterable[Outcome]] | None]:
-    """What runs several worlds at once and gives their outcomes in the same order; None for one job, which needs nothing."""
-    if jobs == 1:
-        yield None
-        return
-    with _workers(jobs) as pool:
-        yield partial(pool.imap, run_options)
+def run_in_order(at_once: int, worlds: Sequence[Options]) -> Generator[Outcome]:
+    """The outcomes of these worlds, in their order. Closed, it ends at once."""
+    jobs = (Job(options.seed, partial(_run_world, options)) for options in worlds)
+    early: dict[int, Outcome] = {}
+    following = 0
+    with running_each(jobs, at_once=at_once, tell=_tell_nobody) as ended:
+        for number, outcome in ended:
+            early[number] = outcome
+            while following in early:
+                yield early.pop(following)
+                following += 1
 
 
-@contextmanager
-def _workers(jobs: int) -> Generator[Pool]:
-    """Processes that have run nothing before, each of which hashes in its own way.
-
-    Ctrl-C is for whoever waits for them: neither they nor what they start hear of it. Leaving the block ends them at once, with
-    what they have started and their files.
-    """
-    resource_tracker.ensure_running()  # the pool would begin it, which lets the signal through again
-    with tempfile.TemporaryDirectory(prefix="mm-soak-") as folder:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            with multiprocessing.get_context("spawn").Pool(jobs, _keep_files_in, (folder,)) as pool:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
-                yield pool
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _tell_nobody(seed: int, virtual_seconds: float) -> None:
+    """Nobody asks."""
 
 
-def _keep_files_in(folder: str) -> None:
-    """Of this process, and of those that it starts."""
-    tempfile.tempdir = os.environ["TMPDIR"] = folder
-
-
-def _run(arguments: Arguments, seed: int) -> Outcome:
-    outcome = run_options(options_of(seed, arguments))
+def _run_seed(arguments: Arguments, seed: int, tell: Tell) -> Outcome:
+    outcome = _run_world(options_of(seed, arguments), tell)
     every = round(1 / arguments.repeat_share) if arguments.repeat_share else 0
     if every and seed % every == 0:
         outcome.is_repeated = True
         outcome.other_hashes = tuple(_trace_hash_elsewhere(arguments, seed, hash_seed) for hash_seed in OTHER_HASH_SEEDS)
     return outcome
+
+
+def _run_world(options: Options, tell: Tell) -> Outcome:
+    return run_options(options, watch=partial(_tell_now_and_then, tell))
+
+
+def _tell_now_and_then(tell: Tell, world: World) -> None:
+    told_at = 0.0
+
+    def look(event: object) -> None:
+        nonlocal told_at
+        now = trio.current_time()
+        if now - told_at >= TELLING_PAUSE_VIRTUAL_SECONDS:
+            told_at = now
+            tell(now)
+
+    world.observers.append(look)
 
 
 def _trace_hash_elsewhere(arguments: Arguments, seed: int, hash_seed: str) -> str:

@@ -6,24 +6,23 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 
 import trio
 from msgspec.structs import replace
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from assembly.presenter.vocabulary import tell
 from market.events import BookChanged
 from soak.arguments import Arguments, parse_arguments
-from soak.campaign import options_of, run_seeds, running_each
+from soak.campaign import options_of, run_in_order, run_seeds
 from soak.outcome import Outcome, Verdict
+from soak.progress import CampaignProgress
 from soak.report import Report, SoakStatus
 from soak.run import run_options
 from soak.shrinking import Small, shrink
 from soak.tables import print_failure, print_report
 from soak.world import World
-
-PROGRESS_LINE_SECONDS = 30.0  # where no bar can be drawn
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,22 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run_all(arguments: Arguments, outcomes: list[Outcome], errors: Console) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with (
-        closing(run_seeds(arguments)) as running,
-        Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as progress,
-    ):
-        task = progress.add_task("seeds", total=len(arguments.seeds))
-        told_at = time.monotonic()
+    with CampaignProgress(arguments, errors) as progress, closing(run_seeds(arguments, tell=progress.tell)) as running:
         for outcome in running:
             outcomes.append(outcome)
             _show_failure(progress.console, arguments, outcome)
-            bad = sum(one.verdict is not Verdict.FINE for one in outcomes)
-            progress.update(task, advance=1, description=f"seeds, {bad} bad")
-            if not errors.is_terminal and time.monotonic() - told_at > PROGRESS_LINE_SECONDS:
-                told_at = time.monotonic()
-                hours = sum(one.virtual_seconds for one in outcomes) / 3600
-                errors.print(f"{len(outcomes)} of {len(arguments.seeds)} seeds, {hours:.1f} virtual hours, {bad} bad", highlight=False)
+            progress.add(outcome)
 
 
 def _shrink(arguments: Arguments, seconds: float, errors: Console) -> int:
@@ -82,16 +70,15 @@ def _shrink(arguments: Arguments, seconds: float, errors: Console) -> int:
     seed, began_at = arguments.first_seed, time.monotonic()
     small: Small | None = None
     try:
-        with running_each(arguments.jobs) as run_each:
-            for small in shrink(
-                options_of(seed, arguments),
-                run=run_options,
-                is_over=lambda: time.monotonic() - began_at > seconds,
-                run_each=run_each,
-                at_once=arguments.jobs,
-            ):
-                took = f"{time.monotonic() - began_at:.0f} s, run {small.attempts}"
-                errors.print(f"{took}: {small.size}", highlight=False, soft_wrap=True)
+        for small in shrink(
+            options_of(seed, arguments),
+            run=run_options,
+            is_over=lambda: time.monotonic() - began_at > seconds,
+            run_each=partial(run_in_order, arguments.jobs) if arguments.jobs > 1 else None,
+            at_once=arguments.jobs,
+        ):
+            took = f"{time.monotonic() - began_at:.0f} s, run {small.attempts}"
+            errors.print(f"{took}: {small.size}", highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
         errors.print("interrupted: this is the smallest so far", highlight=False)
     if small is None:

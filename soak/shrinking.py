@@ -9,7 +9,8 @@ Several are tried at once where there are several cores, and looked at in the sa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 
 import msgspec
@@ -22,7 +23,7 @@ from soak.plan import Plan, PlannedSpell, strikes_in
 from soak.world import ACCOUNT
 
 Run = Callable[[Options], Outcome]
-RunEach = Callable[[Sequence[Options]], Iterable[Outcome]]
+RunEach = Callable[[Sequence[Options]], Generator[Outcome]]
 
 # What one and the same failure says in different words: ids, amounts and times, states of the order on the way, whose and where.
 _PASSING = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|[a-z0-9]+-[a-z0-9]+-[a-z0-9]+|-?\b\d[\d.]*")
@@ -65,8 +66,8 @@ def shrink(
     so is taken. Closed or interrupted in the middle, the last one given is the best so far.
     """
 
-    def one_by_one(batch: Sequence[Options]) -> Iterator[Outcome]:
-        return map(run, batch)
+    def one_by_one(batch: Sequence[Options]) -> Generator[Outcome]:
+        yield from map(run, batch)
 
     each = run_each or one_by_one
     outcome = run(options)
@@ -83,12 +84,13 @@ def shrink(
         while found is None and (batch := list(islice(untried, at_once))):
             if is_over():
                 return
-            for smaller, outcome in zip(batch, each(batch), strict=False):
-                tried.add(_identity(smaller))
-                attempts += 1
-                if way_of_failing(outcome) == way:
-                    found = Small(options=replace(smaller, plan=_what_struck(smaller, outcome)), outcome=outcome, attempts=attempts)
-                    break
+            with closing(each(batch)) as outcomes:
+                for smaller, outcome in zip(batch, outcomes, strict=False):
+                    tried.add(_identity(smaller))
+                    attempts += 1
+                    if way_of_failing(outcome) == way:
+                        found = Small(options=replace(smaller, plan=_what_struck(smaller, outcome)), outcome=outcome, attempts=attempts)
+                        break
         if found is None:
             return
         best = found

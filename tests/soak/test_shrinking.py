@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import pytest
 from overlay import hunt, run_command
@@ -109,9 +109,9 @@ def test_several_at_once_shrink_to_the_same_world_in_the_same_steps(at_once: int
     options = wide()
     run = failing_when(lambda _, struck: (1, 2) in struck and len(struck) > 2)
 
-    def run_each(batch: Sequence[Options]) -> list[Outcome]:
+    def run_each(batch: Sequence[Options]) -> Generator[Outcome]:
         assert len(batch) <= at_once
-        return [run(one) for one in batch]
+        yield from map(run, batch)
 
     one_by_one = list(shrink(options, run=run, is_over=lambda: False))
     together = list(shrink(options, run=run, is_over=lambda: False, run_each=run_each, at_once=at_once))

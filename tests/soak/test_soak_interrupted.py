@@ -30,7 +30,7 @@ import sys
 from soak import command
 from soak.outcome import Outcome, Verdict
 
-def run_seeds(arguments):
+def run_seeds(arguments, tell):
     yield Outcome(seed=1, verdict=Verdict.VIOLATION, told="at 3.0000 s: it is broken")
     sys.stdin.readline()
     yield Outcome(seed=2)
