@@ -22,7 +22,7 @@ from soak.convergence import Convergence
 from soak.ending import STOPPING, Explanations, check_end, check_forced_end, check_run_ended
 from soak.faults.kinds import KINDS
 from soak.faults.settings import RELOAD
-from soak.faults.strike import Place, Strike
+from soak.faults.strike import Group, Place, Strike
 from soak.hand import Hand
 from soak.moments import When, draw_when
 from soak.money import Money
@@ -42,6 +42,7 @@ SETTLE_SECONDS = 15.0
 SWITCH_SECONDS_TO_BE_ARMED = 20.0  # twice as long as it takes to be renewed
 SPELL_SECONDS = (15.0, 30.0, 60.0, 120.0)
 KINDS_IN_A_SPELL_MAX = 6
+HOLDING_UP = (Group.CRASH, Group.LOAD)
 CRASHES_IN_A_SPELL_MAX = 3  # more in a minute and the supervisor gives up, as it should
 
 
@@ -53,8 +54,8 @@ class Life:
         self._options = options
         self._outcome = outcome
         self._explanations = Explanations()
-        self._watcher = Watcher(world, options, self._explanations)
         self._money = {name: Money(venue) for name, venue in world.venues.items()}
+        self._watcher = Watcher(world, options, self._explanations, self._money)
         self._convergence = Convergence(world, options, self._explanations, self._money, self._watcher.quoting)
         self._is_closing = False
         self._has_faults = False
@@ -88,6 +89,7 @@ class Life:
         outcome, world = self._outcome, self._world
         outcome.virtual_seconds = trio.current_time()
         outcome.orders, outcome.fills = self._watcher.orders_accepted, self._watcher.trades
+        outcome.losses_struck = self._watcher.losses.struck
         outcome.wire_events = world.wire_events
         world.trace.update(f"{world.wire_events} {world.wire_checksum}".encode())
         outcome.trace_hash = world.trace.hexdigest()
@@ -183,6 +185,8 @@ class Life:
         count(self._outcome.strikes, kind)
         self._outcome.struck.append((*number, kind))
         self._explanations.struck(kind)
+        if KINDS[kind].group in HOLDING_UP:
+            self._watcher.losses.held_up(strike.seconds)
         self._world.note(
             f"{kind}{strike.text and f' {strike.text}'} at {place.exchange} {place.symbol} {place.cycle} for {strike.seconds:.3f} s"
         )

@@ -8,6 +8,7 @@ what is held of the base, and its cost as paid.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from decimal import Decimal
 
 from assembly.parts import AccountParts
@@ -31,6 +32,11 @@ class Money:
         self._opening = Changes(Decimal, venue.totals())
         self._traded = Changes(Decimal)  # by the exchange's trades and payments
         venue.control.engine.subscribe(self._hear)
+
+    @property
+    def traded(self) -> Mapping[str, Decimal]:
+        """What the exchange's own trades and payments did to each asset, as the ledger's `fill_changes`."""
+        return self._traded
 
     def _hear(self, event: EngineEvent) -> None:
         if isinstance(event, TradeMade):

@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from actors.accounts.limits import OnDailyLoss
 from assembly.registry import EXCHANGES
-from assembly.settings import AccountSettings, LimitSettings, PageSettings, RuntimeSettings, Settings
+from assembly.settings import AccountSettings, GlobalLimitSettings, LimitSettings, PageSettings, RuntimeSettings, Settings
 from market.symbol import Symbol, parse_symbol
 from orders.reports import MarginMode
 from simulated.settings import AccountSettings as SimulatedAccount
@@ -24,7 +25,7 @@ from soak.faults.kinds import KINDS
 from soak.faults.strike import Place
 from soak.onlooker import PLACE, Reader
 from soak.plan import Plan, format_plan
-from soak.strategies import Cycle, draw_cycle_of_rounds, draw_quoting_cycle
+from soak.strategies import Cycle, draw_cycle_of_rounds, draw_quoting_cycle, with_drawdown
 from soak.world import World
 
 STOP_DEADLINE_SECONDS = 10.0
@@ -40,6 +41,9 @@ QUOTING_SHARE = 0.5
 OPEN_ORDERS_MAX = 80  # five quotes a side of four cycles, those that hang, and a hand's
 # No exchange says for how long a client id is taken: for longer than something on the way would send a request again.
 CLIENT_ID_MEMORY_SECONDS = 30.0
+# As of drawdowns (`soak/strategies.py`), of all cycles of an account and of all accounts, and with funding.
+LOSSES_MAX = (*(None,) * 7, Decimal("0.4"), Decimal(2), Decimal(10))
+PROGRAM_LOSSES_MAX = (*(None,) * 7, Decimal("0.6"), Decimal(3), Decimal(15))
 READERS = (*[Reader.NOBODY] * 9, Reader.BRISK, Reader.SLOW, Reader.STUCK)
 BUFFERS_BYTES = (64 * 1024, 64 * 1024, 2 * 1024)
 
@@ -77,6 +81,16 @@ REGIMES: MappingProxyType[str, Mapping[str, Any]] = MappingProxyType(
 NOBODYS: MappingProxyType[str, float] = MappingProxyType({"maker_rate_per_second": 0.1, "taker_rate_per_second": 0.05})
 
 
+class LossLimit(msgspec.Struct, frozen=True):
+    """How much may be lost in a day, in quote units, and what follows."""
+
+    most: Decimal
+    action: OnDailyLoss
+
+    def __str__(self) -> str:
+        return f"{self.most} {self.action.value}"
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """One world as it was drawn. `places` are those of all cycles that were, also of cycles that are left out now.
 
@@ -104,6 +118,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     reader: Reader = Reader.NOBODY
     """Who has the run's page open; without anybody there is none."""
     plan: Plan | None = None
+    losses: dict[str, LossLimit] = {}
+    """Of the accounts that have such a limit, by exchange."""
+    program_loss: LossLimit | None = None
 
     @property
     def cycle_names(self) -> tuple[str, ...]:
@@ -131,12 +148,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     def describe(self) -> list[str]:
         """For a person who looks for the cause of a violation."""
+        losses = [*(f"at {name} {loss}" for name, loss in self.losses.items() if name in self.exchanges)]
+        losses += [] if self.program_loss is None else [f"of the program {self.program_loss}"]
         latencies = ", ".join(f"{name} {low:g} to {high:g} s" for name, (low, high) in self.latencies_seconds.items())
         return [
             f"seed {self.seed}, {self.hours:g} virtual hours",
             f"exchanges: {', '.join(self.exchanges)}; latency each way: {latencies}",
             f"markets: {', '.join(f'{name} {regime}' for name, regime in self.regimes.items())}",
             f"cycles: {', '.join(map(str, self.cycles))}; rounds each: {self.rounds or 'no end'}",
+            *([f"daily losses at most: {', '.join(losses)}"] if losses else []),
             f"hands: {', '.join(f'{place.cycle} in {place.symbol} at {place.exchange}' for place in self.hands) or 'none'}",
             f"private lines of their own: {', '.join(self.private_lines) or 'none'}; orders by REST: {self.orders_by_rest}; "
             f"flatten on stop: {self.flatten_on_stop}; buffers: {self.buffer_bytes} bytes; the page is read by: {self.reader.value}",
@@ -157,11 +177,17 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             notional_max = self.notional_max(venue.name)
             accounts[venue.account] = AccountSettings(
                 exchange=venue.name,
-                limits=LimitSettings(max_position_notional=notional_max, max_order_notional=notional_max, max_open_orders=OPEN_ORDERS_MAX),
+                limits=LimitSettings(
+                    max_position_notional=notional_max,
+                    max_order_notional=notional_max,
+                    max_open_orders=OPEN_ORDERS_MAX,
+                    **_as_settings(self.losses.get(venue.name)),
+                ),
                 margin_mode=MarginMode.CROSS if venue.trades_contracts else None,
             )
         return Settings(
             runtime=RuntimeSettings(stop_deadline_seconds=STOP_DEADLINE_SECONDS, flatten_on_stop=self.flatten_on_stop),
+            limits=GlobalLimitSettings(**_as_settings(self.program_loss)),
             exchanges={venue.name: venue.settings() for venue in world.venues.values()},
             accounts=accounts,
             cycles={
@@ -196,6 +222,9 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
     usable = [kind for kind in wanted if (private_lines or not KINDS[kind].needs_private_line) and (hands or not KINDS[kind].needs_hand)]
     regimes = {name: rng.choice(sorted(REGIMES)) for name in chosen}
     cycles = _draw_cycles(rng, seed, places)
+    of_losses = random.Random(f"{seed}:losses")
+    cycles = tuple(with_drawdown(of_losses, cycle) for cycle in cycles)
+    program_loss, *losses = (_draw_loss(of_losses, of) for of in (PROGRAM_LOSSES_MAX, *(LOSSES_MAX for _ in chosen)))
     quoted = {cycle.place.exchange for cycle in cycles if cycle.quotes}
     return Options(
         seed=seed,
@@ -217,7 +246,18 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
         sure_kind=sure_kind,
         places=tuple(places),
         reader=random.Random(f"{seed}:page").choice(READERS),
+        losses={name: loss for name, loss in zip(chosen, losses, strict=True) if loss is not None},
+        program_loss=program_loss,
     )
+
+
+def _draw_loss(rng: random.Random, of: Sequence[Decimal | None]) -> LossLimit | None:
+    most, action = rng.choice(of), rng.choice(tuple(OnDailyLoss))
+    return None if most is None else LossLimit(most, action)
+
+
+def _as_settings(loss: LossLimit | None) -> dict[str, Any]:
+    return {} if loss is None else {"max_daily_loss": loss.most, "on_daily_loss": loss.action}
 
 
 def _draw_cycles(rng: random.Random, seed: int, places: Sequence[Place]) -> tuple[Cycle, ...]:

@@ -17,7 +17,7 @@ class Verdict(enum.Enum):
 
 
 class Outcome(msgspec.Struct, kw_only=True):
-    """One seed's world: its end, and what happened in it. `strikes`, `transitions` and `endings` count by name."""
+    """One seed's world: its end, and what happened in it. `strikes`, `transitions`, `losses_struck` and `endings` count by name."""
 
     seed: int
     verdict: Verdict = Verdict.FINE
@@ -42,6 +42,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     struck: list[tuple[int, int, str]] = []
     """Every strike that came, in order: its spell's number, its own, and its kind."""
     transitions: dict[str, int] = {}
+    losses_struck: dict[str, int] = {}
+    """How often limits of losses did what they can do."""
     endings: dict[str, int] = {}
     trace_hash: str = ""
     is_repeated: bool = False

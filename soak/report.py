@@ -13,6 +13,7 @@ from soak.arguments import Arguments
 from soak.campaign import has_repeated
 from soak.faults.kinds import kinds_of
 from soak.faults.strike import Group
+from soak.losses import ALL as LOSSES
 from soak.outcome import Outcome, Verdict
 from soak.transitions import ALL, REACHABLE, UNREACHABLE, name_of
 
@@ -41,7 +42,7 @@ _WORDS = {
     SoakStatus.USAGE: "bad arguments",
     SoakStatus.NOT_CONVERGED: "something did not come right in time after the last fault",
     SoakStatus.HARNESS_CRASHED: "the simulator itself crashed",
-    SoakStatus.FAULT_NEVER_STRUCK: "a kind of fault never struck",
+    SoakStatus.FAULT_NEVER_STRUCK: "a kind of fault, or a limit of losses, never struck",
     SoakStatus.NOT_REPEATED: "a seed did not repeat",
     SoakStatus.TRANSITION_NEVER_REACHED: "an order never made a move that it can make",
     SoakStatus.INTERRUPTED: "interrupted",
@@ -58,8 +59,10 @@ class Report:
         self.real_seconds = real_seconds
         self.strikes = _summed(outcome.strikes for outcome in outcomes)
         self.transitions = _summed(outcome.transitions for outcome in outcomes)
+        self.losses_struck = _summed(outcome.losses_struck for outcome in outcomes)
         self.endings = _summed(outcome.endings for outcome in outcomes)
         self.never_struck = tuple(kind for kind in kinds_of(arguments.groups) if kind not in self.strikes)
+        self.losses_never_struck = tuple(name for name in LOSSES if name not in self.losses_struck)
         self.never_reached = tuple(name for name in REACHABLE if name not in self.transitions)
         self.reached_all_the_same = tuple(name for name in ALL if name not in REACHABLE and name in self.transitions)
         self.repeated = [outcome for outcome in self.outcomes if outcome.is_repeated]
@@ -84,6 +87,8 @@ class Report:
         if Verdict.NOT_CONVERGED in verdicts:
             return SoakStatus.NOT_CONVERGED
         if self.never_struck and self.is_enough:
+            return SoakStatus.FAULT_NEVER_STRUCK
+        if self.losses_never_struck and self.is_enough_for_transitions:
             return SoakStatus.FAULT_NEVER_STRUCK
         if self.never_reached and self.is_enough_for_transitions:
             return SoakStatus.TRANSITION_NEVER_REACHED
@@ -146,6 +151,8 @@ class Report:
             "status_words": self.status_words,
             "faults_by_kind": dict(sorted(self.strikes.items())),
             "faults_that_never_struck": self.never_struck,
+            "losses_struck": dict(sorted(self.losses_struck.items())),
+            "losses_that_never_struck": self.losses_never_struck,
             "endings": dict(sorted(self.endings.items())),
             "transitions": dict(sorted(self.transitions.items())),
             "transitions_never_reached": self.never_reached,

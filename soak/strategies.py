@@ -9,7 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from actors.accounts.limits import OnDailyLoss
 from actors.cycle.quoting.strategies.avellaneda_stoikov import AvellanedaStoikovParameters, Model
 from actors.cycle.quoting.strategies.parameters import TwoSidedParameters
 from actors.cycle.quoting.strategies.pricing import PriceSource
@@ -27,6 +29,8 @@ REFERENCE_PRICE_SOURCES = (PriceSource.REFERENCE_MID, PriceSource.REFERENCE_MICR
 # Prices of simulated markets are never below half of what they begin with: limits in base units are drawn by that.
 PRICES_AT_FIRST = MappingProxyType({"BTC": Decimal(60_000), "ETH": Decimal(3_000)})
 DRAWDOWN_MAX = Decimal(10_000)  # there, and never reached
+# Some that fees alone come to within minutes, and some that take a market which moves against what is held.
+DRAWDOWNS_MAX = (*(None,) * 7, Decimal("0.3"), Decimal(1), Decimal(5))
 
 
 class Cycle(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +55,7 @@ class Cycle(msgspec.Struct, frozen=True, kw_only=True):
         }
         parameters = ", ".join(f"{name} {getattr(value, 'value', value)}" for name, value in chosen.items())
         reference = f", shown {self.reference_exchange}" if self.reference_exchange else ""
+        limits += f" {self.limits.on_drawdown.value}" if self.limits.drawdown_max is not None else ""
         of_quoting = f", every {self.tick_seconds:g} s{reference}; limits: {limits or 'none'}; {parameters}" if self.quotes else ""
         return f"{self.place.cycle} ({self.strategy}, {self.quote_quantity} in {self.place.symbol} at {self.place.exchange}{of_quoting})"
 
@@ -175,6 +180,12 @@ def _draw_limits(rng: random.Random, base_max: Decimal) -> CycleLimitSettings:
     return CycleLimitSettings(
         net_buy_max=draw(), net_sell_max=draw(), inventory_max=draw(), drawdown_max=rng.choice((None, None, DRAWDOWN_MAX))
     )
+
+
+def with_drawdown(rng: random.Random, cycle: Cycle) -> Cycle:
+    """The cycle, perhaps with a drawdown that it may come to."""
+    most, action = rng.choice(DRAWDOWNS_MAX), rng.choice(tuple(OnDailyLoss))
+    return cycle if most is None else replace(cycle, limits=replace(cycle.limits, drawdown_max=most, on_drawdown=action))
 
 
 def draw_cycle_of_rounds(rng: random.Random, place: Place) -> Cycle:

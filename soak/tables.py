@@ -36,6 +36,12 @@ def print_report(console: Console, report: Report) -> None:
         _print_strikes(console, report)
     if report.transitions:
         _print_transitions(console, report)
+    if report.losses_struck:
+        _list(
+            console, "limits of losses struck: " + "; ".join(f"{name}: {number}" for name, number in sorted(report.losses_struck.items()))
+        )
+    if report.losses_never_struck and report.is_enough_for_transitions:
+        _list(console, f"limits of losses that never struck: {'; '.join(report.losses_never_struck)}")
     if report.endings:
         _list(console, "runs ended: " + "; ".join(f"{name}: {number}" for name, number in sorted(report.endings.items())))
     enough = report.arguments.enough

@@ -8,6 +8,7 @@ while the program lives: one that was killed has forgotten what it had not writt
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from decimal import Decimal
 
 import trio
@@ -36,7 +37,9 @@ from soak.claims import untrue_claim
 from soak.ending import Explanations
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
+from soak.losses import Losses
 from soak.memory import too_large
+from soak.money import Money
 from soak.options import Options
 from soak.quoting import QuotingFacts
 from soak.settings_in_force import SettingsInForce
@@ -64,7 +67,7 @@ Intent = tuple[str, str]
 class Watcher:
     """Looks at one world, whose program has not started yet."""
 
-    def __init__(self, world: World, options: Options, explanations: Explanations) -> None:
+    def __init__(self, world: World, options: Options, explanations: Explanations, money: Mapping[str, Money]) -> None:
         self.found: list[str] = []
         """What was wrong, oldest first; `check` raises for the first."""
         self.orders_accepted = 0
@@ -107,6 +110,7 @@ class Watcher:
         self._beliefs = Beliefs(world, options, self._say)
         self._settings = SettingsInForce(world, self._say)
         self.quoting = QuotingFacts(world, options, explanations, self._say)
+        self.losses = Losses(world, options, explanations, money, self._say)
         self._budgets = Budgets(world, options, self._say)
         world.observers.append(self._see)
         for venue in world.venues.values():
@@ -127,6 +131,7 @@ class Watcher:
         self._book_lost_at.clear()
         self._beliefs.run_begins()
         self._settings.run_begins()
+        self.losses.run_begins()
         self._budgets.run_begins()
 
     async def watch(self) -> None:
@@ -147,6 +152,7 @@ class Watcher:
         """Raises `Violation` for the first thing that is or was wrong."""
         self._look(of_orders_too=of_orders_too)
         self._settings.look()
+        self.losses.look()
         if trio.current_time() - self._bounds_looked_at > BOUNDS_LOOK_SECONDS:
             self._bounds_looked_at = trio.current_time()
             for venue in self._world.venues.values():
@@ -181,6 +187,7 @@ class Watcher:
         now = trio.current_time()
         self._beliefs.see(event)
         self._settings.see(event)
+        self.losses.see(event)
         claim = untrue_claim(event, has_lost_records=self._explanations.explains_disagreement() is not None)
         if claim:
             self._say(claim)

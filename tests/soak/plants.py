@@ -414,6 +414,33 @@ PLANTS = (
         faults="crash",
         kind="kill",
     ),
+    Plant(
+        name="accepted_loss_ends_its_limit",
+        what="A drawdown that a person has accepted counts as struck ever after: the next one does not strike",
+        changes=(
+            Change(
+                "actors/accounts/drawdown.py",
+                "                self._keep(profit, is_struck=False)  # a person has let it run again\n",
+                "                self._keep(profit, is_struck=True)\n",
+            ),
+        ),
+        seeds_max=25,
+        faults="exchange",
+        kind="move_market",
+    ),
+    Plant(
+        name="profit_without_fees",
+        what="A drawdown leaves out what was paid in fees",
+        changes=(
+            Change(
+                "orders/tally.py",
+                "        return EXACT.subtract(EXACT.subtract(earned, self.traded.fees), exact_product(self.base_fees, price))\n",
+                "        return earned\n",
+            ),
+        ),
+        seeds_max=25,
+        faults="exchange",
+    ),
 )
 
 INVARIANTS = (
@@ -429,6 +456,9 @@ INVARIANTS = (
     (r"after the gate of", "nothing leaves after the gate has closed"),
     (r"left while trading was|left and made the position larger", "nothing leaves in a state that forbids it"),
     (r"went on after a restart as", "states outlive a restart"),
+    (r"has been lost by the exchange's trades", "a limit of losses strikes when the exchange's trades say so"),
+    (r"is said to have lost|lost \S+ \w+ .*; \S*max", "no loss is claimed that is not there"),
+    (r"without anybody who lifted it|nobody has lifted it", "what a loss has led to stays until a person lifts it"),
     (r"keeps? to Limits|goes by \(|was accepted$|were (taken over|refused):", "what runs is what was accepted"),
     (r"th live order, and|th order in a second, and|and max_order_notional of", "limits hold by the value in force"),
     (r"placed (before there was a book|[\d.]+ s after)", "no quote from a stale or lost book"),

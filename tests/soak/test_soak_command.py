@@ -16,6 +16,7 @@ from soak.arguments import parse_arguments
 from soak.command import main
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
+from soak.losses import ALL as LOSSES
 from soak.outcome import Outcome, Verdict
 from soak.report import Report, SoakStatus
 from soak.tables import print_report
@@ -111,10 +112,13 @@ def test_fault_that_never_strikes_fails_the_report_of_enough_seeds() -> None:
 
 
 def whole_campaign(*, without: str = "", hours: float = 3.0) -> Report:
-    """Three worlds in which all struck, and all transitions but one were reached."""
+    """Three worlds in which all struck, and all transitions were reached, but for the one that is named."""
     transitions = {name: 1 for name in REACHABLE if name != without}
     struck = dict.fromkeys(KINDS, 1)
-    outcomes = [Outcome(seed=seed, strikes=struck, transitions=transitions, virtual_seconds=hours * 1200) for seed in range(3)]
+    losses = {name: 1 for name in LOSSES if name != without}
+    outcomes = [
+        Outcome(seed=seed, strikes=struck, transitions=transitions, losses_struck=losses, virtual_seconds=hours * 1200) for seed in range(3)
+    ]
     return Report(parse_arguments(["--enough", "3"]), outcomes, real_seconds=1.0)
 
 
@@ -125,6 +129,14 @@ def test_order_transition_that_was_never_reached_fails_the_report_of_enough_hour
     assert "order transitions never reached: unknown said_filled" in printed(report)
     assert whole_campaign().status is SoakStatus.FINE
     assert whole_campaign(without="unknown said_filled", hours=2.9).status is SoakStatus.FINE
+
+
+def test_limit_of_losses_that_never_struck_fails_the_report_of_enough_hours() -> None:
+    report = whole_campaign(without="drawdown_max reduce_only")
+    assert report.status is SoakStatus.FAULT_NEVER_STRUCK
+    assert report.losses_never_struck == ("drawdown_max reduce_only",)
+    assert "limits of losses that never struck: drawdown_max reduce_only" in printed(report)
+    assert whole_campaign(without="drawdown_max reduce_only", hours=2.9).status is SoakStatus.FINE
 
 
 def test_transitions_called_unreachable_are_of_the_table_and_have_a_reason_and_one_that_is_reached_is_told() -> None:

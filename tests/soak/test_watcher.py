@@ -50,6 +50,8 @@ def quiet_world(name: str, *, seconds: float = 14.4) -> Options:
         rounds=0,
         orders_by_rest=False,
         latencies_seconds={name: (0.001, 0.005)},
+        losses={},
+        program_loss=None,
     )
 
 
@@ -254,7 +256,7 @@ async def buy_in_reduce_only(world: World) -> None:
     request = replace(request_by_hand("buy"), client_order_id="mm-two-zzzzzzzzzz", owner="two")
     world.account.commands_sender.send_nowait(PlaceOrder(request=request, expires_at=trio.current_time() + 2))
     await trio.sleep(1)
-    states.enter("global", TradingState.RUN, "test")
+    states.enter("global", TradingState.RUN, "by the test")
 
 
 def test_order_that_makes_a_position_larger_in_reduce_only_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
