@@ -9,7 +9,7 @@ The other side of the market is not set off against it: nothing says that it fil
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -53,9 +53,9 @@ def exposure(ledger: AccountLedger, symbol: Symbol, touch: Touch | None, *, besi
     """The exposure in `symbol`; None if it cannot be valued, because there is no `touch` and something is held or at market.
 
     What is held is valued at the middle, an order at its own price, a market order at the touch. The order `besides` is left
-    out. Of contracts, what is held is the position, and reduce-only orders add nothing but fills that are not known yet. Of assets it
-    is what was bought and not sold since the start, in whatever symbol of the same base, and a sell makes nothing larger: nobody can
-    sell what he does not have.
+    out. Of contracts, what is held is the position, and reduce-only orders count as far as they can close it: what else is on their
+    side may then fill beyond. Of assets it is what was bought and not sold since the start, in whatever symbol of the same base, and
+    a sell makes nothing larger: nobody can sell what he does not have.
     """
     orders = [order for order in (*ledger.live_orders(), *ledger.unsettled_orders()) if order.client_order_id != besides]
     if ledger.positions is not None:
@@ -66,11 +66,25 @@ def exposure(ledger: AccountLedger, symbol: Symbol, touch: Touch | None, *, besi
         counting = [order for order in orders if order.request.symbol.base == symbol.base and order.request.side is Side.BUY]
     if held and touch is None:
         return None
-    buys = _worth((order for order in counting if order.request.side is Side.BUY), touch)
-    sells = _worth((order for order in counting if order.request.side is Side.SELL), touch)
+    middle = ZERO if touch is None else touch.middle
+    buying = [order for order in counting if order.request.side is Side.BUY]
+    selling = [order for order in counting if order.request.side is Side.SELL]
+    buys, sells = _worth(buying, touch), _worth(selling, touch)
     if buys is None or sells is None:
         return None
-    return Exposure(held=exact_product(held, touch.middle) if touch is not None else ZERO, buys=buys, sells=sells)
+    return Exposure(
+        held=exact_product(held, middle),
+        buys=buys + exact_product(_closing(buying, -held), middle),
+        sells=sells + exact_product(_closing(selling, held), middle),
+    )
+
+
+def _closing(orders: Sequence[Order], held: Decimal) -> Decimal:
+    """How much of a position of `held` the reduce-only ones among these may close, beyond what they have certainly filled."""
+    live = (order for order in orders if order.request.reduce_only and not order.is_terminal)
+    open_quantity = exact_sum(max(ZERO, (order.largest_request.quantity or ZERO) - order.filled_quantity) for order in live)
+    untold = exact_sum(quantity_to_fill(order) for order in orders if order.request.reduce_only)
+    return max(ZERO, min(open_quantity, held - untold))
 
 
 def quantity_to_fill(order: Order) -> Decimal:

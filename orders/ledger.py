@@ -22,7 +22,6 @@ from market.symbol import Symbol
 from orders.amendments import amendment_asked, amendment_confirmed, amendment_refused, amendments_shown
 from orders.earlier import CountedEarlier, TallyKey, TradeKey
 from orders.events import (
-    BalanceChanged,
     ForeignFillSeen,
     ForeignOrderSeen,
     ImpossibleTransition,
@@ -36,13 +35,13 @@ from orders.events import (
     OrderPlaced,
     OrderSubmitted,
 )
+from orders.funds import Funds
 from orders.identity import installation_prefix, owner_of, owner_prefix
 from orders.life_cycle import OrderInput, OrderState, next_state
 from orders.order import ZERO, Order, Transport, add_fill
 from orders.positions import PositionBooks
 from orders.reports import BalanceReport, FillReport, FundingReport, OrderReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
-from orders.reservations import margin, reservation
 from orders.tally import Tally
 
 # About a kilobyte each; late fills come within minutes, and a day of quoting ends more orders than anyone reads.
@@ -83,7 +82,7 @@ class AccountLedger:
         self._foreign_order_ids: dict[tuple[Symbol, str], None] = {}
         # Trades of strangers and of forgotten orders: in `_fill_changes`, and in no order that we remember. Whether in a tally, too.
         self._counted_trade_ids: dict[TradeKey, bool] = {}
-        self._balances: dict[str, BalanceReport] = {}
+        self._funds = Funds(account, self.positions)
         self._fill_changes: dict[str, Decimal] = {}
         self._earlier_changes: dict[str, Decimal] = {}
         self._forgotten_holdings: dict[str, dict[Symbol, Decimal]] = {}
@@ -131,10 +130,10 @@ class AccountLedger:
         return client_order_id.startswith(self._prefixes if owner is None else owner_prefix(self._installation, owner))
 
     def balance(self, asset: str) -> BalanceReport | None:
-        return self._balances.get(asset)
+        return self._funds.statement(asset)
 
     def balances(self) -> dict[str, BalanceReport]:
-        return dict(self._balances)
+        return self._funds.statements()
 
     def fill_changes(self) -> dict[str, Decimal]:
         """What all fills and funding payments seen so far did to each asset's balance, fees included.
@@ -161,27 +160,12 @@ class AccountLedger:
         return self._tallies.get((owner, symbol), _NO_TRADES)
 
     def spendable(self, asset: str) -> Decimal:
-        """The exchange's available balance less what orders on their way may already have taken from it.
-
-        Of contracts it is the margin for new positions, worth `positions.leverage` times as much.
-        """
-        balance = self._balances.get(asset)
-        available = balance.available if balance is not None else ZERO
-        for client_order_id in self._live_ids:
-            order = self._orders[client_order_id]
-            # The exchange's figure counts the order as it was told of; beyond that, what an amendment may have added.
-            is_counted = order.exchange_order_id is not None and order.state is not OrderState.UNKNOWN
-            if is_counted and not order.unseen_amendments:
-                continue
-            reserved_asset, reserved = self.reserved(order)
-            if reserved_asset == asset:
-                available += (self.reserved(order, order.request)[1] if is_counted else ZERO) - reserved
-        return available
+        """What new orders can be paid with: see `Funds.spendable`."""
+        return self._funds.spendable(asset, (self._orders[client_order_id] for client_order_id in self._live_ids))
 
     def reserved(self, order: Order, request: OrderRequest | None = None) -> tuple[str, Decimal]:
         """The asset and the amount that an order may take from the available balance, as `request` says if that is given."""
-        order = replace(order, request=request or order.largest_request)
-        return reservation(order) if self.positions is None else margin(order, self.positions)
+        return self._funds.reserved(order, request)
 
     # What earlier runs left
 
@@ -386,16 +370,7 @@ class AccountLedger:
 
     def apply_balance(self, report: BalanceReport) -> list[LedgerEvent]:
         """Take in a balance; an older one than the last is ignored."""
-        known = self._balances.get(report.asset)
-        if known is not None and 0 < report.exchange_time_milliseconds < known.exchange_time_milliseconds:
-            return []
-        if known is not None and known.exchange_time_milliseconds > report.exchange_time_milliseconds:
-            # A report without a time is fresh from REST, but must not let an older one of the stream pass afterwards.
-            report = replace(report, exchange_time_milliseconds=known.exchange_time_milliseconds)
-        self._balances[report.asset] = report
-        if known is not None and (known.total, known.available) == (report.total, report.available):
-            return []
-        return [BalanceChanged(self.account, report.asset, report.total, report.available)]
+        return [*self._funds.apply(report)]
 
     def apply_funding(self, report: FundingReport) -> list[LedgerEvent]:
         """Take in a funding payment; one seen before changes nothing.
@@ -438,6 +413,7 @@ class AccountLedger:
             elif state is OrderState.PENDING_CANCEL:
                 events.append(OrderCancelRequested(self.account, order))
             elif state.is_terminal:
+                self._funds.ended(order)
                 events.append(OrderEnded(self.account, order))
         return events
 

@@ -36,6 +36,7 @@ from actors.accounts.events import (
 )
 from actors.accounts.flatten_desk import FlattenDesk
 from actors.accounts.forgotten_trades import forgotten_trade
+from actors.accounts.funds_desk import FundsDesk
 from actors.accounts.gate import OrderGate
 from actors.accounts.inquiry import ASKING_ERRORS, InquiryDesk
 from actors.accounts.limits import AccountLimits
@@ -187,6 +188,7 @@ class AccountActor:
         )
         self._requests = StreamRequests()
         self._entry = OrderEntry(session=session, requests=self._requests)
+        self._funds = FundsDesk(session=session, bookkeeper=self._books, symbols=self._symbols)
         self._desk = OrderDesk(
             bookkeeper=self._books,
             entry=self._entry,
@@ -196,15 +198,17 @@ class AccountActor:
             timing=timing,
             rules=rules,
             ask_now=lambda client_order_id: self._inquiry.ask_now(client_order_id),
+            doubt_funds=self._funds.doubt,
         )
         self._batches = BatchDesk(desk=self._desk, bookkeeper=self._books, session=session)
-        self._inquiry = InquiryDesk(
+        self._inquiry: InquiryDesk = InquiryDesk(
             bookkeeper=self._books,
             session=session,
             timing=timing,
             is_in_flight=self._desk.is_in_flight,
             is_listening=lambda: self._is_listening,
             cancel=self._desk.cancel,
+            doubt_funds=self._funds.doubt,
         )
         self._flattening = FlattenDesk(
             session=session,
@@ -220,6 +224,7 @@ class AccountActor:
             bookkeeper=self._books,
             inquiry=self._inquiry,
             positions=self._positions,
+            funds=self._funds,
             balances=balances,
             memory=memory,
             symbols=self._symbols,
@@ -255,6 +260,7 @@ class AccountActor:
                 nursery.start_soon(self._carry_out_commands, nursery)
                 nursery.start_soon(self._inquiry.watch, context.progress)
                 nursery.start_soon(self._comparison.periodically)
+                nursery.start_soon(self._funds.watch)
                 nursery.start_soon(self._keep_clock)
                 nursery.start_soon(self._switch.keep, self._session)
         finally:

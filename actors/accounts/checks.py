@@ -48,7 +48,7 @@ def refusal(
     if beyond_limits is not None:
         return beyond_limits
     beyond_funds = funds_refusal(request, account.ledger, touch, replaces=replaces)
-    return None if beyond_funds is None else Refusal(reason=beyond_funds)
+    return None if beyond_funds is None else Refusal(reason=beyond_funds, of_funds=True)
 
 
 def last_refusal(request: OrderRequest, *, limits: AccountLimits, now: float) -> str | None:

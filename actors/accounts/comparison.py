@@ -7,7 +7,7 @@ not explain has been named and left to the account's policy; a cycle that has it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 import trio
@@ -15,6 +15,7 @@ import trio
 from actors.accounts.balance_desk import BalanceDesk
 from actors.accounts.bookkeeper import Bookkeeper
 from actors.accounts.events import AccountReconciled, AccountTrouble
+from actors.accounts.funds_desk import FundsDesk
 from actors.accounts.inquiry import ASKING_ERRORS, InquiryDesk
 from actors.accounts.memory import FILLS_OVERLAP_MILLISECONDS, AccountMemory
 from actors.accounts.position_desk import PositionDesk
@@ -24,8 +25,6 @@ from market.symbol import Symbol
 from orders.agreement import BALANCES_LAG_SECONDS
 from orders.commands import BalanceCapture, CaptureBalances
 from orders.errors import ErrorKind, ExchangeError
-from orders.order import ZERO
-from orders.reports import BalanceReport
 
 RETRY_PAUSE_SECONDS = 0.25
 RETRY_PAUSE_SECONDS_MAX = 5.0
@@ -42,6 +41,7 @@ class ComparisonDesk:
         bookkeeper: Bookkeeper,
         inquiry: InquiryDesk,
         positions: PositionDesk,
+        funds: FundsDesk,
         balances: BalanceDesk,
         memory: AccountMemory,
         symbols: tuple[Symbol, ...],
@@ -55,6 +55,7 @@ class ComparisonDesk:
         self._report = bookkeeper.report
         self._inquiry = inquiry
         self._positions = positions
+        self._funds = funds
         self._balances = balances
         self._memory = memory
         self._readiness = memory.readiness
@@ -76,7 +77,7 @@ class ComparisonDesk:
         changes_before = self._ledger.fill_changes()
         # First: whatever trade is in them is learned by what is asked next, or there was none.
         balances = await self._session.balances()
-        self._books.take_all([*balances, *self._unlisted(balances)])
+        self._funds.take(balances)
         listed = await self._session.open_orders()
         for report in listed:
             self._books.take(report)
@@ -91,14 +92,6 @@ class ComparisonDesk:
         self._look_at_balances(self._positions.totals(balances), changes_before)
         if not self._balances.doubts():
             self._report(AccountReconciled(self._name, len(self._ledger.live_orders()), why))
-
-    def _unlisted(self, balances: Sequence[BalanceReport]) -> list[BalanceReport]:
-        """That there is nothing of a traded asset, where the exchange lists only those of which there is something."""
-        listed = {balance.asset for balance in balances}
-        # Contracts move what they are settled in alone.
-        held = [(symbol.quote,) if self._ledger.positions is not None else (symbol.base, symbol.quote) for symbol in self._symbols]
-        missing = dict.fromkeys(asset for assets in held for asset in assets if asset not in listed)
-        return [BalanceReport(asset=asset, total=ZERO, available=ZERO) for asset in missing]
 
     def _look_at_balances(self, totals: Mapping[str, Decimal] | None, changes_before: Mapping[str, Decimal]) -> bool:
         """Have totals compared, if they are of a settled moment; whether they are."""
@@ -210,7 +203,7 @@ class ComparisonDesk:
         if self._balances.doubts():
             await self._fetch_fills_since()  # somebody else's trade, perhaps, of which the stream did not tell
             return None
-        self._books.take_all([*balances, *self._unlisted(balances)])
+        self._funds.take(balances)
         return BalanceCapture(
             totals=totals,
             available={balance.asset: balance.available for balance in balances},

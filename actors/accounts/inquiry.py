@@ -34,6 +34,7 @@ class InquiryDesk:
         is_in_flight: Callable[[str], bool],
         is_listening: Callable[[], bool],
         cancel: Callable[[Order], Awaitable[None]],
+        doubt_funds: Callable[[], None],
     ) -> None:
         self._books = bookkeeper
         self._session = session
@@ -41,6 +42,7 @@ class InquiryDesk:
         self._is_in_flight = is_in_flight
         self._is_listening = is_listening
         self._cancel = cancel
+        self._doubt_funds = doubt_funds
         self._attention = trio.Event()
         self._to_ask_now: set[str] = set()
         self._pauses: dict[str, tuple[float, float]] = {}  # client order id: (not before, the pause that led to it)
@@ -79,6 +81,8 @@ class InquiryDesk:
             return
         await self.resolve(order)
         known = self._books.ledger.order(order.client_order_id)
+        if known is not None and known.is_terminal:
+            self._doubt_funds()  # nobody has told us of its end, so that what it gave back may not have been told either
         if known is not None and known.cancel_wanted and not known.is_terminal and known.state is not OrderState.UNKNOWN:
             await self._cancel(known)
 

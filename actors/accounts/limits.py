@@ -75,11 +75,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """Why an order must not be sent, in words for a person.
 
-    `for_now`: the reason is the moment and not what was asked. `state` is what the refusal moves `scope` into, if anything.
+    `for_now`: the reason is the moment and not what was asked. `of_funds`: the account holds too little, as far as we know. `state` is
+    what the refusal moves `scope` into, if anything.
     """
 
     reason: str
     for_now: bool = False
+    of_funds: bool = False
     scope: str = ""
     state: TradingState | None = None
 

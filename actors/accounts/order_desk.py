@@ -58,6 +58,7 @@ class OrderDesk:
         timing: AccountTiming,
         rules: Mapping[Symbol, Instrument],
         ask_now: Callable[[str], None],
+        doubt_funds: Callable[[], None],
     ) -> None:
         self._books = bookkeeper
         self._entry = entry
@@ -66,6 +67,7 @@ class OrderDesk:
         self._limits = limits
         self._timing = timing
         self._ask_now = ask_now
+        self._doubt_funds = doubt_funds
         self._rules = rules
         self._in_flight: set[str] = set()
 
@@ -128,6 +130,8 @@ class OrderDesk:
                 return
             if order is not None:
                 self._books.measures.refused(order, error.kind.value)
+            if error.kind is ErrorKind.INSUFFICIENT_BALANCE:
+                self._doubt_funds()
             self._books.happened(client_order_id, OrderInput.SAID_REJECTED, str(error), for_now=error.is_passing)
         elif order is None or order.exchange_order_id is None:  # otherwise the exchange has told of it, and nothing is lost
             self.lose_answer(client_order_id, str(error))
@@ -309,11 +313,13 @@ class OrderDesk:
         return None if refused is None else refused.reason
 
     def _checked(self, request: OrderRequest, *, replaces: Order | None = None) -> Refusal | None:
-        """Why an order, or an amendment of one, is refused; what its refusal does to a trading state has been done."""
+        """Why an order, or an amendment of one, is refused; what its refusal leads to has been done."""
         capabilities, now = self._entry.codec.capabilities, trio.current_time()
         refused = refusal(request, rules=self._rules, capabilities=capabilities, limits=self._limits, now=now, replaces=replaces)
         if refused is not None and refused.state is not None:
             self._states.tighten(refused.scope, refused.state, refused.reason)
+        if refused is not None and refused.of_funds:
+            self._doubt_funds()
         return refused
 
     def _refuse(self, client_order_id: str, reason: str) -> None:

@@ -87,6 +87,7 @@ class Desks:
             is_in_flight=lambda client_order_id: self.desk.is_in_flight(client_order_id),
             is_listening=lambda: is_listening,
             cancel=lambda order: self.desk.cancel(order),
+            doubt_funds=lambda: None,
         )
         market = Market(self.books.ledger, (BTC,))
         market.quote(99.9, 100.1, received_at=inf)
@@ -99,6 +100,7 @@ class Desks:
             timing=TIMING,
             rules={BTC: RULES},
             ask_now=self.inquiry.ask_now,
+            doubt_funds=lambda: None,
         )
         self.placed = 0
         self.owners_are_done = False

@@ -36,6 +36,7 @@ class Desk:
         self.is_listening = True
         self.cancelled: list[tuple[float, str]] = []
         self.looks = 0
+        self.doubts_of_funds = 0
         self.desk = InquiryDesk(
             bookkeeper=self.books.bookkeeper,
             session=self.exchange.session,
@@ -43,7 +44,11 @@ class Desk:
             is_in_flight=self.in_flight.__contains__,
             is_listening=lambda: self.is_listening,
             cancel=self._cancel,
+            doubt_funds=self._doubt_funds,
         )
+
+    def _doubt_funds(self) -> None:
+        self.doubts_of_funds += 1
 
     async def _cancel(self, order: Order) -> None:
         await trio.lowlevel.checkpoint()
@@ -168,6 +173,7 @@ async def test_answer_about_an_unknown_order_is_taken_and_no_more_is_asked(autoj
     await desk.watch(60)
     assert desk.books.order(ID).state is OrderState.OPEN
     assert len(desk.exchange.times("query_order")) == 1
+    assert desk.doubts_of_funds == 0
 
 
 async def test_wanted_cancellation_is_repeated_when_the_order_turns_out_to_be_open(autojump_clock) -> None:
@@ -195,6 +201,7 @@ async def test_cancellation_is_not_repeated_when_the_order_turns_out_to_have_end
     desk.exchange.listed = [said(ID, "77", ReportedStatus.CANCELLED)]
     await desk.watch(60)
     assert not desk.cancelled
+    assert desk.doubts_of_funds == 1, "what it gave back may not have been told either"
 
 
 async def test_order_nobody_wants_cancelled_is_not_cancelled_when_it_turns_out_to_be_open(autojump_clock) -> None:

@@ -158,14 +158,14 @@ def test_position_limit_counts_what_remains_of_the_other_orders_on_that_side() -
     assert over == "position would be 505, max_position_notional is 500"
 
 
-def test_position_limit_does_not_count_orders_that_cannot_make_the_position_larger() -> None:
+def test_position_limit_counts_a_reduce_only_order_as_far_as_it_may_close_the_position_and_no_order_elsewhere() -> None:
     limits = Limits(max_position_notional=Decimal(500))
     of = ledger(position="-0.005", available="1000")
     of.record_intent(limit(Side.BUY, "0.005", reduce_only=True), now=1.0)
     of.record_intent(limit(Side.BUY, "0.01", number=2, symbol=Symbol("ETH", "USDT")), now=1.0)
     of.record_intent(limit(Side.SELL, "0.005", number=3), now=1.0)
-    assert why_not(limit(Side.BUY, "0.015", number=4), of, limits=limits) == ""
-    assert "position would be 505" in why_not(limit(Side.BUY, "0.0151", number=4), of, limits=limits)
+    assert why_not(limit(Side.BUY, "0.01", number=4), of, limits=limits) == "", "the first may close the position before"
+    assert "position would be 505" in why_not(limit(Side.BUY, "0.0101", number=4), of, limits=limits)
 
 
 def test_margin_of_an_order_of_unknown_fate_is_not_spent_twice_though_the_exchange_has_told_of_it() -> None:

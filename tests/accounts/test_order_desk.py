@@ -73,6 +73,7 @@ class Desk:
         self.session = real_session(self.http, wall_clock=self.wall_clock, orders_per_second=1)
         self.requests = StreamRequests()
         self.asked_about: list[str] = []
+        self.doubts_of_funds = 0
         self.market = Market(self.books.ledger, (BTC,))
         self.market.quote(99.9, 100.1, received_at=inf)
         self.desk = OrderDesk(
@@ -84,7 +85,11 @@ class Desk:
             timing=AccountTiming(order_expiry_seconds=3.0),
             rules={BTC: RULES},
             ask_now=self.asked_about.append,
+            doubt_funds=self._doubt_funds,
         )
+
+    def _doubt_funds(self) -> None:
+        self.doubts_of_funds += 1
 
     def command(self, client_order_id: str = ID) -> PlaceOrder:
         return PlaceOrder(request=sell(client_order_id), expires_at=trio.current_time() + FRESH_SECONDS)
@@ -290,8 +295,17 @@ async def test_placement_that_the_exchange_refuses_has_ended(autojump_clock, sta
     order = await desk.place(answered(status, label=label, message="no"))
     assert (order.state, order.refused_for_now) == (OrderState.REJECTED, for_now)
     assert label in order.reason
+    assert desk.doubts_of_funds == (label == "BALANCE_NOT_ENOUGH")
     assert not desk.asked_about
     assert not desk.desk.is_in_flight(ID)
+
+
+async def test_refusal_for_want_of_funds_puts_in_doubt_what_is_known_of_them(autojump_clock) -> None:
+    desk = Desk()
+    desk.books.bookkeeper.take(BalanceReport(asset="BTC", total=Decimal("0.5"), available=Decimal("0.5")))
+    assert not desk.desk.accept(desk.command())
+    assert "insufficient balance" in desk.books.order(ID).reason
+    assert desk.doubts_of_funds == 1
 
 
 async def test_refusal_of_a_placement_that_the_exchange_has_told_of_ends_nothing_and_has_it_asked_about(autojump_clock) -> None:

@@ -186,17 +186,35 @@ def test_refused_amendment_counts_no_more() -> None:
     assert found(ledger).long == 100
 
 
-def test_what_a_reduce_only_order_has_filled_counts_until_its_trades_are_told() -> None:
-    """The position that it has made smaller is still counted whole: other orders would seem to have that much more room."""
+def short_by_one() -> AccountLedger:
     ledger = book(positions=True)
     ledger.record_intent(limit(1, side=Side.SELL), now=0.0)
     ledger.apply_order_report(said(1, ReportedStatus.FILLED, filled="1", side=Side.SELL), now=1.0)
     ledger.apply_fill(trade(1, "1", side=Side.SELL), now=1.0)
-    ledger.record_intent(limit(2, reduce_only=True), now=2.0)
+    return ledger
+
+
+def test_reduce_only_order_that_may_have_closed_a_position_leaves_other_orders_no_more_room() -> None:
+    """The position that it closes is still counted whole: other orders would seem to have that much more room."""
+    ledger = short_by_one()
+    ledger.record_intent(limit(2, quantity="3", reduce_only=True), now=2.0)
+    assert found(ledger) == Exposure(held=Decimal(-100), buys=Decimal(100)), "it can close the position and no more"
     ledger.record_intent(limit(3), now=2.0)
-    assert found(ledger).long == 0
-    ledger.apply_order_report(said(2, ReportedStatus.FILLED, filled="1"), now=3.0)
-    assert found(ledger).long == 100
+    assert (found(ledger).long, found(ledger).short) == (100, 100)
+    assert found(ledger, besides="mm-a-2").long == 0
+
+
+def test_what_a_reduce_only_order_has_filled_counts_once_until_its_trades_are_told() -> None:
+    ledger = short_by_one()
+    ledger.record_intent(limit(2, quantity="0.5", reduce_only=True), now=2.0)
+    ledger.record_intent(limit(3), now=2.0)
+    assert found(ledger) == Exposure(held=Decimal(-100), buys=Decimal(150))
+    ledger.apply_order_report(said(2, ReportedStatus.OPEN, filled="0.25"), now=3.0)
+    assert found(ledger) == Exposure(held=Decimal(-100), buys=Decimal(150))
+    ledger.apply_order_report(said(2, ReportedStatus.FILLED, filled="0.5"), now=4.0)
+    assert found(ledger) == Exposure(held=Decimal(-100), buys=Decimal(150))
+    ledger.apply_fill(trade(2, "0.5"), now=5.0)
+    assert found(ledger) == Exposure(held=Decimal(-50), buys=Decimal(100))
 
 
 def test_funds_of_an_amendment_on_its_way_are_not_spent_twice() -> None:
@@ -216,7 +234,7 @@ def test_order_besides_which_is_asked_is_left_out() -> None:
     assert found(ledger, besides="mm-a-2").long == 100
 
 
-def test_other_symbols_and_reduce_only_orders_do_not_count_and_sells_of_assets_neither() -> None:
+def test_other_symbols_and_reduce_only_orders_without_a_position_do_not_count_and_sells_of_assets_neither() -> None:
     contracts, assets = book(positions=True), book()
     contracts.record_intent(limit(1, symbol=ETH), now=0.0)
     contracts.record_intent(limit(2, reduce_only=True), now=0.0)

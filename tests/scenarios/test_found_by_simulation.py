@@ -29,6 +29,7 @@ from orders.events import (
     OrderEnded,
     OrderFateUnknown,
     OrderFilled,
+    OrderPlaced,
     OrderSubmitted,
 )
 from orders.identity import ClientOrderIds
@@ -36,7 +37,7 @@ from orders.life_cycle import OrderState
 from orders.reconciliation import CycleReconciled, CycleStarted
 from orders.states import StateEntered, TradingState
 from simulated.engine.order import NewOrder
-from simulated.faults import Operation
+from simulated.faults import Moment, Operation
 from simulated.settings import AccountSettings, SimulationSettings
 from soak.interference import Hang, journal_of
 from supervision.events import ChildHung, ChildRestarting, CleanupStarted, CleanupTimedOut, IntensityExceeded
@@ -454,3 +455,31 @@ def test_payment_that_the_exchange_has_dated_ahead_of_its_clock_is_known_to_the_
         await world.end()
 
     run_world(body, seed=17, simulation=STILL, exchange_name=exchange)
+
+
+@scenario(seed=33, simulation=NO_TAKERS)
+async def test_sell_is_replaced_at_once_though_the_exchange_states_only_later_what_the_old_one_gave_back(world: World) -> None:
+    await world.start()
+    first = await placed_sell(world)
+    world.exchange.delay_private_events(5.0)
+    world.exchange.move_market(BTC_USDT, Decimal(59_000))
+    second = await placed_sell(world, 2)
+    ended = await world.wait_for(OrderEnded, lambda event: event.order.client_order_id == first.client_order_id)
+    assert second.created_at == ended.order.changed_at
+    assert not [event.order for event in world.seen(OrderEnded) if event.order.state is OrderState.REJECTED]
+    world.exchange.fill_order(exchange_id(second))
+    await world.end()
+
+
+@scenario(seed=33, simulation=NO_TAKERS)
+async def test_funds_of_which_nobody_has_told_are_asked_for_once_an_order_was_refused_for_want_of_them(world: World) -> None:
+    all_of_it = world.exchange.balances()["USDT"][0]
+    world.exchange.call_at(Operation.PLACE, Moment.ARRIVED, lambda: world.exchange.withdraw("USDT", all_of_it))
+    await world.start(parameters=SellOnTopParameters(retry_seconds=2.0))
+    refused = await world.wait_for(OrderEnded, lambda event: "insufficient balance" in event.order.reason)
+    assert not refused.order.sent
+    world.exchange.drop_private_events(1)
+    world.exchange.deposit("USDT", all_of_it)
+    await world.wait_for(OrderPlaced, within_seconds=10.0)  # comparisons are half a minute apart
+    world.stop()
+    await world.ended()
