@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +17,8 @@ from soak.arguments import parse_arguments
 from soak.campaign import options_of, run_in_order, run_seeds
 from soak.outcome import Outcome, Verdict
 from soak.processes import Job, Tell, running_each
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def fine(seed: int, tell: Tell) -> Outcome:
@@ -99,3 +103,12 @@ def test_leaving_ends_worlds_under_way_and_takes_their_files_with_it(tmp_path: P
     assert len(numbers) == 2
     assert not [number for number in numbers if Path(f"/proc/{number}").exists()]
     assert not list(files.iterdir())
+
+
+def test_campaign_in_which_nothing_is_wrong_says_nothing_on_standard_error() -> None:
+    arguments = ("--seeds", "1:2", "--hours", "0.003", "--faults", "none", "--jobs", "2", "--json")
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        [sys.executable, "-m", "soak.command", *arguments], cwd=ROOT, env=environ, capture_output=True, text=True, check=True
+    )
+    assert ran.stderr == ""
