@@ -35,7 +35,7 @@ class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request not yet signed. `group` names the rate limit it counts against.
 
     `expires_at_milliseconds` is for exchanges that are told an expiry relative to the time of signing. One that `is_public`
-    is sent without a signature.
+    is sent without a signature. Its `repr` shows neither query nor body: they may hold a stream's key.
     """
 
     method: str
@@ -48,9 +48,18 @@ class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_milliseconds: int | None = None
     is_public: bool = False
 
+    def __repr__(self) -> str:
+        return f"<PreparedRequest {self.method} {self.path}, {len(self.query)} of query, {len(self.body)} bytes of body, {self.group}>"
+
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        return [("method", self.method), ("path", self.path), ("group", self.group)]
+
 
 class StreamKeys(Protocol):
-    """A key in the private stream's URL: fetched, kept and given back over REST."""
+    """A key in the private stream's URL: fetched, kept and given back over REST.
+
+    Whoever has one reads the private stream: no `ProtocolError` shows anything of it.
+    """
 
     @property
     def renewal_seconds(self) -> float:
@@ -60,6 +69,12 @@ class StreamKeys(Protocol):
     def request(self) -> PreparedRequest: ...
 
     def decode(self, body: bytes) -> str: ...
+
+    def query_valid(self) -> PreparedRequest:
+        """The user's keys that are valid now, whoever made them: where the exchange makes no more, one of these has to do."""
+        ...
+
+    def decode_valid(self, body: bytes) -> list[str]: ...
 
     def keep(self, key: str) -> PreparedRequest: ...
 

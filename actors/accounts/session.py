@@ -30,6 +30,9 @@ PAGES_MAX = 50
 # Payments are asked for until so long after now: an exchange whose clock was ahead has dated them so, and our idea of its time may lag.
 DATED_AHEAD_MAX_MILLISECONDS = 86_400_000
 
+# So much of a stream's key, repeated by a refusal, is no accident.
+KEY_BEGINNING_LENGTH = 8
+
 LastLook = Callable[[], object]
 """Called in the moment of sending; there is no checkpoint between it and the send. It raises to hold back what is about to leave."""
 
@@ -71,6 +74,7 @@ class AccountSession:
         self._offset = offset
         self._retry = retry
         self._request_timeout_seconds = request_timeout_seconds
+        self._keys_borrowed = 0
 
     @property
     def codec(self) -> AccountCodec:
@@ -243,13 +247,36 @@ class AccountSession:
     # The private stream's key, where the exchange has such a thing
 
     async def open_stream_key(self, keys: StreamKeys) -> str:
+        """A new one, to be ended by whoever asked for it."""
         return keys.decode(await self._send(keys.request()))
 
+    async def borrow_stream_key(self, keys: StreamKeys) -> str | None:
+        """One of those that are valid, kept from now on; None if there are none. It may be in use elsewhere: never end it.
+
+        Each call goes one further in the exchange's list, so that one that leads nowhere is not tried for ever.
+        """
+        valid = keys.decode_valid(await self._send(keys.query_valid()))
+        if not valid:
+            return None
+        key = valid[self._keys_borrowed % len(valid)]
+        self._keys_borrowed += 1
+        await self.keep_stream_key(keys, key)
+        return key
+
     async def keep_stream_key(self, keys: StreamKeys, key: str) -> None:
-        await self._send(keys.keep(key))
+        await self._send_key(keys.keep(key), key)
 
     async def end_stream_key(self, keys: StreamKeys, key: str) -> None:
-        await self._send(keys.end(key))
+        await self._send_key(keys.end(key), key)
+
+    async def _send_key(self, prepared: PreparedRequest, key: str) -> None:
+        """Of a refusal that repeats the key, perhaps cut, only the code is left."""
+        try:
+            await self._send(prepared)
+        except ExchangeError as error:
+            if key[:KEY_BEGINNING_LENGTH] not in error.message:
+                raise
+            raise ExchangeError(error.kind, code=error.code, message="", http_status=error.http_status) from None
 
     async def _send(
         self, prepared: PreparedRequest, *, urgent: bool = False, repeat: bool = True, leaving: LastLook | None = None

@@ -171,7 +171,7 @@ async def open_private_stream(
 
 @asynccontextmanager
 async def _stream_address(url: str, session: AccountSession) -> AsyncGenerator[tuple[str, str]]:
-    """Where to connect, and with which key: fetched on entering, given back on leaving, at worst expiring by itself."""
+    """Where to connect, and with which key: fetched on entering; one that was made for us is given back on leaving, or expires."""
     try:
         await session.learn_instruments()
     except ExchangeError as error:
@@ -182,17 +182,36 @@ async def _stream_address(url: str, session: AccountSession) -> AsyncGenerator[t
     if keys is None:
         yield url, ""
         return
-    try:
-        key = await session.open_stream_key(keys)
-    except ExchangeError as error:
-        if error.kind is ErrorKind.AUTHENTICATION:
-            raise
-        raise StreamLost(f"no key for the stream: {error}") from error
+    key, is_ours = await _stream_key(session, keys)
     try:
         yield keys.url(url, key), key
     finally:
-        with trio.move_on_after(CLOSE_TIMEOUT_SECONDS, shield=True), suppress(NetworkError, ExchangeError, ProtocolError):
-            await session.end_stream_key(keys, key)
+        if is_ours:
+            with trio.move_on_after(CLOSE_TIMEOUT_SECONDS, shield=True), suppress(NetworkError, ExchangeError, ProtocolError):
+                await session.end_stream_key(keys, key)
+
+
+async def _stream_key(session: AccountSession, keys: StreamKeys) -> tuple[str, bool]:
+    """A key, and whether it was made for us.
+
+    An exchange makes so many and no more, and runs that were killed have left theirs behind. Which refusal says so is not documented
+    everywhere: whatever is about neither the credential nor the moment is taken for it, for asking for the valid ones does no harm.
+    """
+    try:
+        return await session.open_stream_key(keys), True
+    except ExchangeError as error:
+        if error.kind is ErrorKind.AUTHENTICATION:
+            raise
+        refused = error
+    try:
+        borrowed = None if refused.is_passing else await session.borrow_stream_key(keys)
+    except ExchangeError as error:
+        if error.kind is ErrorKind.AUTHENTICATION:
+            raise
+        raise StreamLost(f"no key for the stream: {refused}; nor one of the valid ones: {error}") from error
+    if borrowed is None:
+        raise StreamLost(f"no key for the stream: {refused}") from refused
+    return borrowed, False
 
 
 STREAM_ERRORS = (NetworkError, StreamLost, ProtocolError)

@@ -17,7 +17,7 @@ class ForbiddenRequest(Exception):
 
 
 class AskingClient(RestClient):
-    """A `RestClient` that sends nothing but questions: GET, and what fetches and gives back the key of a private stream."""
+    """A `RestClient` that sends nothing but questions: GET, and what fetches, keeps and gives back the key of a private stream."""
 
     def __init__(self, http: HttpClient, limits: ExchangeLimits, *, rng: random.Random, codec: AccountCodec) -> None:
         super().__init__(http, limits, rng=rng)

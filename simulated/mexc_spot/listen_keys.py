@@ -32,7 +32,7 @@ class ListenKeys:
     def create(self, account: AccountSettings) -> str:
         """Raises: MexcError: the user has too many."""
         if len(self.of(account)) >= KEYS_MAX:
-            raise MexcError(730708, "too many listen keys")
+            raise _refusal()
         self._made += 1
         key = hashlib.sha256(f"{self._seed}:{account.name}:{self._made}".encode()).hexdigest()
         self._keys[key] = _Key(account, trio.current_time() + VALID_SECONDS)
@@ -66,5 +66,10 @@ class ListenKeys:
     def _own(self, account: AccountSettings, key: str) -> _Key:
         owner = self.account_of(key)
         if owner is None or owner.name != account.name:
-            raise MexcError(730708, "listen key does not exist")
+            raise _refusal()
         return self._keys[key]
+
+
+def _refusal() -> MexcError:
+    """MEXC's words for a key that is not valid, as they were seen. What it says to one too many is not known: here the same."""
+    return MexcError(730708, "listen key information error")

@@ -391,6 +391,9 @@ def test_listen_key_is_created_kept_given_back_and_put_into_the_address() -> Non
     keys = CODEC.stream_keys
     assert (keys.request().method, keys.request().path, keys.request().query) == ("POST", "/api/v3/userDataStream", "")
     assert keys.decode(b'{"listenKey":"pqia91ma19"}') == "pqia91ma19"
+    assert (keys.query_valid().method, keys.query_valid().path, keys.query_valid().query) == ("GET", "/api/v3/userDataStream", "")
+    assert keys.decode_valid(b'{"listenKey":["pqia91ma19","c285bc363c"]}') == ["pqia91ma19", "c285bc363c"]
+    assert keys.decode_valid(b'{"listenKey":[]}') == []
     for prepared, method in ((keys.keep("pqia91ma19"), "PUT"), (keys.end("pqia91ma19"), "DELETE")):
         assert (prepared.method, prepared.path, prepared.query) == (method, "/api/v3/userDataStream", "listenKey=pqia91ma19")
     assert keys.url("wss://wbs-api.mexc.com/ws", "p/q") == "wss://wbs-api.mexc.com/ws?listenKey=p%2Fq"
@@ -402,6 +405,21 @@ def test_listen_key_that_cannot_be_read_is_not_shown(body: bytes) -> None:
     with pytest.raises(ProtocolError) as raised:
         CODEC.stream_keys.decode(body)
     assert "secret-key" not in f"{raised.value}{raised.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"listenKey":"secret-key"}', b'{"listenKey":["secret-key",""]}', b'["secret-key"]', b'{"listenKey":["secret-key"']
+)
+def test_list_of_listen_keys_that_cannot_be_read_is_not_shown(body: bytes) -> None:
+    with pytest.raises(ProtocolError) as raised:
+        CODEC.stream_keys.decode_valid(body)
+    assert "secret-key" not in f"{raised.value}{raised.value.__cause__}"
+
+
+def test_request_that_carries_a_listen_key_does_not_show_it() -> None:
+    keys = CODEC.stream_keys
+    for prepared in (keys.keep("secret-key"), keys.end("secret-key")):
+        assert "secret-key" not in f"{prepared!r}{prepared.__rich_repr__()}"
 
 
 def test_each_channel_is_subscribed_by_a_frame_of_its_own() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import traceback
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import cast
@@ -12,12 +13,13 @@ import msgspec
 import pytest
 import trio
 from gateio_futures_codec import sample
-from scripted_account import BTC, ScriptedHttp, order_answer, sell
+from scripted_account import BTC, ScriptedHttp, answered, order_answer, sell
 
 from actors.accounts.codec import AccountCodec, Amendment
 from actors.accounts.credential import Credential
 from actors.accounts.gateio.futures import GateioFuturesAccountCodec
 from actors.accounts.gateio.spot import GateioSpotAccountCodec
+from actors.accounts.mexc.spot import MexcSpotAccountCodec
 from actors.accounts.session import PAGES_MAX, AccountSession, ClockOffset
 from market.clock import VirtualWallClock
 from network.breaker import CircuitBreaker
@@ -26,6 +28,7 @@ from network.http import HttpClient, HttpResponse
 from network.limits import ExchangeLimits
 from network.rate_limit import RateLimiter
 from network.rest import RestClient, RetryPolicy
+from orders.errors import ExchangeError
 from orders.order import Order
 
 PER_PAGE = 100
@@ -156,3 +159,47 @@ async def test_learning_alone_learns_everything(autojump_clock: object) -> None:
     await asked.session.learn_instruments()
     assert asked.session.codec.catalogue is not None
     assert asked.session.codec.catalogue.is_complete, "a stream is opened after this, and its subscriptions name the user"
+
+
+STREAM_KEY = "5ec2e7b1a09d4f63"
+
+
+async def keep_key(session: AccountSession) -> None:
+    await session.keep_stream_key(MexcSpotAccountCodec().stream_keys, STREAM_KEY)
+
+
+async def end_key(session: AccountSession) -> None:
+    await session.end_stream_key(MexcSpotAccountCodec().stream_keys, STREAM_KEY)
+
+
+@pytest.mark.parametrize("operation", [keep_key, end_key])
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (f"no such key: {STREAM_KEY}", "730708"),
+        (f"no such key: {STREAM_KEY[:10]}…", "730708"),
+        ("listen key information error", "730708: listen key information error"),
+    ],
+)
+async def test_refusal_that_repeats_a_stream_s_key_is_told_by_its_code_alone(
+    autojump_clock: object, operation: Callable[[AccountSession], Awaitable[None]], said: str, told: str
+) -> None:
+    asked = Asked(MexcSpotAccountCodec())
+    asked.http.answers = [answered(400, code=730708, msg=said)]
+    with pytest.raises(ExchangeError) as raised:
+        await operation(asked.session)
+    assert str(raised.value) == told
+    assert STREAM_KEY[:8] not in "".join(traceback.format_exception(raised.value))
+
+
+async def test_stream_key_to_borrow_is_another_at_each_attempt_also_after_one_that_was_refused(autojump_clock: object) -> None:
+    asked, keys = Asked(MexcSpotAccountCodec()), MexcSpotAccountCodec().stream_keys
+    valid = answered(200, listenKey=["one", "two"])
+    asked.http.answers = [valid, answered(400, code=730708), valid, answered(200), valid, answered(200), answered(200, listenKey=[])]
+    with pytest.raises(ExchangeError):
+        await asked.session.borrow_stream_key(keys)
+    assert await asked.session.borrow_stream_key(keys) == "two"
+    assert await asked.session.borrow_stream_key(keys) == "one"
+    assert await asked.session.borrow_stream_key(keys) is None
+    kept = [parse_qs(request.query)["listenKey"] for _, request in asked.http.sent if request.method == "PUT"]
+    assert kept == [["one"], ["two"], ["one"]]

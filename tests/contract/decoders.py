@@ -263,7 +263,7 @@ def targets(name: str, seed: int, *, with_captures: bool = True) -> list[Target]
     if account.key_inquiry is not None:
         parts.append(("key_inquiry.decode", account.key_inquiry.decode))
     if account.stream_keys is not None:
-        parts.append(("stream_keys.decode", account.stream_keys.decode))
+        parts += [("stream_keys.decode", account.stream_keys.decode), ("stream_keys.decode_valid", account.stream_keys.decode_valid)]
     if (catalogue := learning_account.catalogue) is not None:
         parts.append(("catalogue.learn", lambda body: catalogue.learn(catalogue.request(), body)))
     if account.positions is not None:

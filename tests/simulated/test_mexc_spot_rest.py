@@ -184,6 +184,16 @@ async def test_bad_days_are_answered_as_mexc_answers_them(autojump_clock: MockCl
         assert (await world.call("GET", "/openOrders"))[1] == []
 
 
+async def test_user_has_sixty_listen_keys_at_most_and_a_new_one_once_one_is_closed(autojump_clock: MockClock) -> None:
+    async with mexc_world() as world:
+        keys = [await world.listen_key() for _ in range(60)]
+        assert (await world.call("POST", "/userDataStream"))[1]["code"] == 730708
+        assert (await world.call("GET", "/userDataStream"))[1] == {"listenKey": keys}
+        assert (await world.call("POST", "/userDataStream", account=READER))[0] == 200
+        await world.call("DELETE", "/userDataStream", listenKey=keys[0])
+        assert (await world.call("POST", "/userDataStream"))[0] == 200
+
+
 async def test_listen_keys_are_made_listed_kept_and_closed_by_their_owner(autojump_clock: MockClock) -> None:
     async with mexc_world() as world:
         key = await world.listen_key()

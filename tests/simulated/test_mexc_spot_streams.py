@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AsyncExitStack
 from decimal import Decimal
 
 import msgspec
@@ -169,6 +170,17 @@ async def test_listen_key_that_is_kept_lasts_and_one_that_is_closed_takes_its_co
         async with world.websocket(key) as socket, trio.open_nursery() as nursery:
             nursery.start_soon(keep_then_close)
             assert await lifetime(world, socket, *PRIVATE) == pytest.approx(5400, abs=0.5)
+
+
+async def test_listen_key_opens_five_connections_at_a_time_and_a_sixth_is_told_that_it_is_not_valid(autojump_clock: MockClock) -> None:
+    async with mexc_world() as world, AsyncExitStack() as sockets:
+        key = await world.listen_key()
+        first, *_ = [await sockets.enter_async_context(world.websocket(key)) for _ in range(5)]
+        async with world.websocket(key) as sixth:
+            assert await sixth.next() == "Invalid listen key"
+        await first.connection.aclose()
+        async with world.websocket(key) as again:
+            assert (await again.subscribe(*PRIVATE))["msg"] == ",".join(PRIVATE)
 
 
 async def test_connection_lives_for_a_day_at_most(autojump_clock: MockClock) -> None:

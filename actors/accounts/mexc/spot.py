@@ -109,7 +109,11 @@ _CAPABILITIES = Capabilities(
 
 
 class MexcStreamKeys(StreamKeys):
-    """The listen key of the private stream ("Listen Key"). One that is not given back ends an hour after it was last kept."""
+    """The listen key of the private stream ("Listen Key"). One that is not given back ends an hour after it was last kept.
+
+    A user has 60 at most, each good for 5 connections. What is said to the 61st is not documented; 730708, "listen key information
+    error", is also the answer to a key that is not valid.
+    """
 
     @property
     def renewal_seconds(self) -> float:
@@ -120,6 +124,12 @@ class MexcStreamKeys(StreamKeys):
 
     def decode(self, body: bytes) -> str:
         return wire.read_listen_key(body)
+
+    def query_valid(self) -> PreparedRequest:
+        return PreparedRequest(method="GET", path="/api/v3/userDataStream", group="private")
+
+    def decode_valid(self, body: bytes) -> list[str]:
+        return wire.read_listen_keys(body)
 
     def keep(self, key: str) -> PreparedRequest:
         return PreparedRequest(method="PUT", path="/api/v3/userDataStream", query=urlencode({"listenKey": key}), group="private")

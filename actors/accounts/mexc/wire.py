@@ -106,6 +106,12 @@ class ListenKey(msgspec.Struct, rename="camel"):
     listen_key: str
 
 
+class ListenKeys(msgspec.Struct, rename="camel"):
+    """Of the same name where there are several."""
+
+    listen_key: list[str]
+
+
 class ServerTime(msgspec.Struct, rename="camel"):
     server_time: int
 
@@ -125,6 +131,7 @@ FILLS = msgspec.json.Decoder(list[Fill], strict=False)
 ACCOUNT = msgspec.json.Decoder(Account, strict=False)
 TIMES = msgspec.json.Decoder(list[Timed], strict=False)
 LISTEN_KEY = msgspec.json.Decoder(ListenKey)
+LISTEN_KEYS = msgspec.json.Decoder(ListenKeys)
 SERVER_TIME = msgspec.json.Decoder(ServerTime)
 CONTROL = msgspec.json.Decoder(Control, strict=False)
 
@@ -242,6 +249,19 @@ def read_listen_key(body: bytes) -> str:
         except msgspec.MsgspecError:
             key = ""
         return _required(key)
+
+
+def read_listen_keys(body: bytes) -> list[str]:
+    """
+    Raises:
+        ProtocolError: there is no list in the answer, of which nothing is shown.
+    """
+    with exchange_reading("MEXC", "a list of listen keys", b""):
+        try:
+            keys = LISTEN_KEYS.decode(body).listen_key
+        except msgspec.MsgspecError:
+            keys = [""]
+        return [_required(key) for key in keys]
 
 
 def _symbol(push: Push) -> Symbol:
