@@ -18,6 +18,7 @@ CRASHES_EXPLAINING = 3
 # Kinds of faults that ask for a stop in order.
 STOPPING = frozenset({"stop", "signal_to_stop", "signals_to_force"})
 CRASH_SECONDS = 150.0
+TIME_IS_OVER = " s are over"  # of `run_for_seconds`
 ALL_DONE = "all cycles are done"  # the reason of a run that nobody stopped
 
 
@@ -48,6 +49,8 @@ class Explanations:
             return None
         if not STOPPING.isdisjoint(self._struck):
             return "stopped"
+        if report.reason.endswith(TIME_IS_OVER):  # which is judged where settings are (`soak/settings_in_force.py`)
+            return "its time was over"
         # What a hand has open then may be out of reach, and whether the status says so is judged once everything has settled.
         if rounds and (status is ExitStatus.CLEAN or (status is ExitStatus.MAY_BE_LIVE and report.reason == ALL_DONE)):
             return "all rounds done"

@@ -15,13 +15,14 @@ import trio
 
 from assembly.decoding import SettingsError
 from assembly.presenter.report import ExitStatus, RunReport
+from assembly.reloading.difference import in_words
 from assembly.settings import Settings
 from orders.events import ImpossibleTransition, OrderFateUnknown
 from orders.reconciliation import CycleReconciled
 from soak.convergence import Convergence
 from soak.ending import STOPPING, Explanations, check_end, check_forced_end, check_run_ended
 from soak.faults.kinds import KINDS
-from soak.faults.settings import RELOAD
+from soak.faults.settings import BY, RELOAD
 from soak.faults.strike import Group, Place, Strike
 from soak.hand import Hand
 from soak.moments import When, draw_when
@@ -82,7 +83,7 @@ class Life:
             nursery.cancel_scope.cancel()
         self._watcher.check()
         for venue in world.venues.values():
-            check_end(world, venue, self._money[venue.name], self._explanations, has_flattened=options.flatten_on_stop)
+            check_end(world, venue, self._money[venue.name], self._explanations, has_flattened=self._watcher.flattening.is_wanted)
 
     def count_facts(self) -> None:
         """What can be counted at any moment, and is so at the end, whatever it was."""
@@ -284,6 +285,7 @@ class Life:
             await trio.sleep(max(0.0, seconds) + 1.0)  # or else it came when nobody is there any more to learn of it
             await self._convergence.wait(within_seconds=CONVERGENCE_SECONDS_MAX)
         self._watcher.look_at_memory()
+        self._decide_what_the_stop_does()
         self._is_closing = True
         world.stop("the world's time is over")
         await self._wait_stopped("stop")
@@ -293,6 +295,14 @@ class Life:
             if self._explanations.explains_disagreement() is None:
                 world.fail(f"stopped while nothing was wrong, and the exit status is {status}")
         await world.settle(SETTLE_SECONDS)
+        if self._explanations.explains_disagreement() is None:
+            self._watcher.flattening.look_at_what_is_left()
+
+    def _decide_what_the_stop_does(self) -> None:
+        """In some worlds somebody changes his mind, shortly before."""
+        flattens, runtime = random.Random(f"{self._world.seed}:end").choice((None, True, False)), self._world.runtime
+        if flattens is not None and runtime is not None and runtime.settings_desk is not None:
+            runtime.settings_desk.set("runtime.flatten_on_stop", in_words(flattens), by=BY)
 
     def _seconds_until_payment(self) -> float:
         """Until funding is due for the next time anywhere."""

@@ -9,17 +9,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from math import inf
 
 import trio
 
+from actors.cycle.quoting.actor import COMMAND_LIFETIME_SECONDS
 from actors.cycle.quoting.contract import Quote, QuotingView
 from actors.cycle.quoting.funds import Funds
 from actors.cycle.quoting.limits import clipped, room_of
 from actors.cycle.quoting.terms import QuotingTerms
 from assembly.cycle_parts import CycleParts
+from assembly.reloading.difference import NONE
+from assembly.reloading.events import SettingChanged
 from market.events import Side
 from market.exact import EXACT
 from orders.commands import Flattened
+from orders.events import OrderSubmitted
 from orders.order import ZERO
 from orders.tally import Tally
 from simulated.engine.events import TradeMade
@@ -29,6 +34,8 @@ from soak.options import Options
 from soak.strategies import Cycle
 from soak.venue import Venue
 from soak.world import World
+
+LIMITS = ("net_buy_max", "net_sell_max", "inventory_max")
 
 
 class Traded:
@@ -87,9 +94,33 @@ class QuotingFacts:
         self._cycles = {cycle.place.cycle: cycle for cycle in options.cycles if cycle.quotes}
         self._orders_max = {name: orders_a_side_max(cycle.parameters) for name, cycle in self._cycles.items()}
         self.traded = {name: Traded() for name in self._cycles}
+        self._limits = {(name, limit): [(0.0, getattr(cycle.limits, limit))] for name, cycle in self._cycles.items() for limit in LIMITS}
+        self._submitted_at: dict[str, float] = {}
 
     def is_quoting(self, owner: str) -> bool:
         return owner in self._cycles
+
+    def run_begins(self) -> None:
+        """Another run begins, with what its file says."""
+        file = self._world.settings_file
+        if file is None:
+            return
+        settings = file.settings(file.table())
+        for (name, limit), changes in self._limits.items():
+            changes.append((trio.current_time(), getattr(settings.cycles[name].limits, limit)))
+
+    def see(self, event: object) -> None:
+        """Something that the program says."""
+        match event:
+            case OrderSubmitted() if event.order.request.owner in self._cycles:
+                self._submitted_at[event.order.client_order_id] = trio.current_time()
+            case SettingChanged():
+                _, _, key = event.key.partition("cycles.")
+                found = self._limits.get((key.partition(".")[0], key.rpartition(".")[2]))
+                if found is not None and ".limits." in key:
+                    found.append((trio.current_time(), None if event.after == NONE else Decimal(event.after)))
+            case _:
+                pass
 
     # At every order and trade
 
@@ -117,24 +148,33 @@ class QuotingFacts:
             if owner in self._cycles:
                 owners.append(owner)
                 self.traded[owner].add(event, party, side)
-                self._look_at_limits(owner, venue, trade.quantity, side)
+                self._look_at_limits(
+                    owner, venue, trade.quantity, side, self._submitted_at.get(venue.client_order_id(party.client_id), 0.0)
+                )
         if len(set(owners)) < len(owners):
             self._say(f"{owners[0]} traded with itself at {venue.name}: {trade.quantity} at {trade.price}")
 
-    def _look_at_limits(self, owner: str, venue: Venue, quantity: Decimal, side: Side) -> None:
-        """They hold at every trade, whatever else could have traded before it; what is beyond one already comes back."""
+    def _look_at_limits(self, owner: str, venue: Venue, quantity: Decimal, side: Side, submitted_at: float) -> None:
+        """They hold at every trade, whatever else could have traded before it; what is beyond one already comes back. An order that was
+        there, or decided upon, when one was tightened may still be filled.
+        """
         if self._explanations.explains_disagreement() is not None:
             return
-        limits, traded = self._cycles[owner].limits, self.traded[owner]
+        traded = self.traded[owner]
         net, held = traded.net, traded.inventory
         towards, away = (net, held), (net.copy_negate(), held.copy_negate())
         reached = {"net_buy_max": towards[0], "inventory_max": towards[1]}
         if side is Side.SELL:
             reached = {"net_sell_max": away[0], "inventory_max": away[1]}
         for limit, value in reached.items():
-            most = getattr(limits, limit)
-            if most is not None and value > most:
+            most = self._most_since(submitted_at - COMMAND_LIFETIME_SECONDS, self._limits[owner, limit])
+            if value > most:
                 self._say(f"{owner} traded {quantity} ({side.value}) at {venue.name}, which makes {value:f}, and {limit} is {most:f}")
+
+    def _most_since(self, at: float, changes: list[tuple[float, Decimal | None]]) -> Decimal:
+        """The largest that a limit has been since then; it was another one until each change."""
+        values = [value for (_, value), (until, _) in zip(changes, [*changes[1:], (inf, None)], strict=True) if until > at]
+        return max((Decimal("inf") if value is None else value for value in values), default=ZERO)
 
     def _wanted_now(self, owner: str) -> int:
         """By the settings in force, which may be others by now."""

@@ -37,6 +37,7 @@ from soak.claims import untrue_claim
 from soak.ending import Explanations
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
+from soak.flattening import Flattening
 from soak.losses import Losses
 from soak.memory import too_large
 from soak.money import Money
@@ -109,6 +110,7 @@ class Watcher:
         self._states_known: dict[str, trio.Event] = {}  # by account: set as soon as `_states_before` is not true any more
         self._beliefs = Beliefs(world, options, self._say)
         self._settings = SettingsInForce(world, self._say)
+        self.flattening = Flattening(world, options, self._settings, self._say)
         self.quoting = QuotingFacts(world, options, explanations, self._say)
         self.losses = Losses(world, options, explanations, money, self._say)
         self._budgets = Budgets(world, options, self._say)
@@ -131,7 +133,9 @@ class Watcher:
         self._book_lost_at.clear()
         self._beliefs.run_begins()
         self._settings.run_begins()
+        self.flattening.run_begins()
         self.losses.run_begins()
+        self.quoting.run_begins()
         self._budgets.run_begins()
 
     async def watch(self) -> None:
@@ -188,6 +192,8 @@ class Watcher:
         self._beliefs.see(event)
         self._settings.see(event)
         self.losses.see(event)
+        self.quoting.see(event)
+        self.flattening.see(event)
         claim = untrue_claim(event, has_lost_records=self._explanations.explains_disagreement() is not None)
         if claim:
             self._say(claim)

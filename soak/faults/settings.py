@@ -11,13 +11,17 @@ from typing import Any, cast
 import msgspec
 from msgspec.structs import replace
 
+from actors.accounts.limits import OnDailyLoss
+from assembly.registry import STRATEGIES
 from assembly.reloading.desk import Outcome
 from assembly.reloading.difference import flat
 from assembly.runtime import Runtime
 from assembly.settings import AccountSettings, CycleSettings, Settings
 from assembly.settings_loading import Table
+from assembly.strategies import StrategyKind
 from soak.faults.strike import Group, Kind, Place, Strike, Undo, for_a_while
 from soak.settings_file import WorldSettingsFile, in_toml, text_of
+from soak.strategies import PRICES_AT_FIRST
 from soak.world import World
 
 BY = "the plan"
@@ -27,6 +31,8 @@ WAYS = ("file", "reload", "reload", "set")
 ORDER_LIMIT_FACTORS = (Decimal(1), Decimal("1.5"), Decimal(3))
 POSITION_LIMIT_FACTORS = (Decimal("0.9"), Decimal(1), Decimal(3))
 QUANTITY_FACTORS = (Decimal("1.2"), Decimal("1.4"))
+LOSSES_MAX = (Decimal("0.2"), Decimal(1), Decimal(5), Decimal(100))
+HOLDINGS_IN_ORDERS = (Decimal("0.5"), Decimal("1.5"), Decimal(4), Decimal(20))
 NEEDING_RESTART = ("runtime.log_files_kept", "dead_mans_switch_seconds", "runtime.seed")
 
 
@@ -54,8 +60,7 @@ def edited(file: WorldSettingsFile, edit: Edit) -> str:
 
 
 def _draw_edit(rng: random.Random, settings: Settings, place: Place, account: str) -> Edit:
-    draws = (_parameters, _parameters, _cycle, _limits, _limits, _others, _others, _all_at_once, _wrong, _needs_restart, _needs_restart)
-    draw = rng.choice(draws)
+    draw = rng.choice(DRAWS)
     return draw(rng, settings.cycles[place.cycle], settings.accounts[account], place.cycle, account)
 
 
@@ -119,6 +124,54 @@ def _others(rng: random.Random, cycle: CycleSettings, account: AccountSettings, 
     return Edit(values={key: drawn[key] for key in sorted(rng.sample(sorted(drawn), k=rng.choice((1, 2, 4))))})
 
 
+def _losses(rng: random.Random, cycle: CycleSettings, account: AccountSettings, name: str, account_name: str) -> Edit:
+    """Less than has been lost already, or may soon be, and more; with one state after it or the other."""
+    of_cycle, of_account = f"cycles.{name}.limits", f"accounts.{account_name}.limits"
+    states = [action.value for action in OnDailyLoss]
+    drawn: dict[str, Any] = {
+        f"{of_cycle}.drawdown_max": rng.choice(LOSSES_MAX),
+        f"{of_cycle}.on_drawdown": rng.choice(states),
+        f"{of_account}.max_daily_loss": rng.choice(LOSSES_MAX),
+        f"{of_account}.on_daily_loss": rng.choice(states),
+        "limits.max_daily_loss": rng.choice(LOSSES_MAX),
+        "limits.on_daily_loss": rng.choice(states),
+    }
+    return Edit(values={key: drawn[key] for key in sorted(rng.sample(sorted(drawn), k=rng.choice((1, 2, 4))))})
+
+
+def _holdings(rng: random.Random, cycle: CycleSettings, account: AccountSettings, name: str, account_name: str) -> Edit:
+    """How much a strategy may hold is another amount: less than it holds, or more than it may want. Only those that quote keep to it."""
+    keys = sorted(f"cycles.{name}.limits.{key}" for key in ("net_buy_max", "net_sell_max", "inventory_max"))
+    order_base = cycle.quantity / PRICES_AT_FIRST[cycle.symbol.base]
+    drawn = {key: round(order_base * rng.choice(HOLDINGS_IN_ORDERS), 6) for key in keys}
+    if STRATEGIES[cycle.strategy].kind is not StrategyKind.QUOTING:
+        return _losses(rng, cycle, account, name, account_name)
+    return Edit(values={key: drawn[key] for key in sorted(rng.sample(keys, k=rng.choice((1, 2, 3))))})
+
+
+def _reactions(rng: random.Random, cycle: CycleSettings, account: AccountSettings, name: str, account_name: str) -> Edit:
+    """What wakes a strategy that quotes; and what is done about what is not ours, which nobody makes us see here."""
+    drawn: dict[str, Any] = {
+        f"accounts.{account_name}.unexplained_balances": rng.choice(("report", "halt")),
+        f"exchanges.{account.exchange}.taker_fee_fraction": 0.0005,
+    }
+    if STRATEGIES[cycle.strategy].kind is StrategyKind.QUOTING:
+        drawn |= {
+            f"cycles.{name}.react_to_move_fraction": rng.choice((Decimal(0), Decimal("0.00005"), Decimal("0.002"))),
+            f"cycles.{name}.react_to_fills": rng.choice((False, True)),
+        }
+    return Edit(values={key: drawn[key] for key in sorted(rng.sample(sorted(drawn), k=rng.choice((1, 2))))})
+
+
+def _run(rng: random.Random, cycle: CycleSettings, account: AccountSettings, name: str, account_name: str) -> Edit:
+    """For how long it runs, counted from its start, and what a stop does: less than has passed stops it now."""
+    drawn: dict[str, Any] = {
+        "runtime.run_for_seconds": rng.choice((2.0, 30.0, 1_000_000.0)),
+        "runtime.flatten_on_stop": rng.choice((False, True)),
+    }
+    return Edit(values={key: drawn[key] for key in sorted(rng.sample(sorted(drawn), k=rng.choice((1, 2))))})
+
+
 def _all_at_once(rng: random.Random, cycle: CycleSettings, account: AccountSettings, name: str, account_name: str) -> Edit:
     drawn = [draw(rng, cycle, account, name, account_name) for draw in (_parameters, _cycle, _limits)]
     return Edit(values={key: value for edit in drawn for key, value in edit.values.items()}, is_fine=drawn[0].is_fine)
@@ -143,6 +196,12 @@ def _needs_restart(rng: random.Random, cycle: CycleSettings, account: AccountSet
     log_files_kept, switch_seconds, seed = NEEDING_RESTART
     key, value = rng.choice(((log_files_kept, 7), (f"accounts.{account_name}.{switch_seconds}", 60), (seed, 7)))
     return Edit(values={**fine, key: value}, is_fine=False)
+
+
+DRAWS = (
+    *(_parameters, _parameters, _cycle, _limits, _limits, _others, _others, _all_at_once, _wrong, _needs_restart, _needs_restart),
+    *(_losses, _losses, _holdings, _holdings, _reactions, _run),
+)
 
 
 def _reload_settings(rng: random.Random) -> Strike:

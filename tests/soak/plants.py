@@ -415,6 +415,39 @@ PLANTS = (
         kind="kill",
     ),
     Plant(
+        name="runtime_settings_of_the_start",
+        what="How long a run lasts, and whether its stop flattens, is what the settings said at its start",
+        changes=(
+            Change(
+                "assembly/runtime.py",
+                "        self._settings = settings\n        changed, self._settings_changed",
+                "        changed, self._settings_changed",
+            ),
+        ),
+        seeds_max=25,
+        faults="operator",
+        kind="reload_settings",
+    ),
+    Plant(
+        name="strategy_not_told_of_limits",
+        what="A strategy that quotes goes on by the limits that it began with when they are changed",
+        changes=(
+            Change(
+                "assembly/cycle_parts.py",
+                "        self.inbox_sender.send_nowait(TermsChanged(terms))\n",
+                "        if terms.limits == before.limits:\n            self.inbox_sender.send_nowait(TermsChanged(terms))\n",
+            ),
+            Change(
+                "assembly/cycle_parts.py",
+                "        self.settings, self.terms = settings, terms\n",
+                "        before, self.settings, self.terms = self.terms, settings, terms\n",
+            ),
+        ),
+        seeds_max=60,
+        faults="operator,exchange",
+        kind="reload_settings",
+    ),
+    Plant(
         name="accepted_loss_ends_its_limit",
         what="A drawdown that a person has accepted counts as struck ever after: the next one does not strike",
         changes=(
@@ -459,6 +492,7 @@ INVARIANTS = (
     (r"has been lost by the exchange's trades", "a limit of losses strikes when the exchange's trades say so"),
     (r"is said to have lost|lost \S+ \w+ .*; \S*max", "no loss is claimed that is not there"),
     (r"without anybody who lifted it|nobody has lifted it", "what a loss has led to stays until a person lifts it"),
+    (r"run_for_seconds of|flattens, and the stop was|its stop was to flatten", "what runs is what was accepted"),
     (r"keeps? to Limits|goes by \(|was accepted$|were (taken over|refused):", "what runs is what was accepted"),
     (r"th live order, and|th order in a second, and|and max_order_notional of", "limits hold by the value in force"),
     (r"placed (before there was a book|[\d.]+ s after)", "no quote from a stale or lost book"),
