@@ -186,6 +186,7 @@ class AccountActor:
             timing=timing,
             limit_at_stake=limits.at_stake,
         )
+        self._may_probe = trio.Event()
         self._requests = StreamRequests()
         self._entry = OrderEntry(session=session, requests=self._requests)
         self._funds = FundsDesk(session=session, bookkeeper=self._books, symbols=self._symbols)
@@ -242,7 +243,7 @@ class AccountActor:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._learn_instruments)
                 nursery.start_soon(self._readiness.watch)
-                nursery.start_soon(self._unknown.watch)
+                nursery.start_soon(self._look_again)
                 self._readiness.lose("the exchange's time")
                 await self._measure_clock()
                 await nursery.start(self._keep_listening)
@@ -499,12 +500,25 @@ class AccountActor:
             self._limits.look_at_losses()
             await trio.sleep(LOSS_SECONDS)
 
+    async def _look_again(self) -> None:
+        """Have those look who go by the time that has passed: nobody tells them of it, and of what they are told a word may be lost."""
+        while True:
+            self._unknown.look()
+            self._inquiry.look()
+            if self._is_probe_due():
+                self._may_probe.set()
+            await trio.sleep(self._timing.watchdog_seconds)
+
     async def _probe_exchange(self) -> None:
         """Once the circuit breaker lets a request through, make one: quotes were pulled, and nobody else may have anything to ask."""
         while True:
-            await trio.sleep(self._timing.watchdog_seconds)
-            if self._session.limits.breaker.state is BreakerState.HALF_OPEN:
+            await self._may_probe.wait()
+            self._may_probe = trio.Event()
+            if self._is_probe_due():
                 await self._comparison.try_once("the exchange may answer again")
+
+    def _is_probe_due(self) -> bool:
+        return self._session.limits.breaker.state is BreakerState.HALF_OPEN
 
     # Static facts and time
 

@@ -50,14 +50,17 @@ class InquiryDesk:
     def ask_now(self, client_order_id: str) -> None:
         """Ask about an order without waiting for patience to run out."""
         self._to_ask_now.add(client_order_id)
+        self.look()
+
+    def look(self) -> None:
+        """Have `watch` look for orders to be asked about. To be called every `watchdog_seconds`: most become due by time alone."""
         self._attention.set()
 
     async def watch(self, progress: Callable[[], None]) -> None:
         """Watch until cancelled; `progress` is called on each look."""
         while True:
             progress()
-            with trio.move_on_after(self._timing.watchdog_seconds):
-                await self._attention.wait()
+            await self._attention.wait()
             self._attention = trio.Event()
             for order in self._due():
                 progress()  # each may wait for the exchange through several retries

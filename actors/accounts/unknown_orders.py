@@ -42,14 +42,9 @@ class UnknownOrders:
         self._since: dict[str, float] = {}
         self._tellings: dict[str, tuple[float, float]] = {}  # client order id: (not before, the pause that follows)
 
-    async def watch(self) -> None:
-        """Look again and again until cancelled."""
-        while True:
-            self.look()
-            await trio.sleep(self._timing.watchdog_seconds)
-
     def look(self) -> None:
-        """Restrain and free symbols, and tell what lasts. To be called at once when a fate has become unknown, or known."""
+        """Restrain and free symbols, and tell what lasts. To be called at once when a fate has become unknown, or known, and every
+        `watchdog_seconds`: patience runs out by itself."""
         unknown = [order for order in self._books.ledger.live_orders() if order.state is OrderState.UNKNOWN]
         self._tell_what_is_known({order.client_order_id for order in unknown})
         restrained: dict[str, str] = {}

@@ -186,6 +186,11 @@ class Desks:
                 found.append((known, real))
         return found
 
+    async def have_inquiry_look(self) -> None:
+        while True:
+            await trio.sleep(TIMING.watchdog_seconds)
+            self.inquiry.look()
+
     def ensure_the_books_are_closed(self) -> None:
         assert not self.session.exchange.open_orders()
         assert not self.books.ledger.live_orders()
@@ -203,6 +208,7 @@ async def run(seed: int) -> float:
     async with trio.open_nursery() as nursery:
         desks = Desks(rng, nursery)
         nursery.start_soon(desks.inquiry.watch, lambda: None)
+        nursery.start_soon(desks.have_inquiry_look)
         nursery.start_soon(desks.session.trade_with_everybody)
         for number in range(INTENTS):
             nursery.start_soon(desks.pursue, f"intent {number}")

@@ -62,8 +62,14 @@ class Desk:
     async def watching(self) -> AsyncIterator[None]:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.desk.watch, self._look)
+            nursery.start_soon(self._have_it_look)
             yield
             nursery.cancel_scope.cancel()
+
+    async def _have_it_look(self) -> None:
+        while True:
+            await trio.sleep(TIMING.watchdog_seconds)
+            self.desk.look()
 
     async def watch(self, seconds: float) -> None:
         async with self.watching():

@@ -43,9 +43,14 @@ class Desk:
     @asynccontextmanager
     async def watching(self) -> AsyncGenerator[None]:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.desk.watch)
+            nursery.start_soon(self._have_it_look)
             yield
             nursery.cancel_scope.cancel()
+
+    async def _have_it_look(self) -> None:
+        while True:
+            self.desk.look()
+            await trio.sleep(TIMING.watchdog_seconds)
 
     def lose(self, client_order_id: str) -> None:
         self.books.send(sell(client_order_id))
