@@ -101,6 +101,11 @@ class ExchangeLimits:
         self.breaker.check(urgent=urgent)
         await self.limiter.acquire(group, weight, urgent=urgent)
 
+    def try_acquire_nowait(self, group: str, weight: int = 1, *, urgent: bool = False) -> bool:
+        """As `acquire`, if there is leave now and nobody is overtaken; False, and nothing taken, if not."""
+        self.breaker.check(urgent=urgent)
+        return self.limiter.try_acquire_nowait(group, weight, urgent=urgent)
+
     @asynccontextmanager
     async def open_websocket(
         self,

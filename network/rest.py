@@ -128,10 +128,7 @@ class RestClient:
         """The answer, whether it says that the request was one too many, and how long it took."""
         limits = self._limits
         lane = self._http.lane(urgent=asked.urgent)
-        with trio.move_on_at(wait_until) as scope:
-            await self._take_places(lane, asked)
-        if scope.cancelled_caught:
-            raise RateLimited(f"{self._http.host}: no leave for a request of {asked.group!r} in time")
+        await self._wait_for_leave(lane, asked, wait_until)
         try:
             with limits.breaker.admit(urgent=asked.urgent) as permit:
                 request = asked.build()
@@ -152,6 +149,19 @@ class RestClient:
         finally:
             lane.release()
         return response, limits.note(response, asked.group), seconds
+
+    async def _wait_for_leave(self, lane: trio.CapacityLimiter, asked: _Asked, wait_until: float) -> None:
+        """Take its places, at once where they are free. Raises: RateLimited, BreakerOpen."""
+        limits = self._limits
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if trio.current_time() < wait_until and lane.available_tokens:
+            if limits.try_acquire_nowait(asked.group, asked.weight, urgent=asked.urgent):
+                lane.acquire_nowait()
+                return
+        with trio.move_on_at(wait_until) as scope:
+            await self._take_places(lane, asked)
+        if scope.cancelled_caught:
+            raise RateLimited(f"{self._http.host}: no leave for a request of {asked.group!r} in time")
 
     async def _take_places(self, lane: trio.CapacityLimiter, asked: _Asked) -> None:
         """One in the limits, then one on a connection. Cancelled, or refused: none is held."""
