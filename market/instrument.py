@@ -66,12 +66,12 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _round_down(value: Decimal, step: Decimal) -> Decimal:
-    # No division that rounds: its 28 digits could lift a value over the next step. The result keeps the step's exponent,
-    # so that it prints with the exchange's own number of decimals.
+    # No division that rounds: its 28 digits could lift a value over the next step. The product of a whole number keeps the step's
+    # exponent, so that it prints with the exchange's own number of decimals.
     steps, beyond = EXACT.divmod(value, step)
     if beyond < 0:
         steps = EXACT.subtract(steps, Decimal(1))
-    return EXACT.quantize(EXACT.multiply(steps, step), step)
+    return EXACT.multiply(steps, step)
 
 
 def _round_up(value: Decimal, step: Decimal) -> Decimal:

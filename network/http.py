@@ -18,6 +18,7 @@ from network.tls import no_tls_context, shared_tls_context
 from network.url import parse_url
 
 USER_AGENT = "mm-runtime"
+METHODS_WITH_BODY = ("POST", "PUT", "PATCH")  # their length is stated even where there is none
 
 
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,15 +149,16 @@ class HttpClient:
 
     async def _exchange(self, request: HttpRequest, progress: _Progress, scope: trio.CancelScope) -> HttpResponse:
         target = f"{request.path}?{request.query}" if request.query else request.path
+        has_length = request.body or request.method in METHODS_WITH_BODY
+        length = (("Content-Length", str(len(request.body))),) if has_length else ()
         outgoing = httpx.Request(
             request.method,
             self._url,
-            headers=[*self._default_headers, *request.headers],
-            content=request.body,
+            headers=[*self._default_headers, *request.headers, *length],
+            stream=_RequestBody(request.body),  # "content" would have httpx put all headers together a second time
             # "target" makes httpcore send the request line as it stands; httpx.URL would escape the query anew.
             extensions={"trace": progress.trace, "target": target.encode("ascii")},
         )
-        outgoing.stream = _RequestBody(request.body)
         incoming = await self._transport.handle_async_request(outgoing)
         stream = incoming.stream
         assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - narrows what httpx declares for both kinds of client

@@ -106,7 +106,8 @@ class SimulatedPipe:
         data = bytes(self._arrived[:max_bytes])
         del self._arrived[:max_bytes]
         self._size_bytes -= len(data)
-        self.writers.unpark_all()
+        if self.writers:
+            self.writers.unpark_all()
         return data
 
     def has_arrived(self, end: End) -> bool:

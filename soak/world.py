@@ -395,7 +395,8 @@ class World:
             if self.events_kept_max is not None and len(self.events) > 2 * self.events_kept_max:
                 del self.events[: self.events_kept_max]
         self.trace.update(as_traced(event, trio.current_time()))
-        self._happened.unpark_all()
+        if self._happened:
+            self._happened.unpark_all()
         for observe in tuple(self.observers):
             observe(event)
         for matches in self._crash_on:

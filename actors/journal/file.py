@@ -84,7 +84,8 @@ class FilesInPlace:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._identities = {each: _identity(each) for each in (path, beside(path, "-wal"))}
+        # As texts: each transaction asks, and a path is put together anew each time.
+        self._identities = {each: _identity(each) for each in (str(path), str(beside(path, "-wal")))}
 
     def check(self) -> None:
         """
@@ -94,11 +95,11 @@ class FilesInPlace:
         for each, identity in self._identities.items():
             if _identity(each) != identity:
                 raise JournalBroken(
-                    f"the journal {self._path} cannot be written: {each.name} was deleted, moved or replaced while it was in use"
+                    f"the journal {self._path} cannot be written: {Path(each).name} was deleted, moved or replaced while it was in use"
                 )
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: str) -> tuple[int, int] | None:
     """Which file that is; None if there is none."""
     try:
         found = os.stat(path)

@@ -49,4 +49,5 @@ class Wire:
             raise
         finally:
             self._is_sending = False
-            self._sent.unpark_all()
+            if self._sent:
+                self._sent.unpark_all()

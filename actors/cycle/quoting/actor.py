@@ -152,10 +152,13 @@ class QuotingActor:
 
     async def _until_next_decision(self, context: ActorContext) -> None:
         """Take in news until a tick is due, or something has happened that cannot wait."""
-        await trio.lowlevel.checkpoint()
         self._learn_what_is_there()
         now = trio.current_time()
-        while not self._is_due(now):
+        if self._is_due(now):  # a decision upon a decision: others run in between
+            await trio.lowlevel.checkpoint()
+            self._learn_what_is_there()
+            return
+        while True:
             wake_at = self._wake_at(now)
             with trio.CancelScope(deadline=wake_at) as waiting:
                 while True:
@@ -169,6 +172,8 @@ class QuotingActor:
                         waiting.deadline = wake_at = self._wake_at(now)
             self._learn_what_is_there()  # the time may have come in the very moment in which something arrived
             now = trio.current_time()
+            if self._is_due(now):
+                return
 
     def _is_due(self, now: float) -> bool:
         """Whether it is time for a decision; a tick that is due has then begun."""

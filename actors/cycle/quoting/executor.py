@@ -166,7 +166,8 @@ class _Planning:
         self._room[side] = len(quotes) - sum(order.request.side is side for order in self._live)
         staying = [order for order in mine if not is_leaving(order)]
         # Tolerance must not keep an order where it is in the way of the other side.
-        free = [order for order in staying if not any(would_meet(boldest_price(order), side, price) for price in others)]
+        first_met = min(others, default=None) if side is Side.BUY else max(others, default=None)
+        free = [order for order in staying if first_met is None or not would_meet(boldest_price(order), side, first_met)]
         kept = pair_nearest(free, quotes, partial(fits, tolerance=self._tolerance))
         if not kept and free == list(mine):
             kept = self._kept_for_want_of_funds(free, quotes)

@@ -51,7 +51,10 @@ def _is_changing(order: Order) -> bool:
 
 def boldest_price(order: Order) -> Decimal:
     """The price nearest to the other side that it may have, whatever became of amendments: the highest of a buy, the lowest of a sell."""
-    prices = [order.request.price or ZERO, *(amendment.price for amendment in order.unseen_amendments if amendment.price is not None)]
+    price = order.request.price or ZERO
+    if not order.unseen_amendments:
+        return price
+    prices = [price, *(amendment.price for amendment in order.unseen_amendments if amendment.price is not None)]
     return max(prices) if order.request.side is Side.BUY else min(prices)
 
 

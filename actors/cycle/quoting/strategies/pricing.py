@@ -6,6 +6,7 @@ import enum
 from bisect import bisect_left
 from collections.abc import Sequence
 from decimal import Decimal
+from operator import attrgetter
 
 import msgspec
 
@@ -19,6 +20,7 @@ from orders.order import ZERO
 AVERAGE_SAMPLES_MAX = 600
 # Ticks come a little early or late: a sample so much of a spacing after the one before is not passed over.
 SPACING_SLACK = 0.95
+_at = attrgetter("at")
 
 
 class PriceSource(enum.Enum):
@@ -109,9 +111,9 @@ def spaced_samples(mids: Sequence[MidSample], since: float, spacing_seconds: flo
 
 def moving_average(mids: Sequence[MidSample], now: float, window_seconds: float) -> Decimal | None:
     """The mean of the mids of the last `window_seconds`; None where there are none."""
-    values = [sample.mid for sample in spaced_samples(mids, now - window_seconds, window_seconds / AVERAGE_SAMPLES_MAX)]
+    since = now - window_seconds
+    samples = mids[bisect_left(mids, since, key=_at) :]
+    if len(samples) > AVERAGE_SAMPLES_MAX:
+        samples = spaced_samples(samples, since, window_seconds / AVERAGE_SAMPLES_MAX)
+    values = [sample.mid for sample in samples]
     return Decimal(repr(sum(values) / len(values))) if values else None
-
-
-def _at(sample: MidSample) -> float:
-    return sample.at
