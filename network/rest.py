@@ -152,12 +152,11 @@ class RestClient:
 
     async def _wait_for_leave(self, lane: trio.CapacityLimiter, asked: _Asked, wait_until: float) -> None:
         """Take its places, at once where they are free. Raises: RateLimited, BreakerOpen."""
-        limits = self._limits
         await trio.lowlevel.checkpoint_if_cancelled()
-        if trio.current_time() < wait_until and lane.available_tokens:
-            if limits.try_acquire_nowait(asked.group, asked.weight, urgent=asked.urgent):
-                lane.acquire_nowait()
-                return
+        may_leave = trio.current_time() < wait_until and lane.available_tokens
+        if may_leave and self._limits.try_acquire_nowait(asked.group, asked.weight, urgent=asked.urgent):
+            lane.acquire_nowait()
+            return
         with trio.move_on_at(wait_until) as scope:
             await self._take_places(lane, asked)
         if scope.cancelled_caught:

@@ -45,6 +45,7 @@ class Beliefs:
         self._loses_records = not LOSING_RECORDS.isdisjoint(options.kinds)
         self._entered: dict[str, tuple[TradingState, float]] = {}  # what was said of a scope last, and when
         self._to_outlive: dict[str, TradingState] = {}
+        self._books = {(venue.name, symbol): book for venue in world.venues.values() for symbol, book in venue.control.engine.books.items()}
         for venue in world.venues.values():
             for symbol in venue.control.engine.instruments:
                 self._note_touch(venue, symbol)
@@ -119,7 +120,8 @@ class Beliefs:
         return None if bid is None or ask is None else Touch(bid, ask)
 
     def _note_touch(self, venue: Venue, symbol: Symbol) -> None:
-        book, key = venue.control.engine.books[symbol], (venue.name, symbol)
+        key = (venue.name, symbol)
+        book = self._books[key]
         top = (book.bids.best, book.asks.best)
         ended = self._touch_now.get(key)
         if ended is not None and ended[0] == top:

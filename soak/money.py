@@ -31,7 +31,7 @@ class Money:
         self._venue = venue
         self._opening = Changes(Decimal, venue.totals())
         self._traded = Changes(Decimal)  # by the exchange's trades and payments
-        venue.control.engine.subscribe(self._hear)
+        venue.control.engine.subscribe(self._hear, [TradeMade, FundingPaid, BalanceChanged])
 
     @property
     def traded(self) -> Mapping[str, Decimal]:

@@ -1,7 +1,7 @@
 """What must be true of a world at every moment, whatever goes wrong in it.
 
 It is checked against the exchanges' own state whenever the program reports anything, whenever an exchange accepts an order of
-ours, and every tenth of a second in between if anything was told (every second if not). What is said of orders that are live holds
+ours, and five times a second in between if anything was told (every second if not). What is said of orders that are live holds
 while the program lives: one that was killed has forgotten what it had not written, until its account is ready again.
 """
 
@@ -23,6 +23,7 @@ from market.events import BookChanged, BookLost, MarkPriceChanged, Side, TickerC
 from market.symbol import Symbol
 from orders.commands import FLATTEN
 from orders.events import AccountReady, OrderSubmitted
+from orders.identity import owner_of
 from orders.ledger import ENDED_ORDERS_KEPT_MAX
 from orders.life_cycle import OrderState
 from orders.order import ZERO
@@ -48,8 +49,8 @@ from soak.venue import Venue
 from soak.world import World
 from supervision.events import CleanupFinished
 
-LOOK_SECONDS = 0.1
-LOOKS_WITHOUT_NEWS_MAX = 10
+LOOK_SECONDS = 0.2
+LOOKS_WITHOUT_NEWS_MAX = 5
 BOUNDS_LOOK_SECONDS = 5.0
 MEMORY_LOOK_SECONDS = 300.0
 LATENCY_SECONDS_BUNCHING = 0.06
@@ -116,7 +117,9 @@ class Watcher:
         self._budgets = Budgets(world, options, self._say)
         world.observers.append(self._see)
         for venue in world.venues.values():
-            venue.control.engine.subscribe(_EngineListener(self, venue).hear, [LevelChanged, TradeMade, OrderChanged])
+            listener = _EngineListener(self, venue)
+            venue.control.engine.subscribe(listener.hear_level, [LevelChanged])
+            venue.control.engine.subscribe(listener.hear, [TradeMade, OrderChanged])
 
     def run_begins(self) -> None:
         """Another run of the program begins."""
@@ -268,7 +271,7 @@ class Watcher:
                 self._say(f"{name} is open at {venue.name} and not in the ledger")
             elif known.is_terminal:
                 self._say(f"{name} is open at {venue.name} and {known.state.value} here ({known.reason})")
-            intent = self._intent(venue, order)
+            intent = self._intent(name)
             if intent in intents:
                 self._say(f"two orders of {_in_words(intent)} are open at once at {venue.name}, {name} among them")
             intents.add(intent)
@@ -383,9 +386,9 @@ class Watcher:
 
     # What the exchange says
 
-    def hear_news(self, event: EngineEvent) -> None:
-        """Any event: of orders or trades, it calls for a look."""
-        self._news = self._news or not isinstance(event, LevelChanged)
+    def hear_news(self) -> None:
+        """Something of orders or trades, which calls for a look."""
+        self._news = True
 
     def level_changed(self, venue: Venue, event: LevelChanged) -> None:
         self._beliefs.level_changed(venue, event)
@@ -405,8 +408,13 @@ class Watcher:
         """An order of ours rests, or is about to trade."""
         self.orders_accepted += 1
         self.quoting.accepted(venue, order)
-        name, intent = venue.client_order_id(order.client_id), self._intent(venue, order)
-        others = [other for other in venue.open_orders() if other.id != order.id and self._intent(venue, other) == intent]
+        name = venue.client_order_id(order.client_id)
+        intent = self._intent(name)
+        others = [
+            other
+            for other in venue.open_orders()
+            if other.id != order.id and self._intent(venue.client_order_id(other.client_id)) == intent
+        ]
         if others:
             names = ", ".join(venue.client_order_id(other.client_id) for other in others)
             self._say(f"{name} of {_in_words(intent)} was accepted by {venue.name} while {names} was open")
@@ -437,9 +445,9 @@ class Watcher:
         if exposure > limit * EXPOSURE_SLACK and self._explanations.explains_disagreement() is None:
             self._say(f"{name} makes the exposure at {venue.name} {exposure:.2f}, and the limit is {limit}")
 
-    def _intent(self, venue: Venue, order: Order) -> Intent:
-        """What the order is there for: its owner and slot; of one that was never submitted only its owner."""
-        return self._intents.get(venue.client_order_id(order.client_id), (venue.owner(order.client_id), ""))
+    def _intent(self, client_order_id: str) -> Intent:
+        """What an order of ours is there for: its owner and slot; of one that was never submitted only its owner."""
+        return self._intents.get(client_order_id) or (owner_of(client_order_id), "")
 
     def _say(self, text: str) -> None:
         self.found.append(f"at {trio.current_time():.4f} s: {text}")
@@ -468,11 +476,13 @@ class _EngineListener:
         self._watcher = watcher
         self._venue = venue
 
-    def hear(self, event: EngineEvent) -> None:
-        self._watcher.hear_news(event)
+    def hear_level(self, event: EngineEvent) -> None:
         if isinstance(event, LevelChanged):
             self._watcher.level_changed(self._venue, event)
-        elif isinstance(event, TradeMade):
+
+    def hear(self, event: EngineEvent) -> None:
+        self._watcher.hear_news()
+        if isinstance(event, TradeMade):
             self._watcher.trade_made(self._venue, event)
         elif isinstance(event, OrderChanged) and event.change is OrderChange.PUT and self._venue.is_ours(event.order.client_id):
             self._watcher.accepted(self._venue, event.order)

@@ -43,7 +43,9 @@ class Liquidator:
 
     def liquidate_due(self, now: int) -> None:
         """Liquidate until no position of any account is due: closing one may fill an order that makes another one due."""
-        while due := [(position, account) for account in self._accounts.values() if (position := self._due(account)) is not None]:
+        while due := [
+            (position, account) for account in self._accounts.values() if account.positions and (position := self._due(account)) is not None
+        ]:
             for position, account in due:
                 if self._due(account) is position:
                     self._liquidate(position, account, now)
