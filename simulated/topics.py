@@ -27,6 +27,11 @@ class Topic(Protocol):
     sessions: dict[Session, None]
     interval_seconds: float
 
+    @property
+    def hears(self) -> tuple[type[EngineEvent], ...]:
+        """The kinds of events that it wants to notice."""
+        ...
+
     def joined(self, session: Session) -> None:
         """`session` has subscribed and its subscription is acknowledged."""
         ...
@@ -42,6 +47,8 @@ class Topic(Protocol):
 
 class BatchedTopic:
     """Shared by the topics that flush at an interval. `result` says what is to be pushed, `encode` how that is written."""
+
+    hears: tuple[type[EngineEvent], ...] = (LevelChanged,)
 
     def __init__(self, venue: Venue, symbol: Symbol, interval_seconds: float) -> None:
         self.sessions: dict[Session, None] = {}
@@ -140,8 +147,10 @@ class TopicBoard:
                     self._scopes.pop(key).cancel()
 
     def notice(self, event: EngineEvent) -> None:
+        kind = type(event)
         for topic in self._topics.values():
-            topic.notice(event)
+            if kind in topic.hears:
+                topic.notice(event)
 
     def _start(self, key: TopicKey, topic: Topic) -> None:
         scope = self._scopes[key] = trio.CancelScope()

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 import msgspec
 
+from actors.cycle.quoting.risk import RiskMeasured
 from assembly.presenter.vocabulary import tell
 from market.events import BookChanged, MarkPriceChanged, TickerChanged, TradeHappened
 from orders.order import Order
 
 LAST_EVENTS = 40
 WORDS_MAX = 300
-OF_MARKETS = (TradeHappened, TickerChanged, MarkPriceChanged)
+MEASURED = (TradeHappened, TickerChanged, MarkPriceChanged, RiskMeasured)
 _CYCLE = re.compile(r"\bcycle (\w+)\b|\bround \d+ of (\w+)\b")
 
 
@@ -29,7 +30,7 @@ def as_traced(event: object, now: float) -> bytes:
     now = round(now, 9)
     if isinstance(event, BookChanged):  # most of all events, and words are dear
         return f"{now} {event.exchange} {event.symbol} {event.sequence} {event.bids[0]} {event.asks[0]}".encode()
-    if isinstance(event, OF_MARKETS):
+    if isinstance(event, MEASURED):
         return f"{now} {event!r}".encode()
     told = tell(event)
     return b"" if told is None else msgspec.json.encode((now, told.name, told.fields))

@@ -14,6 +14,7 @@ from decimal import Decimal
 import trio
 
 from actors.accounts.events import OwnerFlattened
+from actors.cycle.quoting.risk import RiskMeasured
 from actors.cycle.rounds.actor import COMMAND_LIFETIME_SECONDS
 from actors.cycle.slots import slot_of
 from assembly.cycle_parts import INBOX_KEYS_MAX
@@ -197,15 +198,12 @@ class Watcher:
         self.losses.see(event)
         self.quoting.see(event)
         self.flattening.see(event)
-        claim = untrue_claim(event, has_lost_records=self._explanations.explains_disagreement() is not None)
-        if claim:
-            self._say(claim)
         match event:
             case BookChanged():
                 self._book_at[event.exchange, event.symbol] = now
                 self._book_lost_at.pop((event.exchange, event.symbol), None)
                 return
-            case TickerChanged() | TradeHappened() | MarkPriceChanged():
+            case TickerChanged() | TradeHappened() | MarkPriceChanged() | RiskMeasured():
                 return
             case BookLost():
                 self._book_lost_at[event.exchange, event.symbol] = now
@@ -230,6 +228,9 @@ class Watcher:
                 self._departing.setdefault(event.account, {})[event.order.client_order_id] = None
             case _:
                 pass
+        claim = untrue_claim(event, has_lost_records=self._explanations.explains_disagreement() is not None)
+        if claim:
+            self._say(claim)
         self._look_at_pace(now)
         self._look()
         self._news = True  # what it says may come before what it does

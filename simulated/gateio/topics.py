@@ -143,6 +143,8 @@ class Tickers(GateTopic):
 class Candlesticks(GateTopic):
     """candlesticks: the running candle, every two seconds while there are trades."""
 
+    hears = (TradeMade,)
+
     def __init__(self, venue: Venue, channel: str, symbol: Symbol, interval: str, describe: Callable[[Candle], Any]) -> None:
         super().__init__(venue, channel, symbol, 2.0)
         self._interval = interval
@@ -162,6 +164,8 @@ class Candlesticks(GateTopic):
 
 class Trades(GateTopic):
     """trades: each trade as it happens, from the taker's side."""
+
+    hears = (TradeMade,)
 
     def __init__(self, venue: Venue, channel: str, symbol: Symbol, describe: Callable[[PublicTrade], Any]) -> None:
         super().__init__(venue, channel, symbol, 0.0)

@@ -8,7 +8,7 @@ import trio
 
 from market.symbol import Symbol
 from simulated import book_updates
-from simulated.engine.events import EngineEvent, Liquidated, MarkPriceMoved
+from simulated.engine.events import EngineEvent, LevelChanged, Liquidated, MarkPriceMoved
 from simulated.engine.position import signed
 from simulated.faults import Faults
 from simulated.gateio import messages, topics
@@ -83,6 +83,8 @@ class FullBook(GateTopic):
 class Tickers(topics.Tickers):
     """futures.tickers: also when the mark price moves."""
 
+    hears = (LevelChanged, MarkPriceMoved)
+
     def __init__(self, venue: GateFuturesVenue, channel: str, symbol: Symbol) -> None:
         super().__init__(venue, channel, symbol, lambda: [contract_encoding.ticker_push(venue, symbol)])
 
@@ -95,6 +97,7 @@ class Tickers(topics.Tickers):
 class Liquidations:
     """futures.public_liquidates: everybody's liquidations of a contract (or of all), a second's together."""
 
+    hears = (Liquidated,)
     interval_seconds = 1.0
 
     def __init__(self, venue: GateFuturesVenue, channel: str, symbol: Symbol | None, style: SizeStyle) -> None:

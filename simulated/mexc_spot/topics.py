@@ -29,6 +29,8 @@ class BookUpdates(book_updates.BookUpdates):
 class Trades(BatchedTopic):
     """aggre.deals: the trades of the interval, from the takers' side."""
 
+    hears = (TradeMade,)
+
     def __init__(self, venue: MexcVenue, symbol: Symbol, topic: str, interval_seconds: float) -> None:
         super().__init__(venue, symbol, interval_seconds)
         self._topic = topic
@@ -72,6 +74,8 @@ class BookTicker(BatchedTopic):
 
 class Candles(BatchedTopic):
     """kline: the running candle, once a second while there are trades."""
+
+    hears = (TradeMade,)
 
     def __init__(self, venue: MexcVenue, symbol: Symbol, topic: str, name: str, interval: str) -> None:
         super().__init__(venue, symbol, _CANDLE_SECONDS)

@@ -33,6 +33,8 @@ def swap_channels(venue: OkxSwapVenue, funding: Funding) -> dict[str, PublicChan
 class MarkPriceTopic(OkxTopic):
     """mark-price: when it moves, and now and then when it does not."""
 
+    hears = (MarkPriceMoved,)
+
     def __init__(self, venue: OkxSwapVenue, symbol: Symbol) -> None:
         super().__init__(venue, "mark-price", symbol, _MARK_PRICE_SECONDS)
         self._swaps = venue
@@ -59,7 +61,9 @@ class MarkPriceTopic(OkxTopic):
 
 
 class FundingRateTopic(OkxTopic):
-    """funding-rate: at first, and about once a minute."""
+    """funding-rate: at first, and about once a minute. Told by the clock alone."""
+
+    hears = ()
 
     def __init__(self, venue: OkxSwapVenue, symbol: Symbol, funding: Funding) -> None:
         super().__init__(venue, "funding-rate", symbol, _FUNDING_RATE_SECONDS)
@@ -67,9 +71,6 @@ class FundingRateTopic(OkxTopic):
 
     def joined(self, session: Session) -> None:
         session.push(self.encode(self.result()))
-
-    def notice(self, event: EngineEvent) -> None:
-        """Told by the clock alone."""
 
     def result(self) -> Json:
         return self._funding.rate(self.symbol)
@@ -82,6 +83,8 @@ class FundingRateTopic(OkxTopic):
 
 class LiquidationTopic:
     """liquidation-orders: every position of this type of instrument that the exchange closes."""
+
+    hears = (Liquidated,)
 
     def __init__(self, venue: OkxSwapVenue) -> None:
         self.sessions: dict[Session, None] = {}

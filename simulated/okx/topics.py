@@ -182,6 +182,8 @@ class FullBook(OkxTopic):
 class Tickers(OkxTopic):
     """tickers: the day's figures, when there was a trade or the best bid or ask has changed (as the channel's documentation says)."""
 
+    hears = (LevelChanged, TradeMade)
+
     def __init__(self, venue: OkxVenue, symbol: Symbol) -> None:
         super().__init__(venue, "tickers", symbol, 0.1)
         self._best = {side: self.book.side(side).best for side in Side}
@@ -205,6 +207,8 @@ class Tickers(OkxTopic):
 class Candles(OkxTopic):
     """candle1m and so on: the running candle, every second while there are trades."""
 
+    hears = (TradeMade,)
+
     def __init__(self, venue: OkxVenue, channel: str, symbol: Symbol) -> None:
         super().__init__(venue, channel, symbol, 1.0)
         self._interval = encoding.BARS[channel.removeprefix("candle")]
@@ -223,6 +227,8 @@ class Candles(OkxTopic):
 
 class Trades(OkxTopic):
     """trades and trades-all: each trade as it happens, from the taker's side."""
+
+    hears = (TradeMade,)
 
     def __init__(self, venue: OkxVenue, channel: str, symbol: Symbol) -> None:
         super().__init__(venue, channel, symbol, 0.0)
