@@ -1,6 +1,6 @@
 """Public push topics. A topic lives while somebody is subscribed; it gathers changes and flushes them at its interval.
 
-Between flushes a topic's task waits for the first change, so that a quiet market costs nothing, in real or virtual time.
+Between flushes nobody wakes before the first change, so that a quiet market costs nothing, in real or virtual time.
 """
 
 from __future__ import annotations
@@ -41,12 +41,40 @@ class Topic(Protocol):
         ...
 
     async def run(self) -> None:
-        """Flush at the interval until cancelled."""
+        """Tell what no event tells of, until cancelled."""
         ...
 
 
+class Beat:
+    """Flushes what was marked, at the next multiple of an interval: one task for all topics of a board that have this interval."""
+
+    def __init__(self, interval_seconds: float) -> None:
+        self._interval_seconds = interval_seconds
+        self._marked: dict[BatchedTopic, None] = {}
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    def mark(self, topic: BatchedTopic) -> None:
+        """It has something to push."""
+        self._marked[topic] = None
+        if self._waiting:
+            self._waiting.unpark_all()
+
+    async def run(self) -> None:
+        """Flush until cancelled; those that nobody is subscribed to any more are left out."""
+        interval = self._interval_seconds
+        while True:
+            if not self._marked:
+                await self._waiting.park()
+            await trio.sleep_until((math.floor(trio.current_time() / interval) + 1) * interval)
+            marked, self._marked = self._marked, {}
+            for topic in marked:
+                if topic.sessions:
+                    topic.flush()
+
+
 class BatchedTopic:
-    """Shared by the topics that flush at an interval. `result` says what is to be pushed, `encode` how that is written."""
+    """Shared by the topics that flush at an interval, with the beat that their board has for it. `result` says what is to be pushed,
+    `encode` how that is written."""
 
     hears: tuple[type[EngineEvent], ...] = (LevelChanged,)
 
@@ -54,8 +82,8 @@ class BatchedTopic:
         self.sessions: dict[Session, None] = {}
         self.interval_seconds = interval_seconds
         self.symbol = symbol
+        self.beat: Beat | None = None
         self._state = venue
-        self._changed = trio.Event()
 
     @property
     def book(self) -> Book:
@@ -69,8 +97,8 @@ class BatchedTopic:
             self.mark()
 
     def mark(self) -> None:
-        if not self._changed.is_set():
-            self._changed.set()
+        if self.beat is not None:
+            self.beat.mark(self)
 
     def flush(self) -> None:
         result = self.result()
@@ -89,12 +117,7 @@ class BatchedTopic:
             session.push(message)
 
     async def run(self) -> None:
-        interval = self.interval_seconds
-        while True:
-            await self._changed.wait()
-            await trio.sleep_until((math.floor(trio.current_time() / interval) + 1) * interval)
-            self._changed = trio.Event()
-            self.flush()
+        await trio.sleep_forever()
 
 
 class TopicBoard:
@@ -104,6 +127,7 @@ class TopicBoard:
         self._make = make
         self._topics: dict[TopicKey, Topic] = {}
         self._scopes: dict[TopicKey, trio.CancelScope] = {}
+        self._beats: dict[float, Beat] = {}
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -117,6 +141,7 @@ class TopicBoard:
             self._nursery = None
             self._topics.clear()
             self._scopes.clear()
+            self._beats.clear()
 
     def topics(self) -> list[Topic]:
         return list(self._topics.values())
@@ -161,3 +186,11 @@ class TopicBoard:
 
         if self._nursery is not None:
             self._nursery.start_soon(run)
+            if isinstance(topic, BatchedTopic) and topic.interval_seconds:
+                topic.beat = self._beat(topic.interval_seconds, self._nursery)
+
+    def _beat(self, interval_seconds: float, nursery: trio.Nursery) -> Beat:
+        if interval_seconds not in self._beats:
+            self._beats[interval_seconds] = Beat(interval_seconds)
+            nursery.start_soon(self._beats[interval_seconds].run)
+        return self._beats[interval_seconds]

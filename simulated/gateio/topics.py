@@ -6,8 +6,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import trio
-
 from market.events import Side
 from market.symbol import Symbol
 from simulated.engine.events import EngineEvent, TradeMade
@@ -174,6 +172,3 @@ class Trades(GateTopic):
     def notice(self, event: EngineEvent) -> None:
         if isinstance(event, TradeMade) and event.trade.symbol == self.symbol:
             self.push(self._describe(self._state.tapes[self.symbol].trades[-1]))
-
-    async def run(self) -> None:
-        await trio.sleep_forever()

@@ -52,12 +52,10 @@ class MarkPriceTopic(OkxTopic):
         return swap_encoding.mark_price(self.venue.listings[self.symbol], self._swaps.engine.mark_price(self.symbol), self.venue.now())
 
     async def run(self) -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(super().run)
-            while True:
-                await trio.sleep_until(self._pushed_at + _UNCHANGED_MARK_PRICE_SECONDS)
-                if trio.current_time() >= self._pushed_at + _UNCHANGED_MARK_PRICE_SECONDS:
-                    self.flush()
+        while True:
+            await trio.sleep_until(self._pushed_at + _UNCHANGED_MARK_PRICE_SECONDS)
+            if trio.current_time() >= self._pushed_at + _UNCHANGED_MARK_PRICE_SECONDS:
+                self.flush()
 
 
 class FundingRateTopic(OkxTopic):

@@ -107,13 +107,11 @@ class Books(OkxTopic):
             frame[name] = [*(right for right in frame[name] if right[0] != price), [price, size, "0", "1" if level[1] else "0"]]
 
     async def run(self) -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(super().run)
-            while True:
-                pushed = self._sequence
-                await trio.sleep(_HEARTBEAT_SECONDS)
-                if self._sequence == pushed:
-                    self.push(self._frame([], [], self._sequence))
+        while True:
+            pushed = self._sequence
+            await trio.sleep(_HEARTBEAT_SECONDS)
+            if self._sequence == pushed:
+                self.push(self._frame([], [], self._sequence))
 
     def _frame(self, bids: list[Level], asks: list[Level], previous: int) -> Json:
         checksum = encoding.checksum(*self.venue.levels(self.symbol, encoding.CHECKSUM_LEVELS)) if self.venue.settings.book_checksums else 0
@@ -237,6 +235,3 @@ class Trades(OkxTopic):
         if isinstance(event, TradeMade) and event.trade.symbol == self.symbol:
             trade = self.venue.tapes[self.symbol].trades[-1]
             self.push({**encoding.public_trade(self.venue.listings[self.symbol], trade), "count": "1"})
-
-    async def run(self) -> None:
-        await trio.sleep_forever()
