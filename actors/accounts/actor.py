@@ -243,7 +243,7 @@ class AccountActor:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._learn_instruments)
                 nursery.start_soon(self._readiness.watch)
-                nursery.start_soon(self._look_again)
+                nursery.start_soon(self._look_again, context)
                 self._readiness.lose("the exchange's time")
                 await self._measure_clock()
                 await nursery.start(self._keep_listening)
@@ -500,11 +500,11 @@ class AccountActor:
             self._limits.look_at_losses()
             await trio.sleep(LOSS_SECONDS)
 
-    async def _look_again(self) -> None:
+    async def _look_again(self, context: ActorContext) -> None:
         """Have those look who go by the time that has passed: nobody tells them of it, and of what they are told a word may be lost."""
         while True:
             self._unknown.look()
-            self._inquiry.look()
+            self._inquiry.look(context.progress)
             if self._is_probe_due():
                 self._may_probe.set()
             await trio.sleep(self._timing.watchdog_seconds)

@@ -43,7 +43,8 @@ class InquiryDesk:
         self._is_listening = is_listening
         self._cancel = cancel
         self._doubt_funds = doubt_funds
-        self._attention = trio.Event()
+        self._found = trio.Event()
+        self._to_ask: list[Order] = []  # what was found due, until all of it has been asked about
         self._to_ask_now: set[str] = set()
         self._pauses: dict[str, tuple[float, float]] = {}  # client order id: (not before, the pause that led to it)
 
@@ -52,23 +53,32 @@ class InquiryDesk:
         self._to_ask_now.add(client_order_id)
         self.look()
 
-    def look(self) -> None:
-        """Have `watch` look for orders to be asked about. To be called every `watchdog_seconds`: most become due by time alone."""
-        self._attention.set()
+    def look(self, progress: Callable[[], None] = lambda: None) -> None:
+        """Look for orders that are due, unless those found before are still being asked about; else `progress` is called.
+
+        To be called every `watchdog_seconds`: most become due by time alone.
+        """
+        if not self._to_ask:
+            progress()
+            self._to_ask = self._due()
+            if self._to_ask:
+                self._found.set()
 
     async def watch(self, progress: Callable[[], None]) -> None:
-        """Watch until cancelled; `progress` is called on each look."""
+        """Ask about what is found until cancelled; `progress` is called before each."""
+        self._to_ask, self._found = [], trio.Event()  # what was found due before may be no more
         while True:
-            progress()
-            await self._attention.wait()
-            self._attention = trio.Event()
-            for order in self._due():
+            await self._found.wait()
+            self._found = trio.Event()
+            for order in self._to_ask:
                 progress()  # each may wait for the exchange through several retries
                 try:
                     await self._ask_about(order)
                 except ASKING_ERRORS as error:
                     doing = f"asking about order {order.client_order_id}"
                     self._books.report(AccountTrouble(self._books.account, doing, str(error)))
+            self._to_ask = []
+            self.look()
 
     async def resolve(self, order: Order) -> None:
         """Ask about one order and take the answer. Raises `ASKING_ERRORS`."""

@@ -69,7 +69,7 @@ class Desk:
     async def _have_it_look(self) -> None:
         while True:
             await trio.sleep(TIMING.watchdog_seconds)
-            self.desk.look()
+            self.desk.look(self._look)
 
     async def watch(self, seconds: float) -> None:
         async with self.watching():
