@@ -44,7 +44,8 @@ class InquiryDesk:
         self._cancel = cancel
         self._doubt_funds = doubt_funds
         self._found = trio.Event()
-        self._to_ask: list[Order] = []  # what was found due, until all of it has been asked about
+        self._to_ask: list[Order] = []
+        self._is_busy = True  # with what was found due; until it watches there is nobody to ask
         self._to_ask_now: set[str] = set()
         self._pauses: dict[str, tuple[float, float]] = {}  # client order id: (not before, the pause that led to it)
 
@@ -58,15 +59,17 @@ class InquiryDesk:
 
         To be called every `watchdog_seconds`: most become due by time alone.
         """
-        if not self._to_ask:
-            progress()
-            self._to_ask = self._due()
-            if self._to_ask:
-                self._found.set()
+        if self._is_busy:
+            return
+        progress()
+        self._to_ask = self._due()
+        if self._to_ask:
+            self._is_busy = True
+            self._found.set()
 
     async def watch(self, progress: Callable[[], None]) -> None:
         """Ask about what is found until cancelled; `progress` is called before each."""
-        self._to_ask, self._found = [], trio.Event()  # what was found due before may be no more
+        self._is_busy = False
         while True:
             await self._found.wait()
             self._found = trio.Event()
@@ -77,7 +80,7 @@ class InquiryDesk:
                 except ASKING_ERRORS as error:
                     doing = f"asking about order {order.client_order_id}"
                     self._books.report(AccountTrouble(self._books.account, doing, str(error)))
-            self._to_ask = []
+            self._is_busy = False
             self.look()
 
     async def resolve(self, order: Order) -> None:
