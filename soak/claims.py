@@ -5,7 +5,10 @@ from __future__ import annotations
 from actors.accounts.actor import BEING_ALONE
 from actors.accounts.events import AccountTrouble
 from orders.events import BalanceDiffers, ForeignFillSeen, ForeignOrderSeen, LeftoverOrderFound
+from orders.reconciliation import CycleFinished
 from orders.states import StateEntered, TradingState
+
+CLOSED_BY_SOMEBODY = "closed by somebody else"
 
 
 def untrue_claim(event: object, *, has_lost_records: bool) -> str:
@@ -18,6 +21,8 @@ def untrue_claim(event: object, *, has_lost_records: bool) -> str:
             return f"there is no other program at {event.account}, and it says: {event.reason}"
         case ForeignOrderSeen(account, report):
             return f"order {report.exchange_order_id} at {account} is said to be somebody else's ({report.client_order_id})"
+        case CycleFinished(cycle=cycle, reason=reason) if CLOSED_BY_SOMEBODY in reason and not has_lost_records:
+            return f"nobody else trades there, and cycle {cycle} says: {reason}"
         case _ if has_lost_records:
             return ""
         case BalanceDiffers():

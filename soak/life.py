@@ -145,7 +145,7 @@ class Life:
         self._has_faults = False
         await trio.sleep(quiet_seconds := rng.choice((5.0, 20.0, 60.0)))
         if quiet_seconds >= SWITCH_SECONDS_TO_BE_ARMED:
-            self._watcher.look_at_switches()
+            self._watcher.terms.look_at_switches()
 
     def _draw_strikes(self, rng: random.Random, seconds: float, *, is_first: bool) -> list[tuple[str, When, Strike]]:
         kinds = rng.sample(self._options.kinds, k=min(len(self._options.kinds), KINDS_IN_A_SPELL_MAX))

@@ -18,6 +18,7 @@ from actors.accounts.limits import OnDailyLoss
 from assembly.registry import EXCHANGES
 from assembly.settings import AccountSettings, GlobalLimitSettings, LimitSettings, PageSettings, RuntimeSettings, Settings
 from market.symbol import Symbol, parse_symbol
+from orders.losses import DAY_MILLISECONDS
 from orders.reports import MarginMode
 from simulated.settings import AccountSettings as SimulatedAccount
 from simulated.settings import ContractSettings, MarketSettings, SimulationSettings
@@ -26,7 +27,7 @@ from soak.faults.strike import Place
 from soak.onlooker import PLACE, Reader
 from soak.plan import Plan, format_plan
 from soak.strategies import Cycle, draw_cycle_of_rounds, draw_quoting_cycle, with_drawdown
-from soak.world import World
+from soak.world import EPOCH_MILLISECONDS, World
 
 STOP_DEADLINE_SECONDS = 10.0
 LATENCIES = ((0.001, 0.005), (0.001, 0.005), (0.01, 0.05), (0.05, 0.4), (0.001, 2.0))
@@ -44,6 +45,9 @@ CLIENT_ID_MEMORY_SECONDS = 30.0
 # As of drawdowns (`soak/strategies.py`), of all cycles of an account and of all accounts, and with funding.
 LOSSES_MAX = (*(None,) * 7, Decimal("0.4"), Decimal(2), Decimal(10))
 PROGRAM_LOSSES_MAX = (*(None,) * 7, Decimal("0.6"), Decimal(3), Decimal(15))
+MIDNIGHT_SHARE = 0.25
+SWITCH_SECONDS = (30, 30, 15, 0)
+LEVERAGES = (None, None, Decimal(3), Decimal(20))
 READERS = (*[Reader.NOBODY] * 9, Reader.BRISK, Reader.SLOW, Reader.STUCK)
 BUFFERS_BYTES = (64 * 1024, 64 * 1024, 2 * 1024)
 
@@ -91,6 +95,18 @@ class LossLimit(msgspec.Struct, frozen=True):
         return f"{self.most} {self.action.value}"
 
 
+class AccountTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """The exchange's own switch, and where contracts are traded, with which leverage: None leaves it as it is there."""
+
+    switch_seconds: int = 30
+    leverage: Decimal | None = None
+    margin_mode: MarginMode = MarginMode.CROSS
+
+    def __str__(self) -> str:
+        leverage = "" if self.leverage is None else f", {self.margin_mode.value} with leverage {self.leverage}"
+        return f"switch after {self.switch_seconds} s{leverage}"
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """One world as it was drawn. `places` are those of all cycles that were, also of cycles that are left out now.
 
@@ -121,6 +137,18 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     losses: dict[str, LossLimit] = {}
     """Of the accounts that have such a limit, by exchange."""
     program_loss: LossLimit | None = None
+    day_ends_after_seconds: float | None = None
+    """When the next UTC day begins, with which daily losses count anew; None if it does not in the world's time."""
+    terms: dict[str, AccountTerms] = {}
+    """Of each exchange, how the account trades there."""
+
+    @property
+    def epoch_milliseconds(self) -> int:
+        """The time at which the world begins."""
+        if self.day_ends_after_seconds is None:
+            return EPOCH_MILLISECONDS
+        midnight = (EPOCH_MILLISECONDS // DAY_MILLISECONDS + 1) * DAY_MILLISECONDS
+        return midnight - round(self.day_ends_after_seconds * 1000)
 
     @property
     def cycle_names(self) -> tuple[str, ...]:
@@ -157,6 +185,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             f"markets: {', '.join(f'{name} {regime}' for name, regime in self.regimes.items())}",
             f"cycles: {', '.join(map(str, self.cycles))}; rounds each: {self.rounds or 'no end'}",
             *([f"daily losses at most: {', '.join(losses)}"] if losses else []),
+            f"accounts: {'; '.join(f'{name} {terms}' for name, terms in self.terms.items() if name in self.exchanges) or 'as by default'}"
+            + ("" if self.day_ends_after_seconds is None else f"; a day ends after {self.day_ends_after_seconds:.1f} s"),
             f"hands: {', '.join(f'{place.cycle} in {place.symbol} at {place.exchange}' for place in self.hands) or 'none'}",
             f"private lines of their own: {', '.join(self.private_lines) or 'none'}; orders by REST: {self.orders_by_rest}; "
             f"flatten on stop: {self.flatten_on_stop}; buffers: {self.buffer_bytes} bytes; the page is read by: {self.reader.value}",
@@ -175,15 +205,18 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         accounts: dict[str, AccountSettings] = {}
         for venue in world.venues.values():
             notional_max = self.notional_max(venue.name)
+            terms = self.terms.get(venue.name, AccountTerms())
             accounts[venue.account] = AccountSettings(
                 exchange=venue.name,
+                dead_mans_switch_seconds=terms.switch_seconds,
+                leverage=terms.leverage if venue.trades_contracts else None,
                 limits=LimitSettings(
                     max_position_notional=notional_max,
                     max_order_notional=notional_max,
                     max_open_orders=OPEN_ORDERS_MAX,
                     **_as_settings(self.losses.get(venue.name)),
                 ),
-                margin_mode=MarginMode.CROSS if venue.trades_contracts else None,
+                margin_mode=terms.margin_mode if venue.trades_contracts else None,
             )
         return Settings(
             runtime=RuntimeSettings(stop_deadline_seconds=STOP_DEADLINE_SECONDS, flatten_on_stop=self.flatten_on_stop),
@@ -246,8 +279,23 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
         sure_kind=sure_kind,
         places=tuple(places),
         reader=random.Random(f"{seed}:page").choice(READERS),
+        day_ends_after_seconds=_draw_midnight(random.Random(f"{seed}:day"), hours),
+        terms={name: _draw_terms(random.Random(f"{seed}:{name}:terms")) for name in chosen},
         losses={name: loss for name, loss in zip(chosen, losses, strict=True) if loss is not None},
         program_loss=program_loss,
+    )
+
+
+def _draw_midnight(rng: random.Random, hours: float) -> float | None:
+    is_drawn, seconds = rng.random() < MIDNIGHT_SHARE, rng.uniform(10, max(60.0, hours * 3600))
+    return seconds if is_drawn else None
+
+
+def _draw_terms(rng: random.Random) -> AccountTerms:
+    return AccountTerms(
+        switch_seconds=rng.choice(SWITCH_SECONDS),
+        leverage=rng.choice(LEVERAGES),
+        margin_mode=rng.choice((MarginMode.CROSS, MarginMode.ISOLATED)),
     )
 
 

@@ -68,6 +68,7 @@ async def _world(options: Options, outcome: Outcome, folder: Path, watch: Callab
             other_exchanges=others,
             journal=WorldJournal(folder / "journal.db"),
             buffer_bytes=options.buffer_bytes,
+            epoch_milliseconds=options.epoch_milliseconds,
         )
         with world.machine.install():
             for venue in world.venues.values():

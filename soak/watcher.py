@@ -46,6 +46,7 @@ from soak.money import Money
 from soak.options import Options
 from soak.quoting import QuotingFacts
 from soak.settings_in_force import SettingsInForce
+from soak.terms_in_force import TermsInForce
 from soak.venue import Venue
 from soak.world import World
 from supervision.events import CleanupFinished
@@ -112,6 +113,7 @@ class Watcher:
         self._states_known: dict[str, trio.Event] = {}  # by account: set as soon as `_states_before` is not true any more
         self._beliefs = Beliefs(world, options, self._say)
         self._settings = SettingsInForce(world, self._say)
+        self.terms = TermsInForce(world, options, self._say)
         self.flattening = Flattening(world, options, self._settings, self._say)
         self.quoting = QuotingFacts(world, options, explanations, self._say)
         self.losses = Losses(world, options, explanations, money, self._say)
@@ -177,17 +179,6 @@ class Watcher:
         self._memory_looked_at = trio.current_time()
         for text in too_large(self._world):
             self._say(text)
-
-    def look_at_switches(self) -> None:
-        """To be called after some quiet: where the exchange has a dead-man's switch, it is armed while orders of ours are open."""
-        for venue in self._world.venues.values():
-            seconds_min = venue.codec.capabilities.dead_mans_switch_seconds_min
-            if seconds_min is None or not self._world.is_running or self._world.runtime_is_stopping():
-                continue
-            due_at = venue.control.switch_due_at()
-            if due_at is None and venue.open_orders():
-                names = ", ".join(venue.client_order_id(order.client_id) for order in venue.open_orders())
-                self._say(f"{names} open at {venue.name}, and its dead-man's switch is not armed")
 
     # What the program says
 
@@ -409,6 +400,7 @@ class Watcher:
         """An order of ours rests, or is about to trade."""
         self.orders_accepted += 1
         self.quoting.accepted(venue, order)
+        self.terms.accepted(venue, order)
         name = venue.client_order_id(order.client_id)
         intent = self._intent(name)
         others = [

@@ -77,6 +77,7 @@ HOST = "exchange.sim"
 ADDRESS = "10.0.0.2"
 ACCOUNT = "main"
 PATIENCE_SECONDS = 120.0
+EPOCH_MILLISECONDS = 1_790_000_000_000  # of a UTC day some ten hours are left
 
 Event = TypeVar("Event")
 
@@ -97,14 +98,15 @@ class World:
         other_exchanges: Sequence[str] = (),
         journal: WorldJournal | None = None,
         buffer_bytes: int = 64 * 1024,
+        epoch_milliseconds: int = EPOCH_MILLISECONDS,
     ) -> None:
         self.seed = seed
         self.exchange_name = exchange_name
         self.nursery = nursery
         self.rng = random.Random(seed)
-        self.wall_clock = VirtualWallClock()
+        self.wall_clock = VirtualWallClock(epoch_milliseconds)
         """The right time, and the exchanges' but for what their clocks are wrong."""
-        self.program_clock = VirtualWallClock()
+        self.program_clock = VirtualWallClock(epoch_milliseconds)
         """What the program takes for the time."""
         self.wire_events = 0
         self.wire_checksum = 0

@@ -34,7 +34,7 @@ from orders.events import (
 )
 from orders.identity import ClientOrderIds
 from orders.life_cycle import OrderState
-from orders.reconciliation import CycleReconciled, CycleStarted
+from orders.reconciliation import CycleFinished, CycleReconciled, CycleStarted
 from orders.states import StateEntered, TradingState
 from simulated.engine.order import NewOrder
 from simulated.faults import Moment, Operation
@@ -483,3 +483,18 @@ async def test_funds_of_which_nobody_has_told_are_asked_for_once_an_order_was_re
     await world.wait_for(OrderPlaced, within_seconds=10.0)  # comparisons are half a minute apart
     world.stop()
     await world.ended()
+
+
+@pytest.mark.parametrize("exchange", ["okx_swap", "gateio_futures"])
+def test_cycle_does_not_give_up_over_a_position_that_its_own_stop_closes(exchange: str) -> None:
+    """It said that somebody else had closed it, and its end cut off the question for the trades that did."""
+
+    async def body(world: World) -> None:
+        await world.start(cycles=0, flatten_on_stop=True)
+        await placed_sell(world)
+        world.stop()
+        await world.end()
+        assert world.account.ledger.tally("btc", BTC_USDT).inventory == 0
+        assert not world.seen(CycleFinished)
+
+    run_world(body, seed=1, simulation=NO_TAKERS, exchange_name=exchange)

@@ -15,6 +15,7 @@ from market.events import Side
 from market.symbol import Symbol
 from orders.events import ForeignFillSeen, LeftoverOrderFound
 from orders.order import Order
+from orders.reconciliation import CycleFinished
 from orders.reports import FillReport
 from orders.request import OrderRequest, OrderType, TimeInForce
 from orders.states import StateEntered, TradingState
@@ -80,6 +81,12 @@ def test_after_the_journal_has_lost_its_end_only_other_programs_and_orders_are_w
     for event, is_explained in ((lost, True), (found, True), (ours, True), (alone, False)):
         assert untrue_claim(event, has_lost_records=False)
         assert bool(untrue_claim(event, has_lost_records=True)) is not is_explained
+
+
+def test_position_that_is_said_to_be_closed_by_somebody_else_is_a_claim_in_a_stop_too() -> None:
+    ended = CycleFinished(account="main", cycle="one", cycles_completed=0, reason="it was liquidated, or closed by somebody else; …")
+    assert untrue_claim(ended, has_lost_records=False)
+    assert not untrue_claim(replace(ended, reason="no funds"), has_lost_records=False)
 
 
 def test_state_that_somebody_enters_is_no_claim() -> None:

@@ -166,3 +166,32 @@ def test_what_was_lost_before_a_kill_counts_after_it_and_is_missed_where_it_is_f
     else:
         assert outcome.verdict is Verdict.FINE, outcome.told
         assert outcome.losses_struck == {"max_daily_loss halted": 1}
+
+
+def lose_before_and_after_midnight(monkeypatch: pytest.MonkeyPatch, *, is_noticed: bool) -> Outcome:
+    """Each time less than the limit, and together more."""
+
+    def lose(world: World) -> None:
+        async def act() -> None:
+            let_prices_fall(world, percent=2)
+            await trio.sleep(14)
+            let_prices_fall(world, percent=2)
+
+        world.nursery.start_soon(act)
+
+    if not is_noticed:
+        monkeypatch.setattr(DailyLoss, "_day", lambda self: "2026-09-21")
+    options = quiet_world("gateio_spot")
+    limit = LossLimit(options.cycles[0].quote_quantity * Decimal("0.03"), OnDailyLoss.HALT)
+    return when_bought(replace(options, losses={"gateio_spot": limit}, day_ends_after_seconds=8.0), lose)
+
+
+def test_loss_of_the_day_before_does_not_count_in_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = lose_before_and_after_midnight(monkeypatch, is_noticed=True)
+    assert (outcome.verdict, outcome.losses_struck) == (Verdict.FINE, {}), outcome.told
+
+
+def test_loss_of_the_day_before_that_counts_in_the_new_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = lose_before_and_after_midnight(monkeypatch, is_noticed=False)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert "account:main is said to have lost " in outcome.first_line

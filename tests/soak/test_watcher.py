@@ -51,6 +51,8 @@ def quiet_world(name: str, *, seconds: float = 14.4) -> Options:
         orders_by_rest=False,
         latencies_seconds={name: (0.001, 0.005)},
         losses={},
+        terms={},
+        day_ends_after_seconds=None,
         program_loss=None,
     )
 

@@ -220,7 +220,8 @@ class CycleActor:
             carried_quantity=self._memory.carried_quantity,
             quote_quantity=self._terms.quote_quantity if self._memory.quote_quantity is None else self._memory.quote_quantity,
             position_before=self._position_before(),
-            position=self._memory.position,
+            # Behind a closed gate a stop may close it, and its order is none of the round's.
+            position=self._memory.position if self._memory.account_ready else None,
         )
         return permitted(self._terms.strategy.decide(view), self._memory.standing, view)
 
