@@ -163,6 +163,31 @@ async def test_order_that_stays_unknown_is_asked_about_with_growing_pauses_for_a
     assert times[-1] > 110
 
 
+async def test_order_that_is_to_be_asked_about_now_follows_the_one_being_asked_about_and_nothing_shows_life_while_that_hangs(
+    autojump_clock,
+) -> None:
+    desk = Desk()
+    desk.unknown()
+    desk.resting(OTHER_ID, "78")
+    hangs_seconds = [3.0]
+
+    async def hang(_: str) -> None:
+        if hangs_seconds:
+            await trio.sleep(hangs_seconds.pop())
+
+    desk.exchange.before = hang
+    async with desk.watching():
+        await trio.sleep(1)
+        looks = desk.looks
+        desk.desk.ask_now(OTHER_ID)
+        await trio.sleep(1)
+        assert desk.looks == looks
+        assert desk.first_asked(OTHER_ID) is None
+        await trio.sleep(1.3)
+        assert desk.first_asked(OTHER_ID) == pytest.approx(TIMING.watchdog_seconds + 3.0)
+        assert desk.looks > looks
+
+
 async def test_each_look_is_a_sign_of_life(autojump_clock) -> None:
     desk = Desk()
     await desk.watch(10.1)

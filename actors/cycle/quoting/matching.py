@@ -134,8 +134,9 @@ def is_of_kind(order: Order, quote: Quote) -> bool:
 
 def pair_nearest(orders: Sequence[Order], quotes: Sequence[Quote], may_pair: Callable[[Order, Quote], bool]) -> list[Pair]:
     """Pairs of those that `may_pair`, the nearest prices first, each order and each quote in one pair at most."""
+    prices = [price_of(order) for order in orders]
     candidates = sorted(
-        (abs(price_of(order) - quote.price), order_index, quote_index)
+        (abs(prices[order_index] - quote.price), order_index, quote_index)
         for order_index, order in enumerate(orders)
         for quote_index, quote in enumerate(quotes)
         if may_pair(order, quote)
