@@ -22,7 +22,7 @@ from assembly.cycle_parts import CycleParts
 from assembly.reloading.difference import NONE
 from assembly.reloading.events import SettingChanged
 from market.events import Side
-from market.exact import EXACT
+from market.exact import EXACT, exact_sum
 from orders.commands import Flattened
 from orders.events import OrderSubmitted
 from orders.order import ZERO
@@ -140,6 +140,15 @@ class QuotingFacts:
         if order.price and count > most:
             self._say(f"{name} is the {count}th {order.side.value} of {owner} that is open at {venue.name}, and {most} are wanted at most")
 
+        if order.price:
+            open_there = exact_sum(other.remaining_quantity for other in (order, *mine) if other.side is order.side)
+            for limit, value, most in self._reached(owner, order.side, self._submitted_at.get(name, 0.0)):
+                if value + open_there > most:
+                    self._say(
+                        f"{name} was accepted by {venue.name}, and with all that is open there it may come to {value + open_there:f}, "
+                        f"and {limit} is {most:f}"
+                    )
+
     def trade_made(self, venue: Venue, event: TradeMade) -> None:
         trade = event.trade
         owners: list[str] = []
@@ -158,18 +167,20 @@ class QuotingFacts:
         """They hold at every trade, whatever else could have traded before it; what is beyond one already comes back. An order that was
         there, or decided upon, when one was tightened may still be filled.
         """
-        if self._explanations.explains_disagreement() is not None:
-            return
-        traded = self.traded[owner]
-        net, held = traded.net, traded.inventory
-        towards, away = (net, held), (net.copy_negate(), held.copy_negate())
-        reached = {"net_buy_max": towards[0], "inventory_max": towards[1]}
-        if side is Side.SELL:
-            reached = {"net_sell_max": away[0], "inventory_max": away[1]}
-        for limit, value in reached.items():
-            most = self._most_since(submitted_at - COMMAND_LIFETIME_SECONDS, self._limits[owner, limit])
+        for limit, value, most in self._reached(owner, side, submitted_at):
             if value > most:
                 self._say(f"{owner} traded {quantity} ({side.value}) at {venue.name}, which makes {value:f}, and {limit} is {most:f}")
+
+    def _reached(self, owner: str, side: Side, submitted_at: float) -> list[tuple[str, Decimal, Decimal]]:
+        """The limits of a side, with what the trades have come to and the largest that each was since an order was decided upon."""
+        if self._explanations.explains_disagreement() is not None:
+            return []
+        net, held = self.traded[owner].net, self.traded[owner].inventory
+        reached = {"net_buy_max": net, "inventory_max": held}
+        if side is Side.SELL:
+            reached = {"net_sell_max": net.copy_negate(), "inventory_max": held.copy_negate()}
+        since = submitted_at - COMMAND_LIFETIME_SECONDS
+        return [(limit, value, self._most_since(since, self._limits[owner, limit])) for limit, value in reached.items()]
 
     def _most_since(self, at: float, changes: list[tuple[float, Decimal | None]]) -> Decimal:
         """The largest that a limit has been since then; it was another one until each change."""

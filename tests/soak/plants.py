@@ -443,7 +443,7 @@ PLANTS = (
                 "        before, self.settings, self.terms = self.terms, settings, terms\n",
             ),
         ),
-        seeds_max=60,
+        seeds_max=25,
         faults="operator,exchange",
         kind="reload_settings",
     ),
