@@ -11,7 +11,7 @@ from orders.events import BalanceChanged
 from orders.life_cycle import OrderState
 from orders.order import ZERO, Order
 from orders.positions import PositionBooks
-from orders.reports import BalanceReport
+from orders.reports import BalanceReport, latest_milliseconds
 from orders.request import OrderRequest
 from orders.reservations import margin, reservation
 
@@ -32,14 +32,14 @@ class Funds:
     def statements(self) -> dict[str, BalanceReport]:
         return dict(self._statements)
 
-    def apply(self, report: BalanceReport) -> list[BalanceChanged]:
-        """Take in a statement; an older one than the last is ignored."""
+    def apply(self, report: BalanceReport, *, now_milliseconds: int | None = None) -> list[BalanceChanged]:
+        """Take in a statement; an older one than the last is ignored. `now_milliseconds` is the exchange's time, if it is known."""
         known = self._statements.get(report.asset)
-        if known is not None and 0 < report.exchange_time_milliseconds < known.exchange_time_milliseconds:
+        latest = 0 if known is None else latest_milliseconds(known.exchange_time_milliseconds, now_milliseconds)
+        if 0 < report.exchange_time_milliseconds < latest:
             return []
-        if known is not None and known.exchange_time_milliseconds > report.exchange_time_milliseconds:
-            # A report without a time is fresh from REST, but must not let an older one of the stream pass afterwards.
-            report = replace(report, exchange_time_milliseconds=known.exchange_time_milliseconds)
+        # A report without a time is fresh from REST, but must not let an older one of the stream pass afterwards.
+        report = replace(report, exchange_time_milliseconds=max(report.exchange_time_milliseconds, latest))
         self._statements[report.asset] = report
         self._given_back.pop(report.asset, None)
         if known is not None and (known.total, known.available) == (report.total, report.available):

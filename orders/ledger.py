@@ -368,9 +368,9 @@ class AccountLedger:
             events.insert(1, OrderPlaced(self.account, order))
         return events
 
-    def apply_balance(self, report: BalanceReport) -> list[LedgerEvent]:
-        """Take in a balance; an older one than the last is ignored."""
-        return [*self._funds.apply(report)]
+    def apply_balance(self, report: BalanceReport, *, now_milliseconds: int | None = None) -> list[LedgerEvent]:
+        """Take in a balance: see `Funds.apply`."""
+        return [*self._funds.apply(report, now_milliseconds=now_milliseconds)]
 
     def apply_funding(self, report: FundingReport) -> list[LedgerEvent]:
         """Take in a funding payment; one seen before changes nothing.

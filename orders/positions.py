@@ -19,7 +19,7 @@ from market.events import Side
 from market.exact import EXACT, PRECISE, exact_product
 from market.symbol import Symbol
 from orders.events import FundingPaid, PositionChanged, PositionDiffers
-from orders.reports import FillReport, FundingReport, PositionReport
+from orders.reports import FillReport, FundingReport, PositionReport, latest_milliseconds
 
 ZERO = Decimal(0)
 # Of what was traded: so far may an exchange's rounded average price make realised profits differ from ours.
@@ -157,18 +157,22 @@ class PositionBooks:
         self._accounts[fill.symbol] = replace(account, funding=known.funding)
         self._round(fill.symbol, exact_product(fill.quantity, fill.price))
 
-    def apply_report(self, report: PositionReport) -> list[PositionChanged]:
-        """Take in the exchange's word; an older one than the last is ignored, and what it does not state stays known."""
+    def apply_report(self, report: PositionReport, *, now_milliseconds: int | None = None) -> list[PositionChanged]:
+        """Take in the exchange's word; an older one than the last is ignored, and what it does not state stays known.
+
+        `now_milliseconds` is the exchange's time, if it is known.
+        """
         known = self._reports.get(report.symbol)
         if known is not None:
-            if 0 < report.exchange_time_milliseconds < known.exchange_time_milliseconds:
+            latest = latest_milliseconds(known.exchange_time_milliseconds, now_milliseconds)
+            if 0 < report.exchange_time_milliseconds < latest:
                 return []
             report = replace(
                 report,
                 mark_price=report.mark_price or known.mark_price,
                 leverage=report.leverage or known.leverage,
                 margin_mode=report.margin_mode or known.margin_mode,
-                exchange_time_milliseconds=max(report.exchange_time_milliseconds, known.exchange_time_milliseconds),
+                exchange_time_milliseconds=max(report.exchange_time_milliseconds, latest),
             )
         if report.unrealised_pnl is None and report.entry_price is not None and report.mark_price is not None:
             gained = EXACT.subtract(report.mark_price, report.entry_price)

@@ -15,6 +15,8 @@ from market.events import Side
 from market.symbol import Symbol
 from orders.errors import ExchangeError
 
+CLOCK_ERROR_MILLISECONDS_MAX = 2_000  # of our idea of the exchange's time, over a slow line
+
 
 class ReportedStatus(enum.Enum):
     """An order's status by the exchange's word."""
@@ -163,3 +165,12 @@ PrivateReport = (
     | StreamReply
     | StreamClosing
 )
+
+
+def latest_milliseconds(told_milliseconds: int, now_milliseconds: int | None) -> int:
+    """What later news must not be older than, by the time of the last: nothing, where that is ahead of `now_milliseconds`.
+
+    The exchange's clock was wrong then. None for `now_milliseconds` if the exchange's time is not known.
+    """
+    is_ahead = now_milliseconds is not None and told_milliseconds > now_milliseconds + CLOCK_ERROR_MILLISECONDS_MAX
+    return 0 if is_ahead else told_milliseconds

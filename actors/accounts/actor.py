@@ -159,7 +159,14 @@ class AccountActor:
         self._name = ledger.account
         self._is_listening = False
         self._measures = measures
-        self._books = Bookkeeper(ledger=ledger, inboxes=inboxes, recorder=recorder, report=self._heed, measures=measures)
+        self._books = Bookkeeper(
+            ledger=ledger,
+            inboxes=inboxes,
+            recorder=recorder,
+            report=self._heed,
+            measures=measures,
+            exchange_time_milliseconds=session.exchange_time_milliseconds,
+        )
         self._symbols = tuple(symbols)
         self._memory = memory
         self._readiness = memory.readiness

@@ -43,7 +43,8 @@ class Inbox(Protocol):
 class Bookkeeper:
     """The ledger with its publication. Nothing here waits; `report` takes every noteworthy event and never blocks.
 
-    Each change is given to `recorder` before anybody hears of it. `measures` count what happens.
+    Each change is given to `recorder` before anybody hears of it. `measures` count what happens. `exchange_time_milliseconds` is asked
+    with each report that an older one must not undo.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Bookkeeper:
         recorder: Recorder,
         report: Callable[[object], None],
         measures: AccountMeasures | None = None,
+        exchange_time_milliseconds: Callable[[], int] | None = None,
     ) -> None:
         self.ledger = ledger
         self.account = ledger.account
@@ -61,6 +63,7 @@ class Bookkeeper:
         self.report = report
         self.measures = measures or AccountMeasures(inboxes)
         self._inboxes = inboxes
+        self._exchange_time_milliseconds = exchange_time_milliseconds or (lambda: None)
         self._told_positions: dict[Symbol, Decimal] = {}
         self._told_standings: dict[tuple[str, Symbol], Standing] = {}
 
@@ -73,10 +76,10 @@ class Bookkeeper:
             case FillReport():
                 self.publish(self.ledger.apply_fill(report, now=now))
             case BalanceReport():
-                self.publish(self.ledger.apply_balance(report))
+                self.publish(self.ledger.apply_balance(report, now_milliseconds=self._exchange_time_milliseconds()))
             case PositionReport():
                 if self.ledger.positions is not None:
-                    self.publish(self.ledger.positions.apply_report(report))
+                    self.publish(self.ledger.positions.apply_report(report, now_milliseconds=self._exchange_time_milliseconds()))
             case FundingReport():
                 self.publish(self.ledger.apply_funding(report))
 

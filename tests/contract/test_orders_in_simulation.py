@@ -90,7 +90,7 @@ def test_limit_order_that_meets_the_book_takes_and_is_filled(name: str, side: Si
     """T1, T3"""
 
     async def story(world: World, hand: Hand) -> None:
-        order = await hand.order(side, QUANTITY, price=best(world, side))
+        order = await hand.ended(await hand.order(side, QUANTITY, price=best(world, side)))
         assert (order.state, order.filled_quantity) == (OrderState.FILLED, QUANTITY)
         assert not any(fill.maker for fill in order.fills)
 

@@ -109,6 +109,24 @@ def test_margin_is_available_again_by_the_exchanges_word_alone() -> None:
     assert ledger.spendable("USDT") == 700
 
 
+def test_statement_that_the_exchange_dated_ahead_of_its_clock_does_not_keep_later_ones_out() -> None:
+    """As another that is merely older does: the news of a stream may come in another order."""
+    ledger, now = book(), 1_000_000
+
+    def state(available: int, *, at: int) -> None:
+        report = BalanceReport(asset="BTC", total=Decimal(10), available=Decimal(available), exchange_time_milliseconds=at)
+        ledger.apply_balance(report, now_milliseconds=now)
+
+    state(7, at=now - 10)
+    state(10, at=now - 20)
+    assert ledger.spendable("BTC") == 7
+    state(6, at=now + 90_000)
+    state(10, at=now + 10)
+    assert ledger.spendable("BTC") == 10
+    state(6, at=now + 5)
+    assert ledger.spendable("BTC") == 10
+
+
 class Exchange:
     """Sells of BTC, what is true of them, and what the ledger was told. Each `do` is harmless where it makes no sense.
 

@@ -498,3 +498,23 @@ def test_cycle_does_not_give_up_over_a_position_that_its_own_stop_closes(exchang
         assert not world.seen(CycleFinished)
 
     run_world(body, seed=1, simulation=NO_TAKERS, exchange_name=exchange)
+
+
+@pytest.mark.parametrize("exchange", ["gateio_spot", "mexc_spot", "okx_spot"])
+def test_balances_that_the_exchange_has_dated_ahead_of_its_clock_do_not_keep_the_true_ones_out(exchange: str) -> None:
+    async def story(world: World) -> None:
+        await world.start(parameters=SellOnTopParameters(retry_seconds=1.0))
+        await placed_sell(world)
+        world.exchange.skew_clock(90_000)
+        world.exchange.deposit("BTC", Decimal("0.5"))
+        await trio.sleep(1)
+        world.exchange.skew_clock(0)
+        world.exchange.withdraw("BTC", Decimal("0.25"))
+        await trio.sleep(1)
+        stated, held = world.account.ledger.balance("BTC"), world.exchange.balances()["BTC"]
+        assert stated is not None
+        assert (stated.available, stated.total) == (held[0], held[0] + held[1])
+        world.stop()
+        await world.ended()
+
+    run_world(story, seed=84, simulation=NO_TAKERS, exchange_name=exchange)
