@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from math import inf
 from typing import Protocol, cast
 
 import trio
@@ -32,7 +31,6 @@ from actors.accounts.events import (
     ClockOffsetMeasured,
     ClosingProgressed,
     OrderRefused,
-    QuotesPulled,
 )
 from actors.accounts.flatten_desk import FlattenDesk
 from actors.accounts.forgotten_trades import forgotten_trade
@@ -44,10 +42,10 @@ from actors.accounts.measures import AccountMeasures
 from actors.accounts.memory import AccountMemory
 from actors.accounts.order_desk import OrderDesk
 from actors.accounts.order_entry import OrderEntry
-from actors.accounts.permission import orders_to_pull
 from actors.accounts.policies import AccountPolicies, ForeignOrders
 from actors.accounts.position_desk import PositionDesk
 from actors.accounts.session import AccountSession
+from actors.accounts.standing_desk import StandingDesk
 from actors.accounts.stream import STREAM_ERRORS, PrivateStream, SubscriptionRefused, open_private_stream
 from actors.accounts.stream_requests import StreamRequests
 from actors.accounts.timing import AccountTiming
@@ -86,10 +84,10 @@ from orders.events import (
 )
 from orders.ledger import AccountLedger
 from orders.life_cycle import OrderInput
-from orders.order import Order, Transport
+from orders.order import Order
 from orders.recording import Recorder
 from orders.reports import ReportedStatus
-from orders.states import Standing, TradingState, account_scope, cycle_scope
+from orders.states import TradingState, account_scope, cycle_scope
 
 LOSS_SECONDS = 1.0
 BEING_ALONE = "being the only program of this installation"
@@ -209,6 +207,15 @@ class AccountActor:
             doubt_funds=self._funds.doubt,
         )
         self._batches = BatchDesk(desk=self._desk, bookkeeper=self._books, session=session)
+        self._standings = StandingDesk(
+            bookkeeper=self._books,
+            states=states,
+            symbols=self._symbols,
+            timing=timing,
+            entry=self._entry,
+            desk=self._desk,
+            batches=self._batches,
+        )
         self._inquiry: InquiryDesk = InquiryDesk(
             bookkeeper=self._books,
             session=session,
@@ -259,10 +266,10 @@ class AccountActor:
                 context.started()
                 self._books.tell_positions(self._symbols)
                 self._books.tell_tallies(self._symbols)
-                self._books.tell_standings(self._standing, self._symbols)
+                self._standings.tell()
                 self._tell_ready()
-                nursery.start_soon(self._tell_states)
-                nursery.start_soon(self._heed_states)
+                nursery.start_soon(self._standings.keep_telling)
+                nursery.start_soon(self._standings.keep_pulling)
                 nursery.start_soon(self._probe_exchange)
                 nursery.start_soon(self._watch_losses)
                 nursery.start_soon(self._carry_out_commands, nursery)
@@ -464,42 +471,7 @@ class AccountActor:
             case _:
                 pass
 
-    # What may be traded now
-
-    def _standing(self, owner: str, symbol: Symbol) -> Standing:
-        return self._states.standing(account=self._name, owner=owner, symbol=symbol)
-
-    async def _tell_states(self) -> None:
-        """With each change of a state tell the owners: at once, whatever cancellations are waited for, or they place into refusals."""
-        while True:
-            changed = self._states.changed
-            self._books.tell_standings(self._standing, self._symbols)
-            await changed.wait()
-
-    async def _heed_states(self) -> None:
-        """With each change of a state cancel what must not stay, over the stream where it is open."""
-        while True:
-            changed = self._states.changed
-            pulled = orders_to_pull(self._ledger, self._standing)
-            if pulled:
-                await self._pull(pulled)
-            # While something is forbidden, fills and late answers may show more that must not stay.
-            live = self._ledger.live_orders()
-            is_free = all(self._standing(order.request.owner, order.request.symbol).state is TradingState.RUN for order in live)
-            with trio.move_on_after(inf if is_free else self._timing.watchdog_seconds):
-                await changed.wait()
-
-    async def _pull(self, orders: Sequence[Order]) -> None:
-        """Ask for the end of these orders, and say so."""
-        first, client_order_ids = orders[0].request, tuple(order.client_order_id for order in orders)
-        way = self._entry.way(first.symbol)
-        self._report(QuotesPulled(self._name, client_order_ids, way, self._standing(first.owner, first.symbol).words))
-        if way is Transport.REST:
-            await self._batches.cancel(orders)
-            return
-        async with trio.open_nursery() as nursery:
-            for order in orders:
-                nursery.start_soon(self._desk.cancel, order)
+    # What only time tells
 
     async def _watch_losses(self) -> None:
         """What is held loses without anybody trading."""

@@ -264,7 +264,7 @@ async def buy_in_reduce_only(world: World) -> None:
 def test_order_that_makes_a_position_larger_in_reduce_only_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("soak.hand.Hand.act", do_nothing)
     monkeypatch.setattr("actors.accounts.order_desk.standing_refusal", permit)
-    monkeypatch.setattr("actors.accounts.actor.orders_to_pull", pull_nothing)
+    monkeypatch.setattr("actors.accounts.standing_desk.orders_to_pull", pull_nothing)
 
     def watch(world: World) -> None:
         world.nursery.start_soon(when_ready, world)
