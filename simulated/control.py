@@ -132,6 +132,11 @@ class VenueControl:
         return self.faults.refused_for_rate
 
     @property
+    def banned_until(self) -> float:
+        """Until when (Trio's time) a ban lasts; in the past where there is none."""
+        return self.faults.banned_until
+
+    @property
     def came_while_banned(self) -> int:
         """How many requests came, and how many websockets were to be opened, during a ban."""
         return self.faults.came_while_banned

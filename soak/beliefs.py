@@ -29,6 +29,7 @@ RECKONING_SLACK = Decimal("0.9")
 # A state that was entered so long before a kill has been written down, unless the journal's task, or its disk, was held up.
 STATE_SECONDS_TO_BE_WRITTEN = 5.0
 TELLING_WRONG = frozenset({"crossed_update", "wrong_book"})
+BEARING_CHECKSUMS = frozenset({"okx_spot", "okx_swap"})
 LOSING_RECORDS = frozenset({"disk_full", "kill_unwritten", "torn_journal", "hang", "slow_consumer", "crash_at_checkpoint"})
 
 
@@ -40,8 +41,10 @@ class Beliefs:
         self._say = say
         self._touches: dict[tuple[str, Symbol], dict[Touch, float]] = {}  # and when each was true last, but for the one of now
         self._touch_now: dict[tuple[str, Symbol], tuple[object, Touch | None]] = {}
-        # A change that never was may fit a book that is behind, and is then in it until the next whole one.
-        self._has_wrong_updates = not TELLING_WRONG.isdisjoint(options.kinds)
+        # A change that never was may fit a book that is behind, and is then in it until the next whole one, unless a checksum shows it.
+        is_told_wrong = not TELLING_WRONG.isdisjoint(options.kinds)
+        checked = {name for name in BEARING_CHECKSUMS & world.venues.keys() if options.simulations[name].book_checksums}
+        self._may_be_wrong = world.venues.keys() - checked if is_told_wrong else frozenset[str]()
         self._loses_records = not LOSING_RECORDS.isdisjoint(options.kinds)
         self._entered: dict[str, tuple[TradingState, float]] = {}  # what was said of a scope last, and when
         self._to_outlive: dict[str, TradingState] = {}
@@ -100,7 +103,7 @@ class Beliefs:
         venue = self._world.venues[book.exchange]
         self._note_touch(venue, book.symbol)
         touch = touch_of(book)
-        if touch not in self._touches[book.exchange, book.symbol] and not self._has_wrong_updates:
+        if touch not in self._touches[book.exchange, book.symbol] and book.exchange not in self._may_be_wrong:
             self._say(f"the program published a book of {book.symbol} that {book.exchange} never had: bid {touch.bid}, ask {touch.ask}")
 
     def _look_at_states(self) -> None:

@@ -66,6 +66,8 @@ BUDGETS: MappingProxyType[str, tuple[Budget, ...]] = MappingProxyType(
 REPEATING = "repeat_requests"  # the kind of fault with which more comes than has left
 # Messages over a websocket that no place is taken for: subscriptions and pings, as many as there are connections and symbols.
 UNPAID = frozenset({"websocket"})
+# From the first request that a ban refuses: for the answer to it, and for what was on its way.
+BAN_HEARD_SECONDS = 1.0
 
 
 Group = tuple[str, str]
@@ -82,9 +84,12 @@ class Budgets:
         self._earlier = defaultdict[Group, int](int)  # granted to the runs before this one
         self._now: dict[Group, int] = {}
         self._looked_at = 0.0
+        self._came_while_banned = dict.fromkeys(world.venues, 0)
+        self._banned: dict[str, tuple[float, float]] = {}  # by exchange: until when, and when that could be heard first
 
     def run_begins(self) -> None:
         """Another run of the program begins: requests of the one before may yet arrive."""
+        self._banned.clear()
         for group, granted in self._granted().items():
             self._earlier[group] += granted
         self._now = {}
@@ -97,6 +102,20 @@ class Budgets:
         if not self._is_repeated:
             for venue in self._world.venues.values():
                 self._look_at_counted(venue, granted)
+
+    def look_at_bans(self) -> None:
+        """Whoever is banned keeps still once he can know it: who goes on is banned for longer. Where the wire does not bunch requests."""
+        now = trio.current_time()
+        for name, venue in self._world.venues.items():
+            until, before, came = venue.control.banned_until, self._came_while_banned[name], venue.control.came_while_banned
+            self._came_while_banned[name] = came
+            if came == before or until <= now:
+                continue
+            if self._banned.get(name, (0.0, now))[0] != until:
+                self._banned[name] = until, now
+            heard_at = self._banned[name][1]
+            if now - heard_at > BAN_HEARD_SECONDS:
+                self._say(f"{came - before} requests came to {name}, which had told of a ban {now - heard_at:.1f} s before")
 
     def _look_at_granted(self, granted: dict[Group, int]) -> None:
         seconds = trio.current_time() - self._looked_at

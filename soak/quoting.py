@@ -25,7 +25,9 @@ from market.events import Side
 from market.exact import EXACT, exact_sum
 from orders.commands import Flattened
 from orders.events import OrderSubmitted
+from orders.ledger import AccountLedger
 from orders.order import ZERO
+from orders.order import Order as OurOrder
 from orders.tally import Tally
 from simulated.engine.events import TradeMade
 from simulated.engine.order import Order, TradeParty
@@ -204,6 +206,19 @@ class QuotingFacts:
             self._say(f"{owner} is said to be flat at {venue.name}, and holds {held:f}")
         if mine := [venue.client_order_id(order.client_id) for order in venue.open_orders() if venue.owner(order.client_id) == owner]:
             self._say(f"{owner} is said to be flat at {venue.name}, and has open {', '.join(mine)}")
+
+    def flattening(self, order: OurOrder, ledger: AccountLedger) -> None:
+        """An order that is to bring what a cycle holds to nothing is written down: on the side that does so, by whichever count of that."""
+        request = order.request
+        if request.owner not in self._cycles:
+            return
+        counts = (
+            self.traded[request.owner].inventory,
+            ledger.tally(request.owner, request.symbol).inventory,
+            ledger.holdings(request.owner).get(request.symbol, ZERO),
+        )
+        if not any(held > 0 if request.side is Side.SELL else held < 0 for held in counts):
+            self._say(f"{order.client_order_id} is to flatten {request.owner}, which holds {counts[0]:f}, and is a {request.side.value}")
 
     # Once it is quiet
 

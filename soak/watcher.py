@@ -29,7 +29,6 @@ from orders.ledger import ENDED_ORDERS_KEPT_MAX
 from orders.life_cycle import OrderState
 from orders.order import ZERO
 from orders.reconciliation import CycleFinished
-from orders.request import OrderRequest
 from orders.states import TradingState
 from simulated.engine.events import EngineEvent, LevelChanged, OrderChange, OrderChanged, TradeMade
 from simulated.engine.order import Order
@@ -45,6 +44,7 @@ from soak.memory import too_large
 from soak.money import Money
 from soak.options import Options
 from soak.quoting import QuotingFacts
+from soak.reducing import Reducing
 from soak.settings_in_force import SettingsInForce
 from soak.terms_in_force import TermsInForce
 from soak.venue import Venue
@@ -57,7 +57,7 @@ BOUNDS_LOOK_SECONDS = 5.0
 MEMORY_LOOK_SECONDS = 300.0
 LATENCY_SECONDS_BUNCHING = 0.06
 BUNCHING = (Group.NETWORK, Group.LOAD, Group.CRASH)
-BUNCHING_KINDS = ("delay_requests", "slow_order_entry", "repeat_requests", "repeat_placements", "lose_placements")
+BUNCHING_KINDS = ("delay_requests", "slow_order_entry", "repeat_requests", "repeat_placements", "lose_placements", "signals_to_force")
 WINDOW_SECONDS_MAX = 10.0  # of the documented limits
 # Of one cycle: what it holds may have grown in worth since it was bought, and the touch may move between our look and theirs.
 EXPOSURE_SLACK = Decimal("1.1")
@@ -118,6 +118,7 @@ class Watcher:
         self.quoting = QuotingFacts(world, options, explanations, self._say)
         self.losses = Losses(world, options, explanations, money, self._say)
         self._budgets = Budgets(world, options, self._say)
+        self._reducing = Reducing()
         world.observers.append(self._see)
         for venue in world.venues.values():
             listener = _EngineListener(self, venue)
@@ -143,6 +144,7 @@ class Watcher:
         self.losses.run_begins()
         self.quoting.run_begins()
         self._budgets.run_begins()
+        self._reducing.run_begins()
 
     async def watch(self) -> None:
         """Look again and again until cancelled; raises `Violation`."""
@@ -163,6 +165,8 @@ class Watcher:
         self._look(of_orders_too=of_orders_too)
         self._settings.look()
         self.losses.look()
+        if not self._wire_bunches and self._world.is_running:
+            self._budgets.look_at_bans()
         if trio.current_time() - self._bounds_looked_at > BOUNDS_LOOK_SECONDS:
             self._bounds_looked_at = trio.current_time()
             for venue in self._world.venues.values():
@@ -206,6 +210,8 @@ class Watcher:
                 self._ready.add(event.account)
             case CleanupFinished(child=child) if child.startswith("cycle:") and not self._world.runtime_is_stopping():
                 self._look_at_cleaned_up(child.removeprefix("cycle:"))
+            case CleanupFinished(child=child) if child.startswith("account:"):
+                self._look_at_closed(child.removeprefix("account:"))
             case OwnerFlattened(account, flattened):
                 for venue in self._world.venues.values():
                     if venue.account == account:
@@ -217,6 +223,8 @@ class Watcher:
             case OrderSubmitted():
                 self._intents[event.order.client_order_id] = event.order.request.owner, slot_of(event.order)
                 self._departing.setdefault(event.account, {})[event.order.client_order_id] = None
+                if slot_of(event.order) == FLATTEN and self._world.runtime is not None:
+                    self.quoting.flattening(event.order, self._world.runtime.tree.accounts[event.account].ledger)
             case _:
                 pass
         claim = untrue_claim(event, has_lost_records=self._explanations.explains_disagreement() is not None)
@@ -296,6 +304,12 @@ class Watcher:
                 if venue.owner(order.client_id) == cycle:
                     self._say(f"{venue.client_order_id(order.client_id)} is open at {venue.name} after the crash of {cycle} was cleaned up")
 
+    def _look_at_closed(self, account: str) -> None:
+        """An account that has died begins again, or is stopped, only after whatever it had open has ended."""
+        for venue in self._world.venues.values():
+            for order in venue.open_orders() if venue.account == account else ():
+                self._say(f"{venue.client_order_id(order.client_id)} is open at {venue.name} after the end of {account} was cleaned up")
+
     def _look_at_departures(self, venue: Venue, account: AccountParts) -> None:
         """Orders that have left since the last look: on a usable book, through an open gate, in a state that lets them."""
         states = self._world.runtime.tree.states if self._world.runtime is not None else None
@@ -319,7 +333,7 @@ class Watcher:
                 now = states.standing(account=venue.account, owner=request.owner, symbol=request.symbol).state
                 if not before.may_place and not now.may_place:
                     self._say(f"{name} left while trading was {now.value}")
-                elif before is now is TradingState.REDUCE_ONLY and request.side is Side.BUY and not self._may_buy_back(venue, request):
+                elif before is now is TradingState.REDUCE_ONLY and self._reducing.makes_larger(venue, account, request):
                     self._say(f"{name} left and made the position larger while trading was {now.value}")
         if account.gate.closed_reason is not None:
             self._gate_was_closed.add(venue.account)
@@ -329,6 +343,8 @@ class Watcher:
                 if place.exchange == venue.name:
                     key = (venue.account, place.cycle, place.symbol)
                     self._states_before[key] = states.standing(account=key[0], owner=key[1], symbol=key[2]).state
+        if TradingState.REDUCE_ONLY in self._states_before.values():
+            self._reducing.looked(venue, account)
 
     def _check_book(self, name: str, venue: Venue, symbol: Symbol, *, done: str = "placed") -> None:
         """An order, or an amendment, was decided on at most one command's lifetime ago, on a book that was whole and fresh then."""
@@ -341,10 +357,6 @@ class Watcher:
             self._say(f"{name} was {done} {now - at:.1f} s after the last book of {symbol} at {venue.name}")
         if lost_at is not None and now - lost_at > COMMAND_LIFETIME_SECONDS + LOOK_SECONDS:
             self._say(f"{name} was {done} {now - lost_at:.1f} s after the book of {symbol} at {venue.name} was lost")
-
-    def _may_buy_back(self, venue: Venue, request: OrderRequest) -> bool:
-        """Whether a buy may make a short position smaller: of contracts all share one with who quotes there, and that may be short."""
-        return venue.trades_contracts and _holder(venue, request.symbol, request.owner) in self._may_be_short[venue.name]
 
     def _look_at_bounds(self, venue: Venue) -> None:
         """Nothing may grow without end: what waits, what is remembered, what is open."""

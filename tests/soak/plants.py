@@ -474,6 +474,71 @@ PLANTS = (
         seeds_max=25,
         faults="exchange",
     ),
+    Plant(
+        name="cancel_answer_is_end",
+        what="The answer to a cancellation is taken for the order's end, where the exchange has only taken note",
+        changes=(
+            Change(
+                DESK,
+                "                self._books.take(report)\n\n    def cancellation(",
+                "                self._books.take(report)\n            else:\n"
+                "                self._books.happened(client_order_id, OrderInput.SAID_CANCELLED)\n\n    def cancellation(",
+            ),
+        ),
+        seeds_max=25,
+        faults="exchange",
+        kind="fill_after_cancel_ack",
+        exchanges="okx_spot",
+    ),
+    Plant(
+        name="not_found_is_cancelled",
+        what="An order that is not found when it is to be cancelled is taken for cancelled",
+        changes=(
+            Change(
+                DESK,
+                'f"cancelling order {client_order_id}", str(error)))\n        self._ask_now(client_order_id)',
+                'f"cancelling order {client_order_id}", str(error)))\n            self._ask_now(client_order_id)\n        else:\n'
+                "            self._books.happened(client_order_id, OrderInput.SAID_CANCELLED, str(error))",
+            ),
+        ),
+        seeds_max=25,
+        faults="exchange",
+        kind="hide_new_orders",
+        exchanges="gateio_futures",
+    ),
+    Plant(
+        name="shorts_reduced_by_selling",
+        what="What makes a position smaller is reckoned without its sign: in reduce-only a short one may be made larger",
+        changes=(Change("actors/accounts/permission.py", "return max(ZERO, held if side is Side.SELL else -held)", "return abs(held)"),),
+        seeds_max=25,
+        faults="operator",
+        kind="trading_state",
+        exchanges="okx_swap",
+    ),
+    Plant(
+        name="checksum_ignored",
+        what="A book's checksum is not looked at",
+        changes=(
+            Change(
+                "actors/feeds/book_sync.py",
+                "if checksum is None or self._checksum_agrees is None or self._checksum_agrees(self.book, checksum):",
+                "if True:",
+            ),
+        ),
+        seeds_max=25,
+        faults="exchange",
+        kind="wrong_book",
+        exchanges="okx_spot",
+    ),
+    Plant(
+        name="account_cleanup_skipped",
+        what="A crashed account's orders are left open until its next incarnation ends them",
+        changes=(Change("assembly/children.py", "            await parts.closer.end()\n", "            pass\n"),),
+        seeds_max=25,
+        faults="crash",
+        kind="crash_account",
+        exchanges="gateio_futures",
+    ),
 )
 
 INVARIANTS = (
@@ -497,14 +562,16 @@ INVARIANTS = (
     (r"th live order, and|th order in a second, and|and max_order_notional of", "limits hold by the value in force"),
     (r"placed (before there was a book|[\d.]+ s after)", "no quote from a stale or lost book"),
     (r"published a book", "a book that is published was the exchange's"),
-    (r"was cleaned up", "a crashed cycle begins again only after its orders have ended"),
+    (r"was cleaned up", "who has crashed begins again only after its orders have ended"),
     (r"of an earlier run is still open", "a start ends what earlier runs have left"),
     (r"the cycle \w+ gave up", "no cycle gives up"),
     (r"and no time passes", "the program does not spin"),
     (r"and \d+ are wanted at most|and crosses ", "no more quotes than are wanted, and none through another"),
     (r", and (net_buy_max|net_sell_max|inventory_max) is ", "a strategy's limits hold at every trade"),
     (r"does not agree", "each round agrees to the last digit"),
+    (r"is to flatten", "who is flattened is brought to nothing"),
     (r"more was asked of|more came to|were granted at", "request weight within the exchange's budget"),
+    (r"which had told of a ban", "whoever is banned keeps still"),
     (r"commands wait|remembers \d+ ended|news wait|sockets open|things, and \d+ are the most", "what is remembered and open is bounded"),
     (r"has changed by .* by all fills|knows of", "balances equal the sum of fills and fees, over all runs"),
     (r"the tally of cycle", "a strategy's tally is what was traded"),

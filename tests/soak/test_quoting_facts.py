@@ -16,9 +16,10 @@ from actors.cycle.quoting.executor import Plan, Surroundings, plan
 from actors.cycle.quoting.limits import Room, StrategyLimits
 from assembly.settings import CycleLimitSettings
 from market.events import Side
-from orders.commands import Flattened
+from orders.commands import FLATTEN, Flattened
 from orders.events import OrderPlaced
 from orders.order import Order
+from orders.request import OrderRequest, OrderType, TimeInForce
 from orders.tally import Tally
 from simulated.engine.order import NewOrder, OrderKind
 from soak.ending import Explanations
@@ -189,3 +190,26 @@ def test_cycle_that_is_said_to_be_flat_and_holds_something_is_found() -> None:
     run_options(options, watch=watch)
     assert said[0] == f"{CYCLE} is said to be flat at {NAME}, and holds 1"
     assert "and has open mm-" in said[1]
+
+
+def test_order_that_is_to_flatten_a_cycle_and_makes_what_it_holds_larger_is_found() -> None:
+    def flatten(world: World) -> None:
+        fill_one(Side.BUY)(world)
+        request = OrderRequest(
+            client_order_id=f"mm-{CYCLE}-zzzzzzzzzz",
+            owner=CYCLE,
+            symbol=BTC_USDT,
+            side=Side.BUY,
+            type=OrderType.MARKET,
+            time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
+            quantity=Decimal("0.001"),
+            tag=FLATTEN,
+        )
+        for event in world.account.ledger.record_intent(request, now=trio.current_time()):
+            for observe in world.observers:
+                observe(event)
+
+    outcome = when_quoted(quoting_world(), flatten)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert f"mm-{CYCLE}-zzzzzzzzzz is to flatten {CYCLE}, which holds 0.00" in outcome.first_line
+    assert "and is a buy" in outcome.first_line

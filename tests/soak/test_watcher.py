@@ -23,6 +23,7 @@ from orders.recording import NoRecorder
 from orders.request import OrderRequest, OrderType, TimeInForce
 from orders.states import TradingState
 from simulated.engine.order import NewOrder, OrderKind
+from simulated.faults import BookError, WrongLevel
 from soak.faults.strike import Place
 from soak.interference import Hang, journal_of
 from soak.memory import ELEMENTS_MAX
@@ -249,13 +250,14 @@ def pull_nothing(*_: object) -> tuple[()]:
     return ()
 
 
-async def buy_in_reduce_only(world: World) -> None:
+async def order_in_reduce_only(world: World, side: Side = Side.BUY) -> None:
     """By a hand that does nothing else; everything is free again afterwards."""
     assert world.runtime is not None
     states = world.runtime.tree.states
     states.enter("global", TradingState.REDUCE_ONLY, "test")
     await trio.sleep(1)
-    request = replace(request_by_hand("buy"), client_order_id="mm-two-zzzzzzzzzz", owner="two")
+    price = Decimal(59_900) if side is Side.BUY else Decimal(60_100)
+    request = replace(request_by_hand("buy"), client_order_id="mm-two-zzzzzzzzzz", owner="two", side=side, price=price)
     world.account.commands_sender.send_nowait(PlaceOrder(request=request, expires_at=trio.current_time() + 2))
     await trio.sleep(1)
     states.enter("global", TradingState.RUN, "by the test")
@@ -271,21 +273,21 @@ def test_order_that_makes_a_position_larger_in_reduce_only_is_found(monkeypatch:
 
     async def when_ready(world: World) -> None:
         await trio.sleep(2)
-        await buy_in_reduce_only(world)
+        await order_in_reduce_only(world)
 
     outcome = run_options(replace(quiet_world("okx_swap"), hands=(TWO,)), watch=watch)
     assert outcome.verdict is Verdict.VIOLATION
     assert "mm-two-zzzzzzzzzz left and made the position larger while trading was reduce_only" in outcome.first_line
 
 
-def test_order_that_makes_the_short_position_of_somebody_who_quotes_smaller_may_leave_in_reduce_only(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("soak.hand.Hand.act", do_nothing)
+def of_a_short_position(side: Side) -> tuple[Outcome, list[str]]:
+    """What comes of an order of a hand while trading is reduce-only and somebody who quotes is short; and all ids placed."""
     options = quiet_world("okx_swap")
-    place = options.cycles[0].place
     quoting = Cycle(
-        place=place, strategy="quoting", parameters=QuotingParameters(filled_order_delay_seconds=0.0), quote_quantity=Decimal(100)
+        place=options.cycles[0].place,
+        strategy="quoting",
+        parameters=QuotingParameters(filled_order_delay_seconds=0.0),
+        quote_quantity=Decimal(100),
     )
     placed: list[str] = []
 
@@ -295,7 +297,7 @@ def test_order_that_makes_the_short_position_of_somebody_who_quotes_smaller_may_
                 await trio.sleep(0.5)
                 world.exchange.fill_order(next(order.id for order in world.exchange.open_orders() if order.side is Side.SELL))
             await trio.sleep(0.5)
-            await buy_in_reduce_only(world)
+            await order_in_reduce_only(world, side)
 
         def see(event: object) -> None:
             if isinstance(event, OrderPlaced):
@@ -305,10 +307,44 @@ def test_order_that_makes_the_short_position_of_somebody_who_quotes_smaller_may_
 
         world.observers.append(see)
 
-    outcome = run_options(replace(options, cycles=(quoting,), hands=(TWO,)), watch=watch)
+    return run_options(replace(options, cycles=(quoting,), hands=(TWO,)), watch=watch), placed
+
+
+def test_order_that_makes_the_short_position_of_somebody_who_quotes_smaller_may_leave_in_reduce_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("soak.hand.Hand.act", do_nothing)
+    outcome, placed = of_a_short_position(Side.BUY)
     assert "mm-two-zzzzzzzzzz" in placed
     assert "made the position larger" not in outcome.told
     assert outcome.verdict is Verdict.FINE, outcome.told
+
+
+def test_order_that_makes_a_short_position_larger_in_reduce_only_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("soak.hand.Hand.act", do_nothing)
+    monkeypatch.setattr("actors.accounts.order_desk.standing_refusal", permit)
+    monkeypatch.setattr("actors.accounts.actor.orders_to_pull", pull_nothing)
+    outcome, _ = of_a_short_position(Side.SELL)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert "mm-two-zzzzzzzzzz left and made the position larger while trading was reduce_only" in outcome.first_line
+
+
+def test_book_that_its_checksum_shows_to_be_wrong_is_found_when_it_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    def watch(world: World) -> None:
+        world.nursery.start_soon(when_there_is_a_book, world)
+
+    async def when_there_is_a_book(world: World) -> None:
+        await trio.sleep(2)
+        world.exchange.tell_wrong_level(BTC_USDT, WrongLevel(BookError.EXTRA, Side.BUY, 0))
+
+    quiet = quiet_world("okx_spot")
+    simulation = replace(quiet.simulations["okx_spot"], book_checksums=True)
+    options = replace(quiet, kinds=("wrong_book",), simulations={"okx_spot": simulation})
+    assert run_options(options, watch=watch).verdict is Verdict.FINE
+    monkeypatch.setattr("actors.feeds.book_sync.BookSynchroniser._checksum_loss", permit)
+    outcome = run_options(options, watch=watch)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert "the program published a book of BTC/USDT that okx_spot never had" in outcome.first_line
 
 
 def test_requests_beyond_the_documented_limits_are_found() -> None:
@@ -326,6 +362,17 @@ def test_requests_that_took_no_place_in_the_rate_limits_are_found_whatever_the_w
     outcome = when_placed(lambda world: world.network.set_latency(world.venue.host, 0.5, 2.0))
     assert outcome.verdict is Verdict.VIOLATION
     assert "more came to gateio_spot than left through its rate limits: " in outcome.first_line
+
+
+def test_program_that_goes_on_asking_while_it_is_banned_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ban(world: World) -> None:
+        world.exchange.ban_for(20.0)
+
+    assert when_placed(ban).verdict is Verdict.FINE
+    monkeypatch.setattr("network.limits.BANNED", 0)
+    outcome = when_placed(ban)
+    assert outcome.verdict is Verdict.VIOLATION
+    assert "came to gateio_spot, which had told of a ban 1." in outcome.first_line
 
 
 def test_limiter_that_grants_more_than_its_limit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
