@@ -323,7 +323,7 @@ def test_order_that_makes_the_short_position_of_somebody_who_quotes_smaller_may_
 def test_order_that_makes_a_short_position_larger_in_reduce_only_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("soak.hand.Hand.act", do_nothing)
     monkeypatch.setattr("actors.accounts.order_desk.standing_refusal", permit)
-    monkeypatch.setattr("actors.accounts.actor.orders_to_pull", pull_nothing)
+    monkeypatch.setattr("actors.accounts.standing_desk.orders_to_pull", pull_nothing)
     outcome, _ = of_a_short_position(Side.SELL)
     assert outcome.verdict is Verdict.VIOLATION
     assert "mm-two-zzzzzzzzzz left and made the position larger while trading was reduce_only" in outcome.first_line
