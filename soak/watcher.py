@@ -210,7 +210,7 @@ class Watcher:
                 self._ready.add(event.account)
             case CleanupFinished(child=child) if child.startswith("cycle:") and not self._world.runtime_is_stopping():
                 self._look_at_cleaned_up(child.removeprefix("cycle:"))
-            case CleanupFinished(child=child) if child.startswith("account:"):
+            case CleanupFinished(child=child) if child.startswith("account:") and not self._world.runtime_is_stopping():
                 self._look_at_closed(child.removeprefix("account:"))
             case OwnerFlattened(account, flattened):
                 for venue in self._world.venues.values():
@@ -305,7 +305,7 @@ class Watcher:
                     self._say(f"{venue.client_order_id(order.client_id)} is open at {venue.name} after the crash of {cycle} was cleaned up")
 
     def _look_at_closed(self, account: str) -> None:
-        """An account that has died begins again, or is stopped, only after whatever it had open has ended."""
+        """An account that has died begins again only after whatever it had open has ended. At a stop a deadline may come first."""
         for venue in self._world.venues.values():
             for order in venue.open_orders() if venue.account == account else ():
                 self._say(f"{venue.client_order_id(order.client_id)} is open at {venue.name} after the end of {account} was cleaned up")
