@@ -15,13 +15,15 @@ from orders.order import ZERO
 DAY_MILLISECONDS = 86_400_000
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 DECIMALS_SHOWN = 8
+NO_DAY = ""
 
 
 class DayBaseline(msgspec.Struct, frozen=True, kw_only=True):
     """What an account's fills had made of its assets when a UTC day began, or when a person took the day's loss as accepted.
 
-    `value` is in `asset`, `day` as ``2026-01-31``. `scope` is the one whose daily loss is counted from it: the account's, or
-    the whole program's. `is_struck` says that the loss since then has moved the scope into another state.
+    `value` is in `asset`, `day` as ``2026-01-31``, or `NO_DAY` where the next look takes another. `scope` is the one whose daily loss
+    is counted from it: the account's, or the whole program's. `is_struck` says that the loss since then has moved the scope into
+    another state.
 
     Of a cycle's scope it is the highest profit that its drawdown is counted from, `asset` the symbol, and `day` when it was written.
     """

@@ -202,7 +202,7 @@ class Losses:
                     self._begin_anew(limited, is_sure=not self._jumps)
                 limited.day = today
             worths = {part: self._worth(limited, part) for part in limited.references}
-            looks = runs and limited.claimed is None and None not in worths.values()
+            looks = runs and limited.claimed is None and None not in worths.values() and self._is_ready(limited)
             for part, worth in worths.items():
                 reference = limited.references[part]
                 if worth is not None:
@@ -220,24 +220,34 @@ class Losses:
             return ZERO
         return sum((limited.references[part].low - worth.real for part, worth in worths.items() if worth is not None), ZERO)
 
+    def _is_ready(self, limited: _Limited) -> bool:
+        """Whether every account of it is there, so that the program looks for sure; while one is not, it may."""
+        accounts = {self._account_of_cycle(part) for part in limited.references} if limited.limit == DRAWDOWN else limited.references.keys()
+        return self._ready.issuperset(accounts)
+
+    def _account_of_cycle(self, name: str) -> str:
+        return self._cycles[name].venue(self._world).account
+
     def _worth(self, limited: _Limited, part: str) -> Worth | None:
-        """Of a cycle or an account; None if the program cannot know it."""
+        """Of a cycle or an account; None if the program cannot know it, which then does not look."""
         return self._worth_of_cycle(part) if limited.limit == DRAWDOWN else self._worth_of_account(part)
 
     def _worth_of_cycle(self, name: str) -> Worth | None:
         place, runtime = self._cycles[name], self._world.runtime
-        account = place.venue(self._world).account
         middle = self._middles.get((place.exchange, place.symbol))
-        if middle is None or runtime is None or account not in self._ready:
+        if middle is None or runtime is None:
             return None
-        tally, traded = runtime.tree.accounts[account].ledger.tally(name, place.symbol), self._traded[name]
+        account, traded = runtime.tree.accounts[self._account_of_cycle(name)], self._traded[name]
+        if not account.limited.has_compared:
+            return None
+        tally = account.ledger.tally(name, place.symbol)
         known = _profit_known(tally, place.symbol, middle)
         knows_all = (tally.trades, tally.bought_quote, tally.sold_quote) == (traded.trades, traded.quote[Side.BUY], traded.quote[Side.SELL])
         return Worth(_profit(traded, place.symbol, middle), known, knows_all)
 
     def _worth_of_account(self, account: str) -> Worth | None:
         runtime, exchange = self._world.runtime, self._exchanges[account]
-        if runtime is None or account not in self._ready:
+        if runtime is None or not runtime.tree.accounts[account].limited.has_compared:
             return None
         real, known = self._money[account].traded, runtime.tree.accounts[account].ledger.fill_changes()
         values = [ZERO, ZERO]

@@ -17,7 +17,7 @@ from actors.accounts.limited import LimitedAccount
 from actors.accounts.trading_states import TradingStates
 from market.clock import WallClock
 from market.instrument import format_decimal
-from orders.losses import DayBaseline, day_of, shown
+from orders.losses import NO_DAY, DayBaseline, day_of, shown
 from orders.order import ZERO
 from orders.recording import Recorder
 from orders.states import GLOBAL, TradingState
@@ -78,8 +78,11 @@ class DailyLoss:
             self._judge(values, loss_max)
 
     def _accept(self, values: dict[_Key, Decimal]) -> None:
-        """A person has let the scope run again: whatever was lost until now is not held against it any more."""
-        self._keep([replace(baseline, is_struck=False) for key, baseline in self._baselines.items() if key not in values])
+        """A person has let the scope run again: whatever was lost until now is not held against it any more.
+
+        What an account has lost that has not compared itself yet is not known: for it the next look begins anew.
+        """
+        self._keep([replace(baseline, day=NO_DAY, is_struck=False) for key, baseline in self._baselines.items() if key not in values])
         self._keep(self._begun(values, day=self._day(), is_struck=False))
 
     def _judge(self, values: dict[_Key, Decimal], loss_max: Decimal) -> None:

@@ -310,6 +310,28 @@ def test_lifting_counts_anew_for_accounts_that_are_not_there_any_more() -> None:
     assert world.reason == "lost 60 USDT today, global max_daily_loss is 50", "and not accepted over and over"
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_lifting_accepts_what_an_account_has_lost_that_has_not_compared_itself_yet(*, is_restarted: bool) -> None:
+    world = World("one", "two", scope=GLOBAL)
+    for name in ("one", "two"):
+        world.price(100, account=name)
+    world.buy(account="two", price=151)
+    world.loss.look()
+    assert world.reason == "lost 51 USDT today, global max_daily_loss is 50"
+    world.markets["two"].account.has_compared = False
+    world.lift()
+    if is_restarted:
+        world.restart()
+    world.price(100, account="one")
+    world.markets["two"].account.has_compared = True
+    world.price(90, account="two")
+    assert world.standing is TradingState.RUN
+    world.price(40, account="two")
+    assert world.standing is TradingState.RUN, "exactly the limit may be lost, from its first look on"
+    world.price(39, account="two")
+    assert world.reason == "lost 51 USDT today, global max_daily_loss is 50"
+
+
 def test_baseline_is_written_with_its_day_and_whether_it_has_struck(world: World) -> None:
     key = (MAIN, "main", "USDT")
     plain = DayBaseline(scope=MAIN, account="main", asset="USDT", day=TODAY, value=Decimal(0))

@@ -16,7 +16,7 @@ from actors.cycle.rounds.sell_on_top import SellOnTopParameters
 from assembly.settings import GlobalLimitSettings, LimitSettings
 from market.events import BookChanged, Side
 from orders.commands import PlaceOrder
-from orders.events import OrderEnded, OrderFateUnknown, OrderPlaced
+from orders.events import AccountReady, OrderEnded, OrderFateUnknown, OrderPlaced
 from orders.life_cycle import OrderState
 from orders.reconciliation import CycleReconciled
 from orders.request import OrderRequest, OrderType, TimeInForce
@@ -209,5 +209,26 @@ async def test_losses_of_two_accounts_together_halt_the_program(world: World) ->
     halted = await world.wait_for(StateEntered, within_seconds=3)
     assert (halted.scope, halted.state) == (GLOBAL, TradingState.HALTED)
     await world.wait_until(lambda: not world.our_open_orders() and not world.exchange.open_orders("second"))
+    world.stop()
+    await world.end()
+
+
+@scenario(seed=428, simulation=TWO_ACCOUNTS)
+async def test_loss_that_is_accepted_before_any_account_has_compared_itself_is_accepted_of_each(world: World) -> None:
+    program = GlobalLimitSettings(max_daily_loss=Decimal(30))
+    await world.start(names=("btc", "second"), other_accounts=OTHERS, program_limits=program)
+    await placed_sell(world, 2)
+    world.exchange.move_market(BTC_USDT, Decimal(40_000))  # each loses a third of 100
+    await world.wait_for(StateEntered, within_seconds=3)
+    await world.wait_until(lambda: not world.our_open_orders() and not world.exchange.open_orders("second"))
+    world.stop()
+    await world.end()
+    await world.start(names=("btc", "second"), other_accounts=OTHERS, program_limits=program)
+    await world.wait_for(StateRecovered)
+    ready = len(world.seen(AccountReady))
+    enter(world, GLOBAL, TradingState.RUN, "looked at it")
+    await world.wait_for(AccountReady, count=ready + 2)
+    await trio.sleep(QUIET_SECONDS)
+    assert [event.state for event in world.seen(StateEntered)] == [TradingState.HALTED, TradingState.RUN]
     world.stop()
     await world.end()

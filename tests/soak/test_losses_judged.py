@@ -16,9 +16,10 @@ from actors.accounts.limits import OnDailyLoss
 from assembly.settings import CycleLimitSettings
 from market.events import Side
 from market.symbol import Symbol
-from orders.events import OrderPlaced
+from orders.events import AccountLost, AccountReady, OrderPlaced
 from orders.states import StateEntered, TradingState
 from orders.tally import Tally
+from simulated.faults import Operation
 from soak.options import LossLimit, Options
 from soak.outcome import Outcome, Verdict
 from soak.run import run_options
@@ -166,6 +167,41 @@ def test_what_was_lost_before_a_kill_counts_after_it_and_is_missed_where_it_is_f
     else:
         assert outcome.verdict is Verdict.FINE, outcome.told
         assert outcome.losses_struck == {"max_daily_loss halted": 1}
+
+
+def test_loss_is_counted_from_what_there_was_while_the_account_was_lost() -> None:
+    """The program looks at losses all the while, and so the day's loss that a person accepts is the one of that time."""
+    told: list[object] = []
+
+    def accept_while_lost(world: World) -> None:
+        async def act() -> None:
+            let_prices_fall(world)
+            await trio.sleep(2)
+            world.exchange.delay_requests(Operation.QUERY, 3.0)
+            world.exchange.disconnect_all()
+            await trio.sleep(0.5)
+            assert world.runtime is not None
+            world.runtime.tree.states.enter("account:main", TradingState.RUN, "by a person")
+            await trio.sleep(1.5)
+            let_prices_fall(world, percent=1)
+            await trio.sleep(0.5)
+            world.exchange.clear_faults()
+            await trio.sleep(4)
+            let_prices_fall(world, percent=3)
+
+        def see(event: object) -> None:
+            if isinstance(event, AccountLost | AccountReady | StateEntered) and len(told) < 5:
+                told.append(event)
+
+        world.observers.append(see)
+        world.nursery.start_soon(act)
+
+    options = quiet_world("gateio_spot", seconds=20.0)
+    limit = LossLimit(options.cycles[0].quote_quantity * Decimal("0.03"), OnDailyLoss.HALT)
+    outcome = when_bought(replace(options, losses={"gateio_spot": limit}), accept_while_lost)
+    assert outcome.verdict is Verdict.FINE, outcome.told
+    assert [type(event) for event in told] == [StateEntered, AccountLost, StateEntered, AccountReady, StateEntered]
+    assert outcome.losses_struck == {"max_daily_loss halted": 2}
 
 
 def lose_before_and_after_midnight(monkeypatch: pytest.MonkeyPatch, *, is_noticed: bool) -> Outcome:
