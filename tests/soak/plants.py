@@ -199,8 +199,8 @@ PLANTS = (
             ),
         ),
         seeds_max=25,
-        faults="exchange",
-        kind="withhold_book",
+        faults="network",
+        kind="half_open",
     ),
     Plant(
         name="reduce_only_ignored",
@@ -259,18 +259,6 @@ PLANTS = (
         kind="kill",
         faults="crash",
         is_quick=True,
-    ),
-    Plant(
-        name="stream_back_without_comparing",
-        what="After a broken private stream, and later, nobody asks what it did not tell",
-        changes=(
-            Change(ACCOUNT, "if not is_first or not self._comparison.agrees_in_all:", "if not self._comparison.agrees_in_all:"),
-            Change(ACCOUNT, '                await self._comparison.try_once("the stream is broken")\n', ""),
-            Change(ACCOUNT, "                nursery.start_soon(self._comparison.periodically)\n", ""),
-        ),
-        seeds_max=25,
-        faults="network",
-        kind="drop",
     ),
     Plant(
         name="unknown_orders_not_exposed",
