@@ -50,6 +50,8 @@ class Flattening:
             if venue.trades_contracts:  # one position for all who trade there, and none is turned round
                 position = venue.control.positions().get(place.symbol)
                 left = ZERO if position is None or position.quantity * left <= 0 else min(abs(left), abs(position.quantity))
+            else:  # another cycle may have sold of it
+                left = min(left, sum(venue.control.balances().get(place.symbol.base, (ZERO, ZERO))))
             rules, price = venue.control.engine.instruments[place.symbol], venue.control.best_bid(place.symbol) or ZERO
             if left >= rules.quantity_min and left * price >= rules.notional_min:
                 self._say(f"{place.cycle} has {left:f} {place.symbol} of this run left at {venue.name}, and its stop was to flatten")

@@ -83,6 +83,7 @@ REGIMES: MappingProxyType[str, Mapping[str, Any]] = MappingProxyType(
 
 # A market in which no cycle trades is there, and nearly still: nobody of ours sees who comes to it, and each of them takes time.
 NOBODYS: MappingProxyType[str, float] = MappingProxyType({"maker_rate_per_second": 0.1, "taker_rate_per_second": 0.05})
+RATE_LIMITS = frozenset({"rate_limit", "rate_limit_retry_after"})
 
 
 class LossLimit(msgspec.Struct, frozen=True):
@@ -275,7 +276,7 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
         orders_by_rest=rng.random() < 0.2,
         flatten_on_stop=rng.random() < 0.3,
         buffer_bytes=rng.choice(BUFFERS_BYTES),
-        kinds=tuple(sorted({*rng.sample(usable, k=min(len(usable), rng.choice(KINDS_AT_ONCE))), *([sure_kind] if sure_kind else [])})),
+        kinds=_together(rng.sample(usable, k=min(len(usable), rng.choice(KINDS_AT_ONCE))), sure_kind),
         sure_kind=sure_kind,
         places=tuple(places),
         reader=random.Random(f"{seed}:page").choice(READERS),
@@ -284,6 +285,15 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
         losses={name: loss for name, loss in zip(chosen, losses, strict=True) if loss is not None},
         program_loss=program_loss,
     )
+
+
+def _together(drawn: Sequence[str], sure_kind: str | None) -> tuple[str, ...]:
+    """These kinds and the sure one, but for those that it would make impossible to be right about."""
+    kinds = {*drawn, *([sure_kind] if sure_kind else [])}
+    # Who hears that there were too many requests believes it, and must: the second of two that were made of one is not to be refused so.
+    if "repeat_placements" in kinds and not kinds.isdisjoint(RATE_LIMITS):
+        kinds -= {"repeat_placements"} if sure_kind in RATE_LIMITS else RATE_LIMITS
+    return tuple(sorted(kinds))
 
 
 def _draw_midnight(rng: random.Random, hours: float) -> float | None:

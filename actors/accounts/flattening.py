@@ -4,7 +4,7 @@ Of contracts it is the position that the cycle's fills have made, long or short,
 
 Only the cycle's own fills count: what the account held before is never touched. It comes after closing, when no order of
 the cycle is live, so that the quantity is certain; and it is the one placement that passes behind a closed gate and a state, because
-it is the stop itself, or the person, that wants it.
+it is the stop itself, or the person, that wants it. What another has sold of it is not there any more: then what there is goes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from market.instrument import Instrument
 from market.symbol import Symbol
 from network.errors import NetworkError, RequestNotSent
 from orders.commands import FLATTEN, TOO_LITTLE, Flattened, FlattenOwner
-from orders.errors import ExchangeError
+from orders.errors import ErrorKind, ExchangeError
 from orders.ledger import AccountLedger
 from orders.life_cycle import OrderInput, OrderState
 from orders.order import ZERO, Order
@@ -34,6 +34,7 @@ from orders.request import OrderRequest, OrderType, TimeInForce
 
 PAUSE_SECONDS = 0.25
 EXPIRY_MILLISECONDS = 3_000
+NOT_THERE = "the account has no more of it: another has sold of what was held"
 
 
 async def flatten(
@@ -51,9 +52,11 @@ async def flatten(
     """
     for symbol, held in bookkeeper.ledger.holdings(owner).items():
         request = _request(held, symbol, owner=owner, session=session, rules=rules, client_order_id=next_id)
-        if request is not None:
-            await _sell(request, session, bookkeeper)
-            await _wait_for_its_end(request.client_order_id, session, bookkeeper)
+        if request is not None and await _sell(request, session, bookkeeper):
+            held = min(held, await _what_there_is(symbol.base, session, bookkeeper))
+            request = _request(held, symbol, owner=owner, session=session, rules=rules, client_order_id=next_id)
+            if request is not None:
+                await _sell(request, session, bookkeeper)
 
 
 async def flatten_owner(
@@ -70,27 +73,39 @@ async def flatten_owner(
     """
     ledger, symbol = bookkeeper.ledger, command.symbol
     before = held = _held(command, ledger)
-    quote_quantity, why_left = ZERO, ""
+    quote_quantity, why_left, there_is = ZERO, "", None
     for client_order_id in command.client_order_ids:
         if symbol not in rules:
             why_left = f"the exchange's rules for {symbol} are not known yet" if held else ""
             break
+        wanted = held if there_is is None else min(held, there_is)
         request = _request(
-            held, symbol, owner=command.owner, session=session, rules=rules, client_order_id=partial(str, client_order_id), tag=command.tag
+            wanted,
+            symbol,
+            owner=command.owner,
+            session=session,
+            rules=rules,
+            client_order_id=partial(str, client_order_id),
+            tag=command.tag,
         )
         price = middle(symbol)
         if request is None or (price is not None and (request.quantity or ZERO) * price < rules[symbol].notional_min):
-            why_left = TOO_LITTLE if held and (held > 0 or session.codec.capabilities.positions) else ""
+            is_left = held > 0 or (held and session.codec.capabilities.positions)
+            why_left = "" if not is_left else TOO_LITTLE if wanted == held else NOT_THERE
             break
-        await _sell(request, session, bookkeeper)
-        await _wait_for_its_end(client_order_id, session, bookkeeper)
+        is_not_there = await _sell(request, session, bookkeeper)
         order = ledger.order(client_order_id)
         held = _held(command, ledger)
         if order is None or not order.filled_quantity:
             why_left = (order.reason if order is not None else "") or "nobody took it"
+            if is_not_there and there_is is None:
+                there_is = await _what_there_is(symbol.base, session, bookkeeper)
+                continue
             break
         quote_quantity += order.filled_quote
-        why_left = "" if not held else "the market took no more"
+        if there_is is not None:
+            there_is -= order.filled_quantity
+        why_left = "" if not held else "the market took no more" if there_is is None else NOT_THERE
     return Flattened(
         owner=command.owner,
         symbol=symbol,
@@ -138,7 +153,9 @@ def _request(
     )
 
 
-async def _sell(request: OrderRequest, session: AccountSession, bookkeeper: Bookkeeper) -> None:
+async def _sell(request: OrderRequest, session: AccountSession, bookkeeper: Bookkeeper) -> bool:
+    """Place it and wait for its end. Whether there is less of the asset than that, by the exchange's word."""
+    is_not_there = False
     ledger, client_order_id = bookkeeper.ledger, request.client_order_id
     bookkeeper.publish(ledger.record_intent(request, now=trio.current_time()))
 
@@ -156,6 +173,7 @@ async def _sell(request: OrderRequest, session: AccountSession, bookkeeper: Book
         bookkeeper.happened(client_order_id, OrderInput.NEVER_SENT, f"not sent: {error}")
     except ExchangeError as error:
         happened = OrderInput.ANSWER_LOST if error.fate_is_unknown else OrderInput.SAID_REJECTED
+        is_not_there = error.kind is ErrorKind.INSUFFICIENT_BALANCE and not session.codec.capabilities.positions
         bookkeeper.happened(client_order_id, happened, str(error))
     except (NetworkError, ProtocolError) as error:
         bookkeeper.happened(client_order_id, OrderInput.ANSWER_LOST, str(error))
@@ -163,6 +181,19 @@ async def _sell(request: OrderRequest, session: AccountSession, bookkeeper: Book
         order = ledger.order(client_order_id)
         if order is not None and not order.sent and order.state is OrderState.PENDING_NEW:  # after a stop nobody else ends it
             bookkeeper.happened(client_order_id, OrderInput.NEVER_SENT, "stopped before it was sent")
+    await _wait_for_its_end(client_order_id, session, bookkeeper)
+    return is_not_there
+
+
+async def _what_there_is(asset: str, session: AccountSession, bookkeeper: Bookkeeper) -> Decimal:
+    """How much of it is available, by the exchange's word now; nothing if it does not say."""
+    try:
+        balances = await session.balances()
+    except (NetworkError, ExchangeError, ProtocolError) as error:
+        bookkeeper.report(AccountTrouble(bookkeeper.account, f"flattening, how much {asset} there is", str(error)))
+        return ZERO
+    bookkeeper.take_all(balances)
+    return sum((balance.available for balance in balances if balance.asset == asset), ZERO)
 
 
 async def _wait_for_its_end(client_order_id: str, session: AccountSession, bookkeeper: Bookkeeper) -> None:

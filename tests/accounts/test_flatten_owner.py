@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from actors.accounts.bookkeeper import Bookkeeper
-from actors.accounts.flattening import flatten_owner
+from actors.accounts.flattening import NOT_THERE, flatten_owner
 from actors.accounts.session import AccountSession
 from actors.channels.reply import Reply
 from market.events import Side
@@ -22,7 +22,7 @@ from orders.earlier import CountedEarlier
 from orders.errors import ErrorKind, ExchangeError
 from orders.ledger import AccountLedger
 from orders.recording import NoRecorder
-from orders.reports import FillReport, OrderReport, ReportedStatus
+from orders.reports import BalanceReport, FillReport, OrderReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
 from orders.tally import Tally
 
@@ -57,9 +57,10 @@ def fill(client_order_id: str, side: Side, quantity: Decimal) -> FillReport:
 class ThinMarket:
     """Takes at most so much of each order at once, and cancels the rest; refuses what it is told to."""
 
-    def __init__(self, *, depth: str = "1000", positions: bool = False, refuse: Exception | None = None) -> None:
+    def __init__(self, *, depth: str = "1000", available: str = "1000", positions: bool = False, refuse: Exception | None = None) -> None:
         self.codec = SimpleNamespace(capabilities=SimpleNamespace(positions=positions, order_expiry=False))
         self.depth = Decimal(depth)
+        self.available = Decimal(available)
         self.refuse = refuse
         self.placed: list[OrderRequest] = []
         self.taken: dict[str, Decimal] = {}
@@ -74,6 +75,8 @@ class ThinMarket:
         if self.refuse is not None:
             raise self.refuse
         quantity = request.quantity or ZERO
+        if quantity > self.available:
+            raise ExchangeError(ErrorKind.INSUFFICIENT_BALANCE, code="30004", message="not enough BTC", http_status=400)
         taken = self.taken[request.client_order_id] = min(quantity, self.depth)
         return OrderReport(
             exchange_order_id=request.client_order_id,
@@ -84,6 +87,10 @@ class ThinMarket:
             filled_quantity=taken,
             filled_quote=taken * 100,
         )
+
+    async def balances(self) -> list[BalanceReport]:
+        await trio.lowlevel.checkpoint()
+        return [BalanceReport(asset="BTC", total=self.available, available=self.available)]
 
     async def fills(self, symbol: Symbol, *, exchange_order_id: str | None = None) -> list[FillReport]:
         await trio.lowlevel.checkpoint()
@@ -171,12 +178,25 @@ async def test_market_that_takes_little_at_a_time_is_asked_again_as_often_as_the
 
 
 async def test_what_the_exchange_refuses_is_left_with_its_reason_and_not_tried_again(autojump_clock: object) -> None:
-    refusal = ExchangeError(ErrorKind.INSUFFICIENT_BALANCE, code="51008", message="not enough BTC", http_status=400)
+    refusal = ExchangeError(ErrorKind.INVALID_PARAMETERS, code="51000", message="no such thing", http_status=400)
     market = ThinMarket(refuse=refusal)
     answer = await flattened(market, ledger_after(Side.BUY, "0.5"))
     assert len(market.placed) == 1
     assert (answer.quantity, answer.left) == (0, Decimal("0.5"))
-    assert "not enough BTC" in answer.why_left
+    assert "no such thing" in answer.why_left
+
+
+async def test_what_another_has_sold_of_it_is_left_and_the_rest_is_sold(autojump_clock: object) -> None:
+    market = ThinMarket(available="0.409")
+    answer = await flattened(market, ledger_after(Side.BUY, "0.5"))
+    assert [request.quantity for request in market.placed] == [Decimal("0.50"), Decimal("0.40")]
+    assert (answer.quantity, answer.left, answer.why_left, answer.is_flat) == (Decimal("0.4"), Decimal("0.1"), NOT_THERE, False)
+
+
+async def test_of_what_is_not_there_at_all_nothing_is_tried_again(autojump_clock: object) -> None:
+    market = ThinMarket(available="0.001")
+    answer = await flattened(market, ledger_after(Side.BUY, "0.5"))
+    assert (len(market.placed), answer.left, answer.why_left, answer.is_flat) == (1, Decimal("0.5"), NOT_THERE, False)
 
 
 async def test_market_that_takes_nothing_is_not_asked_again(autojump_clock: object) -> None:

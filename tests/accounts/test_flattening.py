@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
+from itertools import count
 from types import SimpleNamespace
 from typing import cast
 
@@ -17,11 +18,12 @@ from actors.accounts.session import AccountSession
 from market.events import Side
 from market.instrument import Instrument
 from market.symbol import Symbol
+from orders.errors import ErrorKind, ExchangeError
 from orders.ledger import AccountLedger
 from orders.life_cycle import OrderState
 from orders.order import Order
 from orders.recording import NoRecorder, NotRecorded, Recorder
-from orders.reports import FillReport, OrderReport, ReportedStatus
+from orders.reports import BalanceReport, FillReport, OrderReport, ReportedStatus
 from orders.request import OrderRequest, OrderType, TimeInForce
 
 BTC = Symbol("BTC", "USDT")
@@ -36,9 +38,10 @@ RULES = Instrument(
 
 
 class FillingSession:
-    """Fills at once whatever is placed."""
+    """Fills at once whatever is placed, as far as there is so much."""
 
-    def __init__(self, *, positions: bool) -> None:
+    def __init__(self, *, positions: bool, available: str = "1000") -> None:
+        self.available = Decimal(available)
         self.codec = SimpleNamespace(capabilities=SimpleNamespace(positions=positions, order_expiry=True))
         self.placed: list[tuple[OrderRequest, int | None]] = []
 
@@ -49,6 +52,8 @@ class FillingSession:
         self.placed.append((request, leaving()))
         await trio.lowlevel.checkpoint()
         quantity = request.quantity or Decimal(0)
+        if quantity > self.available:
+            raise ExchangeError(ErrorKind.INSUFFICIENT_BALANCE, code="30004", message="not enough BTC", http_status=400)
         return OrderReport(
             exchange_order_id="99",
             client_order_id=request.client_order_id,
@@ -59,9 +64,13 @@ class FillingSession:
             filled_quote=quantity * 100,
         )
 
+    async def balances(self) -> list[BalanceReport]:
+        await trio.lowlevel.checkpoint()
+        return [BalanceReport(asset="BTC", total=self.available, available=self.available)]
+
     async def fills(self, symbol: Symbol, *, exchange_order_id: str | None = None) -> list[FillReport]:
         await trio.lowlevel.checkpoint()
-        return [trade(request, "99") for request, _ in self.placed]
+        return [trade(self.placed[-1][0], "99")]
 
 
 def trade(request: OrderRequest, exchange_order_id: str) -> FillReport:
@@ -120,12 +129,13 @@ def ledger_after(side: Side, quantity: str, *, positions: bool = False) -> Accou
 async def flatten_cycle(
     session: FillingSession, ledger: AccountLedger, recorder: Recorder, *, rules: Mapping[Symbol, Instrument] | None = None
 ) -> None:
+    numbers = count(9)
     await flatten(
         session=cast("AccountSession", session),
         bookkeeper=Bookkeeper(ledger=ledger, inboxes={}, recorder=recorder, report=lambda event: None),
         owner="btc",
         rules={BTC: RULES} if rules is None else rules,
-        next_id=lambda: "mm-btc-9",
+        next_id=lambda: f"mm-btc-{next(numbers)}",
     )
 
 
@@ -134,6 +144,13 @@ async def test_what_was_bought_is_sold_at_market_rounded_down_to_a_step(autojump
     assert (request.side, request.quantity, request.reduce_only, request.owner) == (Side.SELL, Decimal("0.50"), False, "btc")
     assert (request.type, request.time_in_force) == (OrderType.MARKET, TimeInForce.IMMEDIATE_OR_CANCEL)
     assert expires_at == 1_000_000 + EXPIRY_MILLISECONDS
+
+
+async def test_what_another_has_sold_of_it_is_left_and_the_rest_is_sold_at_a_stop(autojump_clock: object) -> None:
+    session, ledger = FillingSession(positions=False, available="0.409"), ledger_after(Side.BUY, "0.5")
+    await flatten_cycle(session, ledger, NoRecorder())
+    assert [request.quantity for request, _ in session.placed] == [Decimal("0.50"), Decimal("0.40")]
+    assert ledger.holdings("btc") == {BTC: Decimal("0.1")}
 
 
 async def test_what_was_sold_of_an_asset_is_not_bought_back(autojump_clock: object) -> None:
