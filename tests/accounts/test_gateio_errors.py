@@ -63,6 +63,7 @@ def test_every_label_of_the_table_is_expected_here() -> None:
     ("status", "words", "kind"),
     [
         (429, b"", ErrorKind.RATE_LIMITED),
+        (418, b"", ErrorKind.RATE_LIMITED),
         (429, {"label": "NEW_LABEL", "message": ""}, ErrorKind.RATE_LIMITED),
         (500, b"", ErrorKind.RETRYABLE),
         (502, b"<html><body>Bad Gateway</body></html>", ErrorKind.RETRYABLE),

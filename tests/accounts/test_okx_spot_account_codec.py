@@ -601,6 +601,7 @@ def test_accepted_answer_is_no_refusal(name) -> None:
     ("status", "body", "kind"),
     [
         (429, b"", ErrorKind.RATE_LIMITED),
+        (418, b"", ErrorKind.RATE_LIMITED),
         (429, refused("59999"), ErrorKind.RATE_LIMITED),
         (500, b"", ErrorKind.RETRYABLE),
         (502, b"<html><body>Bad Gateway</body></html>", ErrorKind.RETRYABLE),

@@ -139,7 +139,7 @@ def refusal_of_one(label: str, message: str) -> ExchangeError:
 
 
 def _kind_by_status(status: int, *, labelled: bool) -> ErrorKind:
-    if status == 429:
+    if status in (429, 418):  # 418, a ban for having gone on, comes from what stands before the exchange
         return ErrorKind.RATE_LIMITED
     if status >= 500:
         return ErrorKind.RETRYABLE

@@ -102,7 +102,7 @@ def _items(data: msgspec.Raw) -> list[_Item]:
 
 
 def _kind_by_status(status: int) -> ErrorKind:
-    if status == 429:
+    if status in (429, 418):  # 418, a ban for having gone on, comes from what stands before the exchange
         return ErrorKind.RATE_LIMITED
     if status >= 500:
         return ErrorKind.RETRYABLE
