@@ -128,8 +128,8 @@ class Losses:
         """Something that the program says."""
         match event:
             case BookChanged():
+                self._middles[event.exchange, event.symbol] = touch_of(event).middle  # a limit may come into force before the next book
                 if self._in_force:
-                    self._middles[event.exchange, event.symbol] = touch_of(event).middle
                     self._note()
             case AccountReady():
                 self._ready.add(event.account)

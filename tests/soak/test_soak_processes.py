@@ -67,15 +67,15 @@ def test_how_far_worlds_are_is_told_with_their_seeds() -> None:
     assert told == [(7, 60.0), (8, 60.0)]
 
 
-def test_campaign_tells_how_far_its_worlds_are_in_one_process_and_in_several() -> None:
-    for seeds in ("4:4", "4:5"):
-        told: list[tuple[int, float]] = []
-        arguments = parse_arguments(["--seeds", seeds, "--hours", "0.03", "--faults", "none", "--repeat", "0", "--jobs", "2"])
-        outcomes = list(run_seeds(arguments, tell=lambda *one: told.append(one)))  # noqa: B023 - it is done here
-        assert all(outcome.verdict is Verdict.FINE for outcome in outcomes)
-        of_seed = [seconds for seed, seconds in told if seed == 4]
-        assert of_seed[0] == pytest.approx(60.0, abs=10.0)
-        assert of_seed == sorted(of_seed)
+@pytest.mark.parametrize("seeds", ["4:4", "4:5"])
+def test_campaign_tells_how_far_its_worlds_are_in_one_process_and_in_several(seeds: str) -> None:
+    told: list[tuple[int, float]] = []
+    arguments = parse_arguments(["--seeds", seeds, "--hours", "0.03", "--faults", "none", "--repeat", "0", "--jobs", "2"])
+    outcomes = list(run_seeds(arguments, tell=lambda *one: told.append(one)))
+    assert all(outcome.verdict is Verdict.FINE for outcome in outcomes)
+    of_seed = [seconds for seed, seconds in told if seed == 4]
+    assert of_seed[0] == pytest.approx(60.0, abs=10.0)
+    assert of_seed == sorted(of_seed)
 
 
 def test_worlds_that_end_in_another_order_are_given_in_theirs() -> None:
