@@ -19,10 +19,13 @@ RISES_KEPT_SECONDS = 10.0
 
 
 class Worth(msgspec.Struct, frozen=True):
-    """What something has earned at the last middle of its books: by the exchange's trades, and by those of them that the program knows."""
+    """What something has earned at the last middle of its books: by the exchange's trades, and by those of them that the program knows.
 
-    real: Decimal
-    known: Decimal
+    It is at least the one and at most the other of each pair, for it is not always known from outside which middle was the last one.
+    """
+
+    real: tuple[Decimal, Decimal]
+    known: tuple[Decimal, Decimal]
     knows_all: bool
 
 
@@ -76,13 +79,13 @@ class Reference:
                 self._is_settled, self._settled_at = True, now
         if not self._rises:
             return
-        self.high = max(self.high, worth.real, worth.known)
+        self.high = max(self.high, *worth.real, *worth.known)
         if not looks or not worth.knows_all:
             self.pause()
             return
         if self._floor_since == inf:
-            self._floor, self._floor_since = worth.real, now
-        self._floor = min(self._floor, worth.real)
+            self._floor, self._floor_since = worth.real[0], now
+        self._floor = min(self._floor, *worth.real)
         if now - self._floor_since > LATE_SECONDS:  # it was never less in a time in which the program has looked
             self._rise(self._floor, now)
             self._floor_since = inf
@@ -93,4 +96,5 @@ class Reference:
             self.low = low
 
     def _widen(self, worth: Worth) -> None:
-        self.low, self.high = min(self.low, worth.real, worth.known), max(self.high, worth.real, worth.known)
+        possible = (*worth.real, *worth.known)
+        self.low, self.high = min(self.low, *possible), max(self.high, *possible)

@@ -18,18 +18,16 @@ import trio
 
 from assembly.reloading.events import SettingChanged
 from assembly.settings import Settings
-from market.events import BookChanged, Side
-from market.symbol import Symbol
-from market.touch import touch_of
+from market.events import BookChanged, BookLost, Side
 from orders.events import AccountLost, AccountReady, OrderFilled, OrderSubmitted
 from orders.losses import day_of
 from orders.order import ZERO
 from orders.states import GLOBAL, StateEntered, TradingState, account_scope, cycle_scope
-from orders.tally import Tally
 from simulated.engine.events import EngineEvent, TradeMade
 from soak.beliefs import LOSING_RECORDS, STATE_SECONDS_TO_BE_WRITTEN
 from soak.ending import Explanations
 from soak.loss_reference import LATE_SECONDS, Reference, Worth
+from soak.middles import LastMiddles, Middles
 from soak.money import Money
 from soak.options import Options
 from soak.quoting import Traded
@@ -85,7 +83,7 @@ class Losses:
         self._cycles = {cycle.place.cycle: cycle.place for cycle in options.cycles}
         self._exchanges = {venue.account: name for name, venue in world.venues.items()}
         self._traded = {name: Traded() for name in self._cycles}
-        self._middles: dict[tuple[str, Symbol], Decimal] = {}
+        self._middles = LastMiddles()
         self._ready: set[str] = set()
         self._is_first_run = True
         self._held_up_until = -inf
@@ -127,10 +125,9 @@ class Losses:
     def see(self, event: object) -> None:
         """Something that the program says."""
         match event:
-            case BookChanged():
-                self._middles[event.exchange, event.symbol] = touch_of(event).middle  # a limit may come into force before the next book
-                if self._in_force:
-                    self._note()
+            case BookChanged() | BookLost():
+                self._middles.see(event)
+                self._note()
             case AccountReady():
                 self._ready.add(event.account)
             case AccountLost():
@@ -218,7 +215,7 @@ class Losses:
         worths = {part: self._worth(limited, part) for part in limited.references}
         if not all(reference.is_settled for reference in limited.references.values()):
             return ZERO
-        return sum((limited.references[part].low - worth.real for part, worth in worths.items() if worth is not None), ZERO)
+        return sum((limited.references[part].low - worth.real[1] for part, worth in worths.items() if worth is not None), ZERO)
 
     def _is_ready(self, limited: _Limited) -> bool:
         """Whether every account of it is there, so that the program looks for sure; while one is not, it may."""
@@ -234,33 +231,38 @@ class Losses:
 
     def _worth_of_cycle(self, name: str) -> Worth | None:
         place, runtime = self._cycles[name], self._world.runtime
-        middle = self._middles.get((place.exchange, place.symbol))
-        if middle is None or runtime is None:
+        middles = self._middles.of(place.exchange, place.symbol)
+        if middles is None or runtime is None:
             return None
         account, traded = runtime.tree.accounts[self._account_of_cycle(name)], self._traded[name]
         if not account.limited.has_compared:
             return None
         tally = account.ledger.tally(name, place.symbol)
-        known = _profit_known(tally, place.symbol, middle)
+        cash_known = tally.sold_quote - tally.bought_quote - tally.fees.get(place.symbol.quote, ZERO)
+        real = _between(
+            traded.inventory, middles, traded.quote[Side.SELL] - traded.quote[Side.BUY] - traded.fees.get(place.symbol.quote, ZERO)
+        )
+        known = _between(tally.bought_quantity - tally.sold_quantity - tally.base_fees, middles, cash_known)  # by what it has counted
         knows_all = (tally.trades, tally.bought_quote, tally.sold_quote) == (traded.trades, traded.quote[Side.BUY], traded.quote[Side.SELL])
-        return Worth(_profit(traded, place.symbol, middle), known, knows_all)
+        return Worth(real, known, knows_all)
 
     def _worth_of_account(self, account: str) -> Worth | None:
         runtime, exchange = self._world.runtime, self._exchanges[account]
         if runtime is None or not runtime.tree.accounts[account].limited.has_compared:
             return None
         real, known = self._money[account].traded, runtime.tree.accounts[account].ledger.fill_changes()
-        values = [ZERO, ZERO]
+        quote = next(place.symbol.quote for place in self._cycles.values())
+        worths = [(changes.get(quote, ZERO), changes.get(quote, ZERO)) for changes in (real, known)]
         for symbol in {place.symbol: None for place in self._cycles.values() if place.exchange == exchange}:
-            middle = self._middles.get((exchange, symbol))
+            middles = self._middles.of(exchange, symbol)
             for number, changes in enumerate((real, known)):
                 if held := changes.get(symbol.base, ZERO):
-                    if middle is None:
+                    if middles is None:
                         return None
-                    values[number] += held * middle
-        quote = next(place.symbol.quote for place in self._cycles.values())
+                    lowest, highest = _between(held, middles)
+                    worths[number] = (worths[number][0] + lowest, worths[number][1] + highest)
         knows_all = all(real.get(asset, ZERO) == known.get(asset, ZERO) for asset in {*real, *known})
-        return Worth(values[0] + real.get(quote, ZERO), values[1] + known.get(quote, ZERO), knows_all)
+        return Worth(worths[0], worths[1], knows_all)
 
     def _count_trade(self, exchange: str, event: EngineEvent) -> None:
         assert isinstance(event, TradeMade)
@@ -300,12 +302,13 @@ class Losses:
         known = {part: worth.real for part, worth in worths.items() if worth is not None and worth.knows_all}
         if len(known) < len(worths):
             return
-        most_lost = sum((limited.references[part].high - real for part, real in known.items()), ZERO)
+        most_lost = sum((limited.references[part].high - low for part, (low, _) in known.items()), ZERO)
         if lost > most_lost + SAME:
             self._tell(f"{event.scope} is said to have {event.reason}; by the exchange's trades it is {most_lost:.8f} at most")
-        real = sum(known.values(), ZERO)
-        if found["peak"] is not None and abs(Decimal(found["peak"]) - lost - real) > SAME:
-            self._tell(f"{event.scope} is said to have {event.reason}; by the exchange's trades its profit is {real:.8f} now")
+        lowest, highest = sum((low for low, _ in known.values()), ZERO), sum((high for _, high in known.values()), ZERO)
+        if found["peak"] is not None and not lowest - SAME <= Decimal(found["peak"]) - lost <= highest + SAME:
+            between = f"{lowest:.8f}" if lowest == highest else f"between {lowest:.8f} and {highest:.8f}"
+            self._tell(f"{event.scope} is said to have {event.reason}; by the exchange's trades its profit is {between} now")
 
     def _begin_anew(self, limited: _Limited, *, is_sure: bool) -> None:
         limited.beyond_since = inf
@@ -317,11 +320,7 @@ class Losses:
             self._say(text)
 
 
-def _profit(traded: Traded, symbol: Symbol, middle: Decimal) -> Decimal:
-    return traded.inventory * middle + traded.quote[Side.SELL] - traded.quote[Side.BUY] - traded.fees.get(symbol.quote, ZERO)
-
-
-def _profit_known(tally: Tally, symbol: Symbol, middle: Decimal) -> Decimal:
-    """By what the program has counted, and not by what it makes of that."""
-    inventory = tally.bought_quantity - tally.sold_quantity - tally.base_fees
-    return inventory * middle + tally.sold_quote - tally.bought_quote - tally.fees.get(symbol.quote, ZERO)
+def _between(held: Decimal, middles: Middles, cash: Decimal = ZERO) -> tuple[Decimal, Decimal]:
+    """So much, at least and at most, at what may be the last middle."""
+    worths = (held * middles.lowest + cash, held * middles.highest + cash)
+    return min(worths), max(worths)

@@ -48,6 +48,7 @@ PROGRAM_LOSSES_MAX = (*(None,) * 7, Decimal("0.6"), Decimal(3), Decimal(15))
 MIDNIGHT_SHARE = 0.25
 SWITCH_SECONDS = (30, 30, 15, 0)
 LEVERAGES = (None, None, Decimal(3), Decimal(20))
+LEVERAGE_ISOLATED_MAX = Decimal(3)
 READERS = (*[Reader.NOBODY] * 9, Reader.BRISK, Reader.SLOW, Reader.STUCK)
 BUFFERS_BYTES = (64 * 1024, 64 * 1024, 2 * 1024)
 
@@ -83,7 +84,15 @@ REGIMES: MappingProxyType[str, Mapping[str, Any]] = MappingProxyType(
 
 # A market in which no cycle trades is there, and nearly still: nobody of ours sees who comes to it, and each of them takes time.
 NOBODYS: MappingProxyType[str, float] = MappingProxyType({"maker_rate_per_second": 0.1, "taker_rate_per_second": 0.05})
-RATE_LIMITS = frozenset({"rate_limit", "rate_limit_retry_after"})
+APART: MappingProxyType[str, frozenset[str]] = MappingProxyType(
+    {
+        # Who hears that there were too many requests believes it, and must: no second of two made of one is to be refused so.
+        "repeat_placements": frozenset({"rate_limit", "rate_limit_retry_after"}),
+        # What is past its expiry by the exchange's clock is given up, and must be: the clock is not to be set back while it is on its way.
+        "lose_placements": frozenset({"skew_exchange_clock"}),
+    }
+)
+"""Kinds that no world has together with those others."""
 
 
 class LossLimit(msgspec.Struct, frozen=True):
@@ -290,9 +299,9 @@ def draw_options(seed: int, *, hours: float, kinds: Sequence[str], exchanges: Se
 def _together(drawn: Sequence[str], sure_kind: str | None) -> tuple[str, ...]:
     """These kinds and the sure one, but for those that it would make impossible to be right about."""
     kinds = {*drawn, *([sure_kind] if sure_kind else [])}
-    # Who hears that there were too many requests believes it, and must: the second of two that were made of one is not to be refused so.
-    if "repeat_placements" in kinds and not kinds.isdisjoint(RATE_LIMITS):
-        kinds -= {"repeat_placements"} if sure_kind in RATE_LIMITS else RATE_LIMITS
+    for kind, others in APART.items():
+        if kind in kinds and not kinds.isdisjoint(others):
+            kinds -= {kind} if sure_kind in others else others
     return tuple(sorted(kinds))
 
 
@@ -302,11 +311,11 @@ def _draw_midnight(rng: random.Random, hours: float) -> float | None:
 
 
 def _draw_terms(rng: random.Random) -> AccountTerms:
-    return AccountTerms(
-        switch_seconds=rng.choice(SWITCH_SECONDS),
-        leverage=rng.choice(LEVERAGES),
-        margin_mode=rng.choice((MarginMode.CROSS, MarginMode.ISOLATED)),
-    )
+    seconds, leverage, mode = rng.choice(SWITCH_SECONDS), rng.choice(LEVERAGES), rng.choice((MarginMode.CROSS, MarginMode.ISOLATED))
+    # A market that trends for an hour liquidates what has no more margin of its own than this: nobody's bug, and the end of the cycle.
+    if mode is MarginMode.ISOLATED and leverage is not None:
+        leverage = min(leverage, LEVERAGE_ISOLATED_MAX)
+    return AccountTerms(switch_seconds=seconds, leverage=leverage, margin_mode=mode)
 
 
 def _draw_loss(rng: random.Random, of: Sequence[Decimal | None]) -> LossLimit | None:
