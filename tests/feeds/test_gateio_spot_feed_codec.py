@@ -259,7 +259,8 @@ def test_impossible_instrument_limit_is_against_the_protocol(limit: str) -> None
         (500, b'{"label":"INTERNAL","message":"oops"}', RefusalKind.RETRYABLE),
         (502, b"<html>bad gateway</html>", RefusalKind.RETRYABLE),
         (403, b"[" * 20_000, RefusalKind.UNKNOWN),
-        (418, b'{"label":"NEW_LABEL","message":"?"}', RefusalKind.UNKNOWN),
+        (418, b"", RefusalKind.RATE_LIMITED),
+        (400, b'{"label":"NEW_LABEL","message":"?"}', RefusalKind.UNKNOWN),
     ],
 )
 def test_refused_requests_are_classified(status: int, body: bytes, kind: RefusalKind) -> None:

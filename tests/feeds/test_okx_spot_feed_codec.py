@@ -262,6 +262,7 @@ def test_snapshot_is_numbered_where_the_exchange_numbers_it() -> None:
         (429, b'{"code":"50013","msg":"Systems are busy","data":[]}', RefusalKind.RETRYABLE),
         (503, b'{"code":"50001","msg":"Service temporarily unavailable","data":[]}', RefusalKind.MAINTENANCE),
         (429, b"", RefusalKind.RATE_LIMITED),
+        (418, b"", RefusalKind.RATE_LIMITED),
         (502, b"<html>bad gateway</html>", RefusalKind.RETRYABLE),
         (403, b"[" * 20_000, RefusalKind.UNKNOWN),
         (200, b'{"code":"59999","msg":"?","data":[]}', RefusalKind.UNKNOWN),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from network.limits import BANNED, TOO_MANY_REQUESTS
 from orders.errors import ErrorKind, ExchangeError
 
 KIND_BY_LABEL: dict[str, ErrorKind] = {
@@ -139,7 +140,7 @@ def refusal_of_one(label: str, message: str) -> ExchangeError:
 
 
 def _kind_by_status(status: int, *, labelled: bool) -> ErrorKind:
-    if status in (429, 418):  # 418, a ban for having gone on, comes from what stands before the exchange
+    if status in (TOO_MANY_REQUESTS, BANNED):
         return ErrorKind.RATE_LIMITED
     if status >= 500:
         return ErrorKind.RETRYABLE

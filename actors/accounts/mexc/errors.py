@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from network.limits import BANNED, TOO_MANY_REQUESTS
 from orders.errors import ErrorKind, ExchangeError
 
 KIND_BY_CODE: dict[int, ErrorKind] = {
@@ -122,8 +123,8 @@ def coded_refusal(code: int | None, message: str, *, http_status: int) -> Exchan
 
 def _kind_by_status(status: int, *, coded: bool) -> ErrorKind:
     """What the status says whatever the code; `UNKNOWN` where it is for the code to say."""
-    # 418 is a ban for having gone on after 429; 403 without a code is the firewall's word for the same.
-    if status in (429, 418) or (status == 403 and not coded):
+    # 403 without a code is the firewall's word for a ban.
+    if status in (TOO_MANY_REQUESTS, BANNED) or (status == 403 and not coded):
         return ErrorKind.RATE_LIMITED
     if status >= 500:
         return ErrorKind.RETRYABLE  # "do not treat this as a failure: the execution status is UNKNOWN"

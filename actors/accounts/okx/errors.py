@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from network.limits import BANNED, TOO_MANY_REQUESTS
 from orders.errors import ErrorKind, ExchangeError
 
 CODES_BY_KIND: dict[ErrorKind, str] = {
@@ -102,7 +103,7 @@ def _items(data: msgspec.Raw) -> list[_Item]:
 
 
 def _kind_by_status(status: int) -> ErrorKind:
-    if status in (429, 418):  # 418, a ban for having gone on, comes from what stands before the exchange
+    if status in (TOO_MANY_REQUESTS, BANNED):
         return ErrorKind.RATE_LIMITED
     if status >= 500:
         return ErrorKind.RETRYABLE

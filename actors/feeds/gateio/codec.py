@@ -38,6 +38,7 @@ from market.book import OrderBook
 from market.events import Level
 from market.symbol import Symbol, SymbolError
 from network.http import HttpResponse
+from network.limits import BANNED, TOO_MANY_REQUESTS
 from network.rate_limit import RateLimit
 
 REST_URLS: dict[Mode, str] = {  # REST, "APIv4 base URL"; requests carry the /api/v4 prefix
@@ -107,7 +108,7 @@ class GateioFeedCodec(ABC, Generic[LevelT]):
             refusal = wire.REFUSALS.decode(response.body)
         except UNREADABLE:
             refusal = wire.Refusal(message="the answer is not Gate.io's")  # a proxy's page, or nothing at all
-        if response.status == 429:
+        if response.status in (TOO_MANY_REQUESTS, BANNED):
             kind = RefusalKind.RATE_LIMITED
         elif response.status >= 500:
             kind = RefusalKind.RETRYABLE

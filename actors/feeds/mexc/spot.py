@@ -44,6 +44,7 @@ from market.events import Side, TradeHappened
 from market.instrument import Instrument, TradingStatus
 from market.symbol import Symbol, SymbolError
 from network.http import HttpRequest, HttpResponse
+from network.limits import BANNED, TOO_MANY_REQUESTS
 from network.rate_limit import RateLimit
 
 REST_URL = "https://api.mexc.com"  # "Base endpoint"
@@ -135,7 +136,7 @@ class MexcSpotFeedCodec:
             refusal = wire.REFUSALS.decode(response.body)
         except UNREADABLE:
             refusal = wire.Refusal(msg="the answer is not MEXC's")  # a firewall's page, or nothing at all
-        if response.status in (429, 418) or (response.status == 403 and not refusal.code):
+        if response.status in (TOO_MANY_REQUESTS, BANNED) or (response.status == 403 and not refusal.code):
             kind = RefusalKind.RATE_LIMITED  # 403 without a code is the firewall's word for too many requests
         elif response.status >= 500:
             kind = RefusalKind.RETRYABLE

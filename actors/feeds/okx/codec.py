@@ -42,6 +42,7 @@ from market.events import Level, Side, TickerChanged, TradeHappened
 from market.instrument import Instrument
 from market.symbol import Symbol, SymbolError
 from network.http import HttpRequest, HttpResponse
+from network.limits import BANNED, TOO_MANY_REQUESTS
 from network.rate_limit import RateLimit
 
 REST_URL = "https://www.okx.com"  # "Production Trading Services"; demo trading is the same host with a header of its own
@@ -170,7 +171,7 @@ class OkxFeedCodec(ABC):
             return  # what is no answer of OKX's is found unreadable by whoever reads it
         if answer.code in _REFUSALS:
             kind = _REFUSALS[answer.code]
-        elif response.status == 429:
+        elif response.status in (TOO_MANY_REQUESTS, BANNED):
             kind = RefusalKind.RATE_LIMITED
         else:
             kind = RefusalKind.RETRYABLE if response.status >= 500 else RefusalKind.UNKNOWN
