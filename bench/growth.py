@@ -21,7 +21,7 @@ from harness import print_machine, print_table
 from actors.cycle.rounds.sell_on_top import SellOnTopParameters
 from assembly.presenter.report import ExitStatus
 from simulated.settings import AccountSettings, MarketSettings, SimulationSettings
-from soak.world import HOST, World, run_world
+from soak.worlds.world import HOST, World, run_world
 
 GROWTH_MAX = 1.1
 HOUR_SECONDS = 3600.0

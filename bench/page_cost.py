@@ -194,7 +194,7 @@ def in_virtual_time(rounds: int) -> None:
 def _virtual_minutes(seed: int, *, has_page: bool) -> float:
     from assembly.page.place import parse_place
     from assembly.settings import PageSettings
-    from soak.world import World, run_world
+    from soak.worlds.world import World, run_world
 
     found: list[float] = []
 

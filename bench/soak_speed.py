@@ -31,8 +31,8 @@ PACKAGES_SHOWN = 14
 
 def measure(seed: int, hours: float, faults: str) -> dict[str, float]:
     """Run one world in this process."""
-    from soak.arguments import parse_arguments
-    from soak.campaign import options_of
+    from soak.campaign.arguments import parse_arguments
+    from soak.campaign.seeds import options_of
     from soak.run import run_options
 
     arguments = parse_arguments(["--seed", str(seed), "--hours", f"{hours:g}", "--faults", faults])

@@ -14,15 +14,15 @@ from rich.console import Console
 
 from assembly.presenter.vocabulary import tell
 from market.events import BookChanged
-from soak.arguments import Arguments, parse_arguments
-from soak.campaign import options_of, run_in_order, run_seeds
+from soak.campaign.arguments import Arguments, parse_arguments
+from soak.campaign.progress import CampaignProgress
+from soak.campaign.report import Report, SoakStatus
+from soak.campaign.seeds import options_of, run_in_order, run_seeds
+from soak.campaign.shrinking import Small, shrink
+from soak.campaign.tables import print_failure, print_report
 from soak.outcome import Outcome, Verdict
-from soak.progress import CampaignProgress
-from soak.report import Report, SoakStatus
 from soak.run import run_options
-from soak.shrinking import Small, shrink
-from soak.tables import print_failure, print_report
-from soak.world import World
+from soak.worlds.world import World
 
 
 def main(argv: Sequence[str] | None = None) -> int:

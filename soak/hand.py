@@ -26,7 +26,7 @@ from orders.order import ZERO, Order
 from orders.request import OrderRequest, OrderType, TimeInForce
 from soak.faults.strike import Place
 from soak.options import HAND_QUOTE_QUANTITY
-from soak.world import World
+from soak.worlds.world import World
 
 COMMAND_LIFETIME_SECONDS = 2.0
 SLOTS = ("hand", "far")  # every owner marks its orders: one without a mark has lost it with the journal's end

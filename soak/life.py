@@ -19,20 +19,20 @@ from assembly.reloading.difference import in_words
 from assembly.settings import Settings
 from orders.events import ImpossibleTransition, OrderFateUnknown
 from orders.reconciliation import CycleReconciled
-from soak.convergence import Convergence
-from soak.ending import STOPPING, Explanations, check_end, check_forced_end, check_run_ended
+from soak.checks.convergence import Convergence
+from soak.checks.ending import STOPPING, Explanations, check_end, check_forced_end, check_run_ended
+from soak.checks.money import Money
+from soak.checks.watcher import Watcher
 from soak.faults.kinds import KINDS
 from soak.faults.settings import BY, RELOAD
 from soak.faults.strike import Group, Place, Strike
 from soak.hand import Hand
 from soak.moments import When, draw_when
-from soak.money import Money
 from soak.onlooker import Onlooker, Reader
 from soak.options import STOP_DEADLINE_SECONDS, Options
 from soak.outcome import Outcome, count
-from soak.private_line import open_private_line
-from soak.watcher import Watcher
-from soak.world import World
+from soak.worlds.private_line import open_private_line
+from soak.worlds.world import World
 from supervision.events import ChildRestarting
 
 CONVERGENCE_SECONDS_MAX = 300.0

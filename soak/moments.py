@@ -19,7 +19,7 @@ from orders.events import (
     OrderSubmitted,
 )
 from orders.reconciliation import CycleReconciled, CycleStarted
-from soak.world import World
+from soak.worlds.world import World
 from supervision.events import CleanupStarted
 
 MOMENTS: tuple[type, ...] = (

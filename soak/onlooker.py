@@ -16,8 +16,8 @@ from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection
 
 from assembly.page.place import PagePlace, parse_place
 from assembly.page.protocol import Push
-from soak.errors import Violation
-from soak.world import World
+from soak.worlds.errors import Violation
+from soak.worlds.world import World
 
 NAME, ADDRESS = "localhost", "127.0.0.1"
 PLACE: PagePlace = parse_place(f"{ADDRESS}:8321")

@@ -27,7 +27,7 @@ from soak.faults.strike import Place
 from soak.onlooker import PLACE, Reader
 from soak.plan import Plan, format_plan
 from soak.strategies import Cycle, draw_cycle_of_rounds, draw_quoting_cycle, with_drawdown
-from soak.world import EPOCH_MILLISECONDS, World
+from soak.worlds.world import EPOCH_MILLISECONDS, World
 
 STOP_DEADLINE_SECONDS = 10.0
 LATENCIES = ((0.001, 0.005), (0.001, 0.005), (0.01, 0.05), (0.05, 0.4), (0.001, 2.0))

@@ -22,7 +22,7 @@ from soak.options import BTC, BUFFERS_BYTES, REGIMES, Options
 from soak.outcome import Outcome
 from soak.run import run_options
 from soak.strategies import Cycle
-from soak.world import World
+from soak.worlds.world import World
 
 BTC_USDT = Symbol("BTC", "USDT")
 CYCLE = "quotes"

@@ -13,13 +13,13 @@ from pathlib import Path
 import trio
 
 from network.deterministic import run_deterministically
-from soak.errors import NotConverged, Violation
-from soak.journal import WorldJournal
 from soak.life import Life
 from soak.options import Options
 from soak.outcome import Outcome, Verdict
 from soak.transitions import counting_transitions
-from soak.world import World
+from soak.worlds.errors import NotConverged, Violation
+from soak.worlds.journal import WorldJournal
+from soak.worlds.world import World
 from supervision.errors import leaf_errors
 
 COLLECT_EVERY = 100_000  # new objects that hold others

@@ -28,7 +28,7 @@ from orders.reconciliation import CyclePhaseChanged
 from orders.reports import FillReport
 from orders.tally import Tally
 from simulated.settings import SimulationSettings
-from soak.world import BTC_USDT, World, run_world
+from soak.worlds.world import BTC_USDT, World, run_world
 
 _CYCLE = "trial"
 _STRATEGY = "trial:Strategy"

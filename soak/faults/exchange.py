@@ -11,7 +11,7 @@ from market.events import Side
 from simulated.control import VenueControl
 from simulated.faults import BookError, Operation, WrongLevel
 from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing, once
-from soak.world import World
+from soak.worlds.world import World
 
 ORDER_OPERATIONS = (Operation.PLACE, Operation.CANCEL, Operation.AMEND, Operation.QUERY)
 CARRIED_OUT_TWICE = (Operation.PLACE, Operation.PLACE, Operation.CANCEL, Operation.AMEND)

@@ -13,8 +13,8 @@ from simulated.control import VenueControl
 from simulated.engine.order import Order
 from simulated.faults import Moment, Operation
 from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing
-from soak.venue import Venue
-from soak.world import World
+from soak.worlds.venue import Venue
+from soak.worlds.world import World
 
 REQUESTS = 1_000  # as many as come while a fault lasts
 

@@ -26,9 +26,9 @@ from simulated.faults import Moment, Operation
 from soak.faults.fills import calling, concerned, fill
 from soak.faults.orders import ENTRY, EVENTS_OF_AN_END
 from soak.faults.strike import Group, Kind, Place, Strike, Undo, nothing
-from soak.interference import Hang, can_hang, tasks_of_account
-from soak.venue import Venue
-from soak.world import World
+from soak.worlds.interference import Hang, can_hang, tasks_of_account
+from soak.worlds.venue import Venue
+from soak.worlds.world import World
 
 TOO_LATE_SECONDS = 12.0  # by then whoever placed an order has given it up, and where orders expire it has
 AGAIN_SECONDS = 0.5

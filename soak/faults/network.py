@@ -9,8 +9,8 @@ from functools import partial
 from network.faults import Direction, InstalledFault
 from network.simulated_network import SimulatedNetwork
 from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing
-from soak.private_line import private_host
-from soak.world import World
+from soak.worlds.private_line import private_host
+from soak.worlds.world import World
 
 DIRECTIONS: tuple[Direction, ...] = ("to", "from", "both")
 

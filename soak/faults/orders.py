@@ -7,7 +7,7 @@ from functools import partial
 
 from simulated.faults import Operation
 from soak.faults.strike import Group, Kind, Place, Strike, Undo, nothing
-from soak.world import World
+from soak.worlds.world import World
 
 ENTRY = (Operation.PLACE, Operation.AMEND, Operation.CANCEL)
 EVENTS_OF_AN_END = 1_000

@@ -14,8 +14,8 @@ from assembly.runtime import Runtime
 from assembly.signals import PAUSE_SIGNAL, RESUME_SIGNAL, STOP_SIGNALS
 from orders.states import GLOBAL, TradingState, account_scope, cycle_scope, symbol_scope
 from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing, once
-from soak.interference import Hang, actors_of, can_hang, crash, journal_of, tasks_of
-from soak.world import World
+from soak.worlds.interference import Hang, actors_of, can_hang, crash, journal_of, tasks_of
+from soak.worlds.world import World
 
 LIVENESS_SECONDS_MAX = 60.0
 BY = "the plan"

@@ -20,9 +20,9 @@ from assembly.settings import AccountSettings, CycleSettings, Settings
 from assembly.settings_loading import Table
 from assembly.strategies import StrategyKind
 from soak.faults.strike import Group, Kind, Place, Strike, Undo, for_a_while
-from soak.settings_file import WorldSettingsFile, in_toml, text_of
 from soak.strategies import PRICES_AT_FIRST
-from soak.world import World
+from soak.worlds.settings_file import WorldSettingsFile, in_toml, text_of
+from soak.worlds.world import World
 
 BY = "the plan"
 SECONDS_UNTIL_SEEN = 3.0  # of a file, which has to stand still for a look

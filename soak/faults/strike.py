@@ -10,8 +10,8 @@ from typing import Protocol
 import msgspec
 
 from market.symbol import Symbol
-from soak.venue import Venue
-from soak.world import World
+from soak.worlds.venue import Venue
+from soak.worlds.world import World
 
 Undo = Callable[[], object]
 

@@ -31,7 +31,7 @@ from orders.life_cycle import OrderState
 from orders.order import Order
 from orders.reconciliation import CycleFinished, CyclePhaseChanged, CycleReconciled, CycleStarted
 from orders.request import OrderRequest, OrderType, TimeInForce
-from soak.interference import InjectedCrash, Poison
+from soak.worlds.interference import InjectedCrash, Poison
 
 # The cycle acts on the first look after it was told; a look comes with the news, and this is when two ticks are over.
 SOON_SECONDS = 2 * TICK_SECONDS

@@ -27,7 +27,7 @@ from orders.quoting import QuotingStarted, TicksSkipped
 from orders.reconciliation import CyclePhaseChanged
 from orders.states import Standing, StandingChanged, TradingState
 from orders.tally import Tally, TallyChanged
-from soak.interference import InjectedCrash, Poison
+from soak.worlds.interference import InjectedCrash, Poison
 
 LONG_TICK_SECONDS = 1000.0
 

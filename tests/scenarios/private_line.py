@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from soak.private_line import PRIVATE_ADDRESS, PRIVATE_HOST, open_private_line
+from soak.worlds.private_line import PRIVATE_ADDRESS, PRIVATE_HOST, open_private_line
 
 __all__ = ["PRIVATE_ADDRESS", "PRIVATE_HOST", "open_private_line"]

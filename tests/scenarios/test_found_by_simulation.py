@@ -39,7 +39,7 @@ from orders.states import StateEntered, TradingState
 from simulated.engine.order import NewOrder
 from simulated.faults import Moment, Operation
 from simulated.settings import AccountSettings, SimulationSettings
-from soak.interference import Hang, journal_of
+from soak.worlds.interference import Hang, journal_of
 from supervision.events import ChildHung, ChildRestarting, CleanupStarted, CleanupTimedOut, IntensityExceeded
 
 RICH = AccountSettings(balances={"USDT": Decimal(1_000_000), "BTC": Decimal(1)})

@@ -19,7 +19,7 @@ from orders.events import OrderPlaced, OrderSubmitted
 from orders.reconciliation import CycleReconciled, CycleStarted
 from simulated.faults import Operation
 from soak.faults.settings import began_otherwise
-from soak.settings_file import WorldSettingsFile, text_of
+from soak.worlds.settings_file import WorldSettingsFile, text_of
 from supervision.events import ChildRestarting
 
 QUANTITY, OFFSET = "cycles.btc.quantity", "cycles.btc.parameters.price_offset_ticks"

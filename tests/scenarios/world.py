@@ -1,4 +1,4 @@
-"""Scenarios: tests that happen in a `soak.world`, the real program against a simulated exchange, in virtual time, from one seed.
+"""Scenarios: tests that happen in a `soak.worlds.world`, the real program against a simulated exchange, in virtual time, from one seed.
 
     @scenario(seed=3)
     async def test_sell_is_replaced_when_the_market_moves(world: World) -> None:
@@ -19,9 +19,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from simulated.settings import SimulationSettings
-from soak.interference import InjectedCrash
-from soak.venue import PORT
-from soak.world import BTC_USDT, HOST, World, run_world
+from soak.worlds.interference import InjectedCrash
+from soak.worlds.venue import PORT
+from soak.worlds.world import BTC_USDT, HOST, World, run_world
 
 __all__ = ["BTC_USDT", "HOST", "PORT", "InjectedCrash", "World", "run_world", "scenario"]
 

@@ -11,8 +11,8 @@ from itertools import count
 
 import msgspec
 
-from soak.arguments import parse_arguments
-from soak.campaign import options_of
+from soak.campaign.arguments import parse_arguments
+from soak.campaign.seeds import options_of
 from soak.outcome import Verdict
 from soak.run import run_options
 

@@ -20,9 +20,9 @@ from orders.reports import FillReport
 from orders.request import OrderRequest, OrderType, TimeInForce
 from orders.states import StateEntered, TradingState
 from simulated.engine.order import NewOrder
-from soak.claims import untrue_claim
+from soak.checks.claims import untrue_claim
 from soak.outcome import Verdict
-from soak.world import World
+from soak.worlds.world import World
 
 BTC_USDT = Symbol("BTC", "USDT")
 FILL = FillReport(

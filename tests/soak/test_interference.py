@@ -14,9 +14,9 @@ from market.events import Side
 from orders.events import AccountReady, OrderPlaced
 from orders.states import StateEntered, TradingState
 from simulated.settings import MarketSettings, SimulationSettings
-from soak.interference import Hang, InjectedCrash, actors_of, can_hang, crash, tasks_of, tasks_of_account
-from soak.journal import WorldJournal
-from soak.world import World, run_world
+from soak.worlds.interference import Hang, InjectedCrash, actors_of, can_hang, crash, tasks_of, tasks_of_account
+from soak.worlds.journal import WorldJournal
+from soak.worlds.world import World, run_world
 from supervision.events import ChildDied, ChildHung
 
 NO_TAKERS = SimulationSettings(markets=(MarketSettings(taker_rate_per_second=0.0, gap_rate_per_second=0.0),))

@@ -23,7 +23,7 @@ from simulated.faults import Operation
 from soak.options import LossLimit, Options
 from soak.outcome import Outcome, Verdict
 from soak.run import run_options
-from soak.world import World
+from soak.worlds.world import World
 
 BTC_USDT = Symbol("BTC", "USDT")
 ENOUGH = Decimal(1)

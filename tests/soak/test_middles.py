@@ -8,8 +8,8 @@ import trio
 
 from market.events import BookChanged, BookLost
 from market.symbol import Symbol
-from soak.loss_reference import LATE_SECONDS
-from soak.middles import LastMiddles, Middles
+from soak.checks.loss_reference import LATE_SECONDS
+from soak.checks.middles import LastMiddles, Middles
 
 BTC_USDT = Symbol("BTC", "USDT")
 

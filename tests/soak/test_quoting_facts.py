@@ -22,13 +22,13 @@ from orders.order import Order
 from orders.request import OrderRequest, OrderType, TimeInForce
 from orders.tally import Tally
 from simulated.engine.order import NewOrder, OrderKind
-from soak.ending import Explanations
+from soak.checks.ending import Explanations
+from soak.checks.quoting import QuotingFacts, Traded
 from soak.options import Options
 from soak.outcome import Outcome, Verdict
-from soak.quoting import QuotingFacts, Traded
 from soak.regimes import BTC_USDT, CYCLE, FIVE_LEVELS, LEVELS, options_of
 from soak.run import run_options
-from soak.world import World
+from soak.worlds.world import World
 
 NAME = "gateio_spot"
 

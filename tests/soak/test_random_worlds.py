@@ -11,8 +11,8 @@ import random
 import pytest
 
 from assembly.registry import EXCHANGES, STRATEGIES
-from soak.arguments import parse_arguments
-from soak.campaign import has_repeated, options_of, run_seeds
+from soak.campaign.arguments import parse_arguments
+from soak.campaign.seeds import has_repeated, options_of, run_seeds
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
 from soak.options import REGIMES, draw_options

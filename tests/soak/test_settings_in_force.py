@@ -21,7 +21,7 @@ from soak.faults.settings import RELOAD
 from soak.options import Options
 from soak.outcome import Outcome, Verdict
 from soak.plan import PlannedSpell
-from soak.world import World
+from soak.worlds.world import World
 
 
 def reloading_world() -> Options:

@@ -9,14 +9,14 @@ import pytest
 from overlay import hunt, run_command
 from plants import invariant_of, plant_named
 
-from soak.arguments import parse_arguments
-from soak.campaign import options_of
+from soak.campaign.arguments import parse_arguments
+from soak.campaign.report import SoakStatus
+from soak.campaign.seeds import options_of
+from soak.campaign.shrinking import Small, shrink, way_of_failing
 from soak.options import Options
 from soak.outcome import Outcome, Verdict
 from soak.plan import PlannedSpell, format_plan, parse_plan
-from soak.report import SoakStatus
 from soak.run import run_options
-from soak.shrinking import Small, shrink, way_of_failing
 
 SPELLS = 5
 STRIKES = tuple((spell, strike, kind) for spell in range(SPELLS) for strike, kind in enumerate(("drop", "drop", "kill", "stall")))

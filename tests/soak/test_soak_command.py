@@ -12,14 +12,14 @@ import pytest
 from rich.console import Console
 
 from orders.life_cycle import TRANSITIONS
-from soak.arguments import parse_arguments
+from soak.campaign.arguments import parse_arguments
+from soak.campaign.report import Report, SoakStatus
+from soak.campaign.tables import print_report
+from soak.checks.losses import ALL as LOSSES
 from soak.command import main
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
-from soak.losses import ALL as LOSSES
 from soak.outcome import Outcome, Verdict
-from soak.report import Report, SoakStatus
-from soak.tables import print_report
 from soak.transitions import ALL, REACHABLE, UNREACHABLE
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from soak.report import SoakStatus
+from soak.campaign.report import SoakStatus
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_SECONDS = 60.0

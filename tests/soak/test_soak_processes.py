@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from soak.arguments import parse_arguments
-from soak.campaign import options_of, run_in_order, run_seeds
+from soak.campaign.arguments import parse_arguments
+from soak.campaign.processes import Job, Tell, running_each
+from soak.campaign.seeds import options_of, run_in_order, run_seeds
 from soak.outcome import Outcome, Verdict
-from soak.processes import Job, Tell, running_each
 
 ROOT = Path(__file__).resolve().parents[2]
 

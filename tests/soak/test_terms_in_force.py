@@ -13,7 +13,7 @@ from orders.reports import MarginMode
 from soak.options import AccountTerms
 from soak.outcome import Outcome, Verdict
 from soak.run import run_options
-from soak.world import World
+from soak.worlds.world import World
 
 ISOLATED = AccountTerms(leverage=Decimal(3), margin_mode=MarginMode.ISOLATED)
 

@@ -24,15 +24,15 @@ from orders.request import OrderRequest, OrderType, TimeInForce
 from orders.states import TradingState
 from simulated.engine.order import NewOrder, OrderKind
 from simulated.faults import BookError, WrongLevel
+from soak.checks.memory import ELEMENTS_MAX
+from soak.checks.money import Money
 from soak.faults.strike import Place
-from soak.interference import Hang, journal_of
-from soak.memory import ELEMENTS_MAX
-from soak.money import Money
 from soak.options import Options, draw_options
 from soak.outcome import Outcome, Verdict
 from soak.run import run_options
 from soak.strategies import Cycle, draw_cycle_of_rounds
-from soak.world import World
+from soak.worlds.interference import Hang, journal_of
+from soak.worlds.world import World
 
 BTC_USDT = Symbol("BTC", "USDT")
 STRANGE = "mm-one-zzzzzzzzzz"
@@ -207,7 +207,7 @@ def test_short_exposure_beyond_the_limit_is_found() -> None:
 
 def test_amendment_on_a_book_that_is_too_old_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def amend(world: World) -> None:
-        monkeypatch.setattr("soak.watcher.COMMAND_LIFETIME_SECONDS", -100.0)  # as if it had been decided on so long ago
+        monkeypatch.setattr("soak.checks.watcher.COMMAND_LIFETIME_SECONDS", -100.0)  # as if it had been decided on so long ago
         (order,) = world.account.ledger.live_orders()
         world.account.ledger.record_amendment(order.client_order_id, price=Decimal(70_000), quantity=None, now=trio.current_time())
 
@@ -396,7 +396,7 @@ def test_collection_of_the_program_that_grows_too_large_is_found_wherever_it_is(
 
 
 def test_ledger_that_forgets_no_ended_order_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("soak.memory.BOUNDS", {"AccountLedger._ended_ids": 0})
+    monkeypatch.setattr("soak.checks.memory.BOUNDS", {"AccountLedger._ended_ids": 0})
     outcome = when_placed(lambda world: None)
     assert outcome.verdict is Verdict.VIOLATION
     assert "AccountLedger._ended_ids holds " in outcome.first_line

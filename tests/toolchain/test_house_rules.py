@@ -30,7 +30,7 @@ CATCHES_EVERYTHING: dict[tuple[str, str], str] = {
         "assembly/reloading/desk.py",
         "_apply",
     ): "of a strategy of somebody's own, whose parameters it may refuse in any way: the running ones stay",
-    ("soak/world.py", "_run"): "what is left of a killed process may fail as it likes; a living one's errors go on as violations",
+    ("soak/worlds/world.py", "_run"): "what is left of a killed process may fail as it likes; a living one's errors go on as violations",
     ("soak/run.py", "run_options"): "whatever goes wrong in a world is what this looks for",
     ("supervision/incarnation.py", "_run_start"): "a supervisor is who catches whatever a child raises",
     ("supervision/incarnation.py", "_clean_up"): "whatever a cleanup raises is an event and must not stop the other cleanups",

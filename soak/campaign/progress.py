@@ -9,7 +9,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from soak.arguments import Arguments
+from soak.campaign.arguments import Arguments
 from soak.outcome import Outcome, Verdict
 
 LINE_SECONDS = 30.0

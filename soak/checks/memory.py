@@ -17,8 +17,8 @@ import trio
 
 from assembly.cycle_parts import INBOX_KEYS_MAX
 from orders.ledger import ENDED_ORDERS_KEPT_MAX, FOREIGN_IDS_KEPT_MAX
-from soak.interference import tasks_below
-from soak.world import World
+from soak.worlds.interference import tasks_below
+from soak.worlds.world import World
 
 ELEMENTS_MAX = 5_000
 LIVE_ORDERS_MAX = 1_000

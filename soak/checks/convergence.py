@@ -12,11 +12,11 @@ from orders.events import AccountLost, AccountReady, OrderEnded, OrderFilled, Or
 from orders.life_cycle import OrderState
 from orders.reconciliation import CycleFinished
 from orders.states import TradingState
-from soak.ending import Explanations
-from soak.money import Money
+from soak.checks.ending import Explanations
+from soak.checks.money import Money
+from soak.checks.quoting import QuotingFacts
 from soak.options import Options
-from soak.quoting import QuotingFacts
-from soak.world import World
+from soak.worlds.world import World
 
 LOOK_SECONDS = 0.25
 

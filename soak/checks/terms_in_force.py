@@ -9,8 +9,8 @@ import trio
 from orders.reports import MarginMode
 from simulated.engine.order import Order
 from soak.options import AccountTerms, Options
-from soak.venue import Venue
-from soak.world import World
+from soak.worlds.venue import Venue
+from soak.worlds.world import World
 
 SWITCH_SLACK_SECONDS = 1.0
 

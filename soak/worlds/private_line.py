@@ -6,8 +6,8 @@ from functools import partial
 
 import trio
 
-from soak.venue import PORT, Venue
-from soak.world import World
+from soak.worlds.venue import PORT, Venue
+from soak.worlds.world import World
 
 PRIVATE_HOST = "private.exchange.sim"
 PRIVATE_ADDRESS = "10.0.0.3"

@@ -10,9 +10,9 @@ from assembly.reloading.difference import in_words
 from orders.commands import FLATTEN
 from orders.events import OrderSubmitted
 from orders.order import ZERO
+from soak.checks.settings_in_force import SettingsInForce
 from soak.options import Options
-from soak.settings_in_force import SettingsInForce
-from soak.world import World
+from soak.worlds.world import World
 
 
 class Flattening:

@@ -18,8 +18,8 @@ from orders.life_cycle import OrderState
 from orders.states import StateEntered, TradingState
 from simulated.engine.events import LevelChanged
 from soak.options import Options
-from soak.venue import Venue
-from soak.world import World
+from soak.worlds.venue import Venue
+from soak.worlds.world import World
 
 # Pushes wait on stalled wires and behind tasks that hang; what was true longer ago is never published any more.
 TOUCH_SECONDS_KEPT = 300.0

@@ -31,11 +31,11 @@ from orders.order import Order as OurOrder
 from orders.tally import Tally
 from simulated.engine.events import TradeMade
 from simulated.engine.order import Order, TradeParty
-from soak.ending import Explanations
+from soak.checks.ending import Explanations
 from soak.options import Options
 from soak.strategies import Cycle
-from soak.venue import Venue
-from soak.world import World
+from soak.worlds.venue import Venue
+from soak.worlds.world import World
 
 LIMITS = ("net_buy_max", "net_sell_max", "inventory_max")
 

@@ -17,8 +17,8 @@ from market.exact import EXACT
 from market.symbol import Symbol, parse_symbol
 from orders.order import ZERO
 from simulated.engine.events import BalanceChanged, BalanceReason, EngineEvent, FundingPaid, TradeMade
-from soak.venue import Venue
-from soak.world import World
+from soak.worlds.venue import Venue
+from soak.worlds.world import World
 
 Changes = defaultdict[str, Decimal]
 _TRANSFERS = (BalanceReason.DEPOSITED, BalanceReason.WITHDRAWN)

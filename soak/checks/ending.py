@@ -9,9 +9,9 @@ import trio
 from assembly.presenter.report import ExitStatus, RunReport
 from orders.life_cycle import OrderState
 from orders.order import ZERO
-from soak.money import Money
-from soak.venue import Venue
-from soak.world import World
+from soak.checks.money import Money
+from soak.worlds.venue import Venue
+from soak.worlds.world import World
 
 # So many crashes and hangs within so long explain that a supervisor gave up.
 CRASHES_EXPLAINING = 3
@@ -49,7 +49,7 @@ class Explanations:
             return None
         if not STOPPING.isdisjoint(self._struck):
             return "stopped"
-        if report.reason.endswith(TIME_IS_OVER):  # which is judged where settings are (`soak/settings_in_force.py`)
+        if report.reason.endswith(TIME_IS_OVER):  # which is judged where settings are (`soak/checks/settings_in_force.py`)
             return "its time was over"
         # What a hand has open then may be out of reach, and whether the status says so is judged once everything has settled.
         if rounds and (status is ExitStatus.CLEAN or (status is ExitStatus.MAY_BE_LIVE and report.reason == ALL_DONE)):

@@ -14,7 +14,7 @@ import trio
 from market.events import BookChanged, BookLost
 from market.symbol import Symbol
 from market.touch import touch_of
-from soak.loss_reference import LATE_SECONDS
+from soak.checks.loss_reference import LATE_SECONDS
 
 
 class Middles(msgspec.Struct, frozen=True):

@@ -18,9 +18,9 @@ from assembly.settings import CycleSettings, Settings
 from assembly.tree import Tree
 from orders.commands import FLATTEN
 from orders.events import OrderSubmitted
-from soak.ending import TIME_IS_OVER
-from soak.venue import Venue
-from soak.world import World
+from soak.checks.ending import TIME_IS_OVER
+from soak.worlds.venue import Venue
+from soak.worlds.world import World
 
 LOOK_SECONDS = 5.0
 RUN_FOR = "runtime.run_for_seconds"

@@ -1,4 +1,4 @@
-"""What came of many worlds: totals, the object for programs, and the exit status. For people: `soak/tables.py`."""
+"""What came of many worlds: totals, the object for programs, and the exit status. For people: `soak/campaign/tables.py`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from soak.arguments import Arguments
-from soak.campaign import has_repeated
+from soak.campaign.arguments import Arguments
+from soak.campaign.seeds import has_repeated
+from soak.checks.losses import ALL as LOSSES
 from soak.faults.kinds import kinds_of
 from soak.faults.strike import Group
-from soak.losses import ALL as LOSSES
 from soak.outcome import Outcome, Verdict
 from soak.transitions import ALL, REACHABLE, UNREACHABLE, name_of
 

@@ -32,23 +32,23 @@ from orders.reconciliation import CycleFinished
 from orders.states import TradingState
 from simulated.engine.events import EngineEvent, LevelChanged, OrderChange, OrderChanged, TradeMade
 from simulated.engine.order import Order
-from soak.beliefs import Beliefs
-from soak.budgets import Budgets
-from soak.claims import untrue_claim
-from soak.ending import Explanations
+from soak.checks.beliefs import Beliefs
+from soak.checks.budgets import Budgets
+from soak.checks.claims import untrue_claim
+from soak.checks.ending import Explanations
+from soak.checks.flattening import Flattening
+from soak.checks.losses import Losses
+from soak.checks.memory import too_large
+from soak.checks.money import Money
+from soak.checks.quoting import QuotingFacts
+from soak.checks.reducing import Reducing
+from soak.checks.settings_in_force import SettingsInForce
+from soak.checks.terms_in_force import TermsInForce
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
-from soak.flattening import Flattening
-from soak.losses import Losses
-from soak.memory import too_large
-from soak.money import Money
 from soak.options import Options
-from soak.quoting import QuotingFacts
-from soak.reducing import Reducing
-from soak.settings_in_force import SettingsInForce
-from soak.terms_in_force import TermsInForce
-from soak.venue import Venue
-from soak.world import World
+from soak.worlds.venue import Venue
+from soak.worlds.world import World
 from supervision.events import CleanupFinished
 
 LOOK_SECONDS = 0.2

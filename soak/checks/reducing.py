@@ -9,7 +9,7 @@ from market.events import Side
 from market.symbol import Symbol
 from orders.order import ZERO
 from orders.request import OrderRequest
-from soak.venue import Venue
+from soak.worlds.venue import Venue
 
 
 class Reducing:

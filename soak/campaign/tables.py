@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from orders.life_cycle import TRANSITIONS, OrderInput, OrderState
-from soak.arguments import Arguments
-from soak.campaign import has_repeated
+from soak.campaign.arguments import Arguments
+from soak.campaign.report import Report
+from soak.campaign.seeds import has_repeated
 from soak.outcome import Outcome
-from soak.report import Report
 from soak.transitions import UNREACHABLE, name_of
 
 _STATES = {

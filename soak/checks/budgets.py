@@ -1,7 +1,7 @@
 """What the program may ask of an exchange: nothing arrives there that no place in the program's own rate limits was taken for.
 
 The exchange's own word that its documented limits were exceeded is worth something where requests arrive as they left
-(`soak/watcher.py`). Whatever bunches them under way, no more can arrive than has left, in this run and those before it; and in no
+(`soak/checks/watcher.py`). Whatever bunches them under way, no more can arrive than has left, in this run and those before it; and in no
 time is more granted than the program's limits are, which are below the documented ones.
 """
 
@@ -16,8 +16,8 @@ import trio
 
 from assembly.registry import EXCHANGES
 from soak.options import Options
-from soak.venue import Venue
-from soak.world import World
+from soak.worlds.venue import Venue
+from soak.worlds.world import World
 
 
 class Budget(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@ and of the whole program.
 
 A limit must have struck once a loss has been beyond it for some seconds in which the program could know; one that it claims must be
 there to the last digit; and what has struck holds, over restarts and kills, until a person lifts it. What may leave in the state that
-it leads to is looked at as of every state (`soak/watcher.py`).
+it leads to is looked at as of every state (`soak/checks/watcher.py`).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from orders.losses import day_of
 from orders.order import ZERO
 from orders.states import GLOBAL, StateEntered, TradingState, account_scope, cycle_scope
 from simulated.engine.events import EngineEvent, TradeMade
-from soak.beliefs import LOSING_RECORDS, STATE_SECONDS_TO_BE_WRITTEN
-from soak.ending import Explanations
-from soak.loss_reference import LATE_SECONDS, Reference, Worth
-from soak.middles import LastMiddles, Middles
-from soak.money import Money
+from soak.checks.beliefs import LOSING_RECORDS, STATE_SECONDS_TO_BE_WRITTEN
+from soak.checks.ending import Explanations
+from soak.checks.loss_reference import LATE_SECONDS, Reference, Worth
+from soak.checks.middles import LastMiddles, Middles
+from soak.checks.money import Money
+from soak.checks.quoting import Traded
 from soak.options import Options
-from soak.quoting import Traded
-from soak.world import World
+from soak.worlds.world import World
 
 FORGOTTEN_SHARE = Decimal("0.01")  # of the limit: a peak that is higher by less is not written down
 SAME = Decimal("0.000001")  # in quote units: what the program divides on the way it rounds

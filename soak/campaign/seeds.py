@@ -15,15 +15,15 @@ import msgspec
 import trio
 from msgspec.structs import replace
 
-from soak.arguments import Arguments
+from soak.campaign.arguments import Arguments
+from soak.campaign.processes import Job, Tell, running_each
 from soak.faults.kinds import kinds_of
 from soak.options import Options, draw_options
 from soak.outcome import Outcome
-from soak.processes import Job, Tell, running_each
 from soak.run import run_options
-from soak.world import World
+from soak.worlds.world import World
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 OTHER_HASH_SEEDS = ("0", "1")
 TELLING_PAUSE_VIRTUAL_SECONDS = 60.0
 

@@ -49,7 +49,7 @@ def running_each(jobs: Iterable[Job], *, at_once: int, tell: Callable[[int, floa
     resource_tracker.ensure_running()  # the fork server would begin it, which lets the signal through again
     with tempfile.TemporaryDirectory(prefix="mm-soak-") as folder:
         with _holding_back_interrupts():
-            multiprocessing.set_forkserver_preload(["soak.campaign"])
+            multiprocessing.set_forkserver_preload(["soak.campaign.seeds"])
             forkserver.ensure_running()
         try:
             yield _outcomes(enumerate(jobs), running, at_once, tell, folder)

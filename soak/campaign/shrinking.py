@@ -20,7 +20,7 @@ from assembly.registry import EXCHANGES
 from soak.options import CYCLE_NAMES, Options
 from soak.outcome import Outcome, Verdict
 from soak.plan import Plan, PlannedSpell, strikes_in
-from soak.world import ACCOUNT
+from soak.worlds.world import ACCOUNT
 
 Run = Callable[[Options], Outcome]
 RunEach = Callable[[Sequence[Options]], Generator[Outcome]]

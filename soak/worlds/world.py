@@ -63,13 +63,13 @@ from orders.order import Order
 from orders.reports import MarginMode
 from simulated.control import VenueControl
 from simulated.settings import SimulationSettings
-from soak.errors import NotConverged, ProgramCrashed, Violation
-from soak.interference import InjectedCrash, Poison
-from soak.journal import WorldJournal
-from soak.machine import Machine, Process
-from soak.settings_file import WorldSettingsFile
-from soak.telling import Noted, as_traced, with_last_events
-from soak.venue import Venue
+from soak.worlds.errors import NotConverged, ProgramCrashed, Violation
+from soak.worlds.interference import InjectedCrash, Poison
+from soak.worlds.journal import WorldJournal
+from soak.worlds.machine import Machine, Process
+from soak.worlds.settings_file import WorldSettingsFile
+from soak.worlds.telling import Noted, as_traced, with_last_events
+from soak.worlds.venue import Venue
 from supervision.errors import one_line
 
 BTC_USDT = Symbol("BTC", "USDT")
