@@ -24,8 +24,8 @@ from orders.identity import ClientOrderIds
 from orders.life_cycle import OrderState
 from orders.order import ZERO, Order
 from orders.request import OrderRequest, OrderType, TimeInForce
-from soak.faults.strike import Place
 from soak.options import HAND_QUOTE_QUANTITY
+from soak.worlds.place import Place
 from soak.worlds.world import World
 
 COMMAND_LIFETIME_SECONDS = 2.0

@@ -25,12 +25,13 @@ from soak.checks.money import Money
 from soak.checks.watcher import Watcher
 from soak.faults.kinds import KINDS
 from soak.faults.settings import BY, RELOAD
-from soak.faults.strike import Group, Place, Strike
+from soak.faults.strike import Group, Strike
 from soak.hand import Hand
 from soak.moments import When, draw_when
 from soak.onlooker import Onlooker, Reader
 from soak.options import STOP_DEADLINE_SECONDS, Options
 from soak.outcome import Outcome, count
+from soak.worlds.place import Place
 from soak.worlds.private_line import open_private_line
 from soak.worlds.world import World
 from supervision.events import ChildRestarting

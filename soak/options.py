@@ -23,10 +23,10 @@ from orders.reports import MarginMode
 from simulated.settings import AccountSettings as SimulatedAccount
 from simulated.settings import ContractSettings, MarketSettings, SimulationSettings
 from soak.faults.kinds import KINDS
-from soak.faults.strike import Place
 from soak.onlooker import PLACE, Reader
 from soak.plan import Plan, format_plan
 from soak.strategies import Cycle, draw_cycle_of_rounds, draw_quoting_cycle, with_drawdown
+from soak.worlds.place import Place
 from soak.worlds.world import EPOCH_MILLISECONDS, World
 
 STOP_DEADLINE_SECONDS = 10.0

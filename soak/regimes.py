@@ -17,11 +17,11 @@ from orders.order import ZERO
 from simulated.engine.events import EngineEvent, TradeMade
 from simulated.settings import AccountSettings as SimulatedAccount
 from simulated.settings import SimulationSettings
-from soak.faults.strike import Place
 from soak.options import BTC, BUFFERS_BYTES, REGIMES, Options
 from soak.outcome import Outcome
 from soak.run import run_options
 from soak.strategies import Cycle
+from soak.worlds.place import Place
 from soak.worlds.world import World
 
 BTC_USDT = Symbol("BTC", "USDT")

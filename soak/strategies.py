@@ -20,7 +20,7 @@ from actors.cycle.rounds.sell_on_top import SellOnTopParameters
 from assembly.registry import STRATEGIES
 from assembly.settings import CycleLimitSettings, CycleSettings
 from assembly.strategies import StrategyKind
-from soak.faults.strike import Place
+from soak.worlds.place import Place
 
 QUOTE_QUANTITIES = (50, 100, 400)
 QUOTING_QUOTE_QUANTITIES = (50, 100)

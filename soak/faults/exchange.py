@@ -10,7 +10,8 @@ from functools import partial
 from market.events import Side
 from simulated.control import VenueControl
 from simulated.faults import BookError, Operation, WrongLevel
-from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing, once
+from soak.faults.strike import Draw, Group, Kind, Strike, Undo, for_a_while, nothing, once
+from soak.worlds.place import Place
 from soak.worlds.world import World
 
 ORDER_OPERATIONS = (Operation.PLACE, Operation.CANCEL, Operation.AMEND, Operation.QUERY)

@@ -12,7 +12,8 @@ from orders.life_cycle import OrderState
 from simulated.control import VenueControl
 from simulated.engine.order import Order
 from simulated.faults import Moment, Operation
-from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing
+from soak.faults.strike import Draw, Group, Kind, Strike, Undo, for_a_while, nothing
+from soak.worlds.place import Place
 from soak.worlds.venue import Venue
 from soak.worlds.world import World
 

@@ -25,8 +25,9 @@ from simulated.engine.order import Order as OrderThere
 from simulated.faults import Moment, Operation
 from soak.faults.fills import calling, concerned, fill
 from soak.faults.orders import ENTRY, EVENTS_OF_AN_END
-from soak.faults.strike import Group, Kind, Place, Strike, Undo, nothing
+from soak.faults.strike import Group, Kind, Strike, Undo, nothing
 from soak.worlds.interference import Hang, can_hang, tasks_of_account
+from soak.worlds.place import Place
 from soak.worlds.venue import Venue
 from soak.worlds.world import World
 

@@ -8,7 +8,8 @@ from functools import partial
 
 from network.faults import Direction, InstalledFault
 from network.simulated_network import SimulatedNetwork
-from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing
+from soak.faults.strike import Draw, Group, Kind, Strike, Undo, for_a_while, nothing
+from soak.worlds.place import Place
 from soak.worlds.private_line import private_host
 from soak.worlds.world import World
 

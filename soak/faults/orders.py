@@ -6,7 +6,8 @@ import random
 from functools import partial
 
 from simulated.faults import Operation
-from soak.faults.strike import Group, Kind, Place, Strike, Undo, nothing
+from soak.faults.strike import Group, Kind, Strike, Undo, nothing
+from soak.worlds.place import Place
 from soak.worlds.world import World
 
 ENTRY = (Operation.PLACE, Operation.AMEND, Operation.CANCEL)

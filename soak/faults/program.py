@@ -13,8 +13,9 @@ from assembly.control.protocol import VERSION, Command, Request
 from assembly.runtime import Runtime
 from assembly.signals import PAUSE_SIGNAL, RESUME_SIGNAL, STOP_SIGNALS
 from orders.states import GLOBAL, TradingState, account_scope, cycle_scope, symbol_scope
-from soak.faults.strike import Draw, Group, Kind, Place, Strike, Undo, for_a_while, nothing, once
+from soak.faults.strike import Draw, Group, Kind, Strike, Undo, for_a_while, nothing, once
 from soak.worlds.interference import Hang, actors_of, can_hang, crash, journal_of, tasks_of
+from soak.worlds.place import Place
 from soak.worlds.world import World
 
 LIVENESS_SECONDS_MAX = 60.0

@@ -19,8 +19,9 @@ from assembly.runtime import Runtime
 from assembly.settings import AccountSettings, CycleSettings, Settings
 from assembly.settings_loading import Table
 from assembly.strategies import StrategyKind
-from soak.faults.strike import Group, Kind, Place, Strike, Undo, for_a_while
+from soak.faults.strike import Group, Kind, Strike, Undo, for_a_while
 from soak.strategies import PRICES_AT_FIRST
+from soak.worlds.place import Place
 from soak.worlds.settings_file import WorldSettingsFile, in_toml, text_of
 from soak.worlds.world import World
 

@@ -1,4 +1,4 @@
-"""What a fault is: where it strikes, what it does, what ends it."""
+"""What a fault is: what it does where it strikes, and what ends it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from market.symbol import Symbol
-from soak.worlds.venue import Venue
+from soak.worlds.place import Place
 from soak.worlds.world import World
 
 Undo = Callable[[], object]
@@ -26,17 +25,6 @@ class Group(enum.Enum):
     DISK = "disk"
     LOAD = "load"
     OPERATOR = "operator"
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where a fault strikes: one cycle, with its symbol and its exchange."""
-
-    exchange: str
-    symbol: Symbol
-    cycle: str
-
-    def venue(self, world: World) -> Venue:
-        return world.venues[self.exchange]
 
 
 Begin = Callable[[World, Place], Undo | None]

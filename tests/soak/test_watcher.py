@@ -26,12 +26,12 @@ from simulated.engine.order import NewOrder, OrderKind
 from simulated.faults import BookError, WrongLevel
 from soak.checks.memory import ELEMENTS_MAX
 from soak.checks.money import Money
-from soak.faults.strike import Place
 from soak.options import Options, draw_options
 from soak.outcome import Outcome, Verdict
 from soak.run import run_options
 from soak.strategies import Cycle, draw_cycle_of_rounds
 from soak.worlds.interference import Hang, journal_of
+from soak.worlds.place import Place
 from soak.worlds.world import World
 
 BTC_USDT = Symbol("BTC", "USDT")
