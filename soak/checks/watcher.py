@@ -15,12 +15,11 @@ import trio
 
 from actors.accounts.events import OwnerFlattened
 from actors.cycle.quoting.risk import RiskMeasured
-from actors.cycle.rounds.actor import COMMAND_LIFETIME_SECONDS
 from actors.cycle.slots import slot_of
 from assembly.cycle_parts import INBOX_KEYS_MAX
 from assembly.parts import COMMANDS_CAPACITY, AccountParts
 from assembly.presenter.report import RuntimeStopping
-from market.events import BookChanged, BookLost, MarkPriceChanged, Side, TickerChanged, TradeHappened
+from market.events import BookChanged, MarkPriceChanged, Side, TickerChanged, TradeHappened
 from market.symbol import Symbol
 from orders.commands import FLATTEN
 from orders.events import AccountReady, OrderSubmitted
@@ -29,19 +28,18 @@ from orders.ledger import ENDED_ORDERS_KEPT_MAX
 from orders.life_cycle import OrderState
 from orders.order import ZERO
 from orders.reconciliation import CycleFinished
-from orders.states import TradingState
 from simulated.engine.events import EngineEvent, LevelChanged, OrderChange, OrderChanged, TradeMade
 from simulated.engine.order import Order
 from soak.checks.beliefs import Beliefs
 from soak.checks.budgets import Budgets
 from soak.checks.claims import untrue_claim
+from soak.checks.departures import LOOK_SECONDS, Departures
 from soak.checks.ending import Explanations
 from soak.checks.flattening import Flattening
 from soak.checks.losses import Losses
 from soak.checks.memory import too_large
 from soak.checks.money import Money
 from soak.checks.quoting import QuotingFacts
-from soak.checks.reducing import Reducing
 from soak.checks.settings_in_force import SettingsInForce
 from soak.checks.terms_in_force import TermsInForce
 from soak.faults.kinds import KINDS
@@ -51,7 +49,6 @@ from soak.worlds.venue import Venue
 from soak.worlds.world import World
 from supervision.events import CleanupFinished
 
-LOOK_SECONDS = 0.2
 LOOKS_WITHOUT_NEWS_MAX = 5
 BOUNDS_LOOK_SECONDS = 5.0
 MEMORY_LOOK_SECONDS = 300.0
@@ -86,7 +83,6 @@ class Watcher:
         self._run_began_at = 0.0
         self._runs = 0
         self._hands = {place.cycle for place in options.hands}
-        self._places = (*(cycle.place for cycle in options.cycles), *options.hands)
         self._wire_bunches = _bunches_requests(options)
         # Base units by holder, by the exchange's trades.
         self._held: dict[str, defaultdict[str, Decimal]] = {name: defaultdict(Decimal) for name in world.venues}
@@ -100,17 +96,11 @@ class Watcher:
             for name, venue in world.venues.items()
         }
         self._intents: dict[str, Intent] = {}  # of every order that the program has submitted, in whichever run
-        self._book_at: dict[tuple[str, Symbol], float] = {}
-        self._book_lost_at: dict[tuple[str, Symbol], float] = {}
         self._ready: set[str] = set()
         self._bounds_looked_at = 0.0
         self._memory_looked_at = 0.0
         self._amending: dict[str, set[str]] = defaultdict(set)  # seen at the last look, by exchange
-        self._departing: dict[str, dict[str, None]] = {}  # submitted, and not seen to have left, by account
-        self._gate_was_closed: set[str] = set()
         self._left_open: dict[str, set[str]] = {}  # by an earlier run, by account
-        self._states_before: dict[tuple[str, str, Symbol], TradingState] = {}
-        self._states_known: dict[str, trio.Event] = {}  # by account: set as soon as `_states_before` is not true any more
         self._beliefs = Beliefs(world, options, self._say)
         self._settings = SettingsInForce(world, self._say)
         self.terms = TermsInForce(world, options, self._say)
@@ -118,7 +108,7 @@ class Watcher:
         self.quoting = QuotingFacts(world, options, explanations, self._say)
         self.losses = Losses(world, options, explanations, money, self._say)
         self._budgets = Budgets(world, options, self._say)
-        self._reducing = Reducing()
+        self._departures = Departures(world, options, self._say)
         world.observers.append(self._see)
         for venue in world.venues.values():
             listener = _EngineListener(self, venue)
@@ -130,21 +120,15 @@ class Watcher:
         self._runs += 1
         self._run_began_at = trio.current_time()
         self._ready.clear()
-        self._departing.clear()
-        self._gate_was_closed.clear()
         for venue in self._world.venues.values():
             self._left_open[venue.account] = {venue.client_order_id(order.client_id) for order in venue.open_orders()}
-        self._states_before.clear()
-        self._states_known.clear()
-        self._book_at.clear()
-        self._book_lost_at.clear()
         self._beliefs.run_begins()
         self._settings.run_begins()
         self.flattening.run_begins()
         self.losses.run_begins()
         self.quoting.run_begins()
         self._budgets.run_begins()
-        self._reducing.run_begins()
+        self._departures.run_begins()
 
     async def watch(self) -> None:
         """Look again and again until cancelled; raises `Violation`."""
@@ -193,15 +177,10 @@ class Watcher:
         self.losses.see(event)
         self.quoting.see(event)
         self.flattening.see(event)
+        self._departures.see(event)
         match event:
-            case BookChanged():
-                self._book_at[event.exchange, event.symbol] = now
-                self._book_lost_at.pop((event.exchange, event.symbol), None)
+            case BookChanged() | TickerChanged() | TradeHappened() | MarkPriceChanged() | RiskMeasured():
                 return
-            case TickerChanged() | TradeHappened() | MarkPriceChanged() | RiskMeasured():
-                return
-            case BookLost():
-                self._book_lost_at[event.exchange, event.symbol] = now
             case CycleFinished() if event.reason and not self._world.runtime_is_stopping():
                 if self._explanations.explains_disagreement() is None:
                     self._say(f"the cycle {event.cycle} gave up: {event.reason}")
@@ -217,12 +196,10 @@ class Watcher:
                     if venue.account == account:
                         self.quoting.flattened(venue, flattened)
             case RuntimeStopping():
-                # It says that every gate is closed, whatever they are: what left until now is looked at before.
-                self._look()
-                self._gate_was_closed.update(venue.account for venue in self._world.venues.values())
+                self._look()  # at what has left until now
+                self._departures.gates_close()
             case OrderSubmitted():
                 self._intents[event.order.client_order_id] = event.order.request.owner, slot_of(event.order)
-                self._departing.setdefault(event.account, {})[event.order.client_order_id] = None
                 if slot_of(event.order) == FLATTEN and self._world.runtime is not None:
                     self.quoting.flattening(event.order, self._world.runtime.tree.accounts[event.account].ledger)
             case _:
@@ -255,7 +232,7 @@ class Watcher:
             if of_orders_too and venue.account in self._ready:
                 self._look_at_live_orders(venue, account)
                 self._beliefs.look_at_exposure(venue, account)
-            self._look_at_departures(venue, account)
+            self._departures.look(venue, account)
 
     def _account(self, venue: Venue) -> AccountParts | None:
         return None if self._world.runtime is None else self._world.runtime.tree.accounts.get(venue.account)
@@ -278,7 +255,7 @@ class Watcher:
             if known is not None and known.state is OrderState.PENDING_AMEND and intent[0] not in self._hands:
                 self._amending[venue.name].add(name)
                 if name not in amending_before:
-                    self._check_book(name, venue, order.symbol, done="amended")
+                    self._departures.check_book(name, venue, order.symbol, done="amended")
             if order.side is Side.SELL and not self.quoting.is_quoting(intent[0]):
                 open_sells[_holder(venue, order.symbol, intent[0])] += order.remaining_quantity
         if self._explanations.explains_disagreement() is not None:
@@ -309,54 +286,6 @@ class Watcher:
         for venue in self._world.venues.values():
             for order in venue.open_orders() if venue.account == account else ():
                 self._say(f"{venue.client_order_id(order.client_id)} is open at {venue.name} after the end of {account} was cleaned up")
-
-    def _look_at_departures(self, venue: Venue, account: AccountParts) -> None:
-        """Orders that have left since the last look: on a usable book, through an open gate, in a state that lets them."""
-        states = self._world.runtime.tree.states if self._world.runtime is not None else None
-        departing = self._departing.get(venue.account, {})
-        for name in tuple(departing):
-            order = account.ledger.order(name)
-            if order is None or not order.sent:
-                if order is None or order.is_terminal:
-                    del departing[name]
-                continue
-            del departing[name]
-            request = order.request
-            if slot_of(order) == FLATTEN:  # the one placement that passes behind a closed gate
-                continue
-            if request.owner not in self._hands:  # which look at no book
-                self._check_book(name, venue, request.symbol)
-            if venue.account in self._gate_was_closed:
-                self._say(f"{name} left after the gate of {venue.account} had closed")
-            before = self._states_before.get((venue.account, request.owner, request.symbol))
-            if before is not None and states is not None:
-                now = states.standing(account=venue.account, owner=request.owner, symbol=request.symbol).state
-                if not before.may_place and not now.may_place:
-                    self._say(f"{name} left while trading was {now.value}")
-                elif before is now is TradingState.REDUCE_ONLY and self._reducing.makes_larger(venue, account, request):
-                    self._say(f"{name} left and made the position larger while trading was {now.value}")
-        if account.gate.closed_reason is not None:
-            self._gate_was_closed.add(venue.account)
-        if states is not None and states.changed is not self._states_known.get(venue.account):
-            self._states_known[venue.account] = states.changed
-            for place in self._places:
-                if place.exchange == venue.name:
-                    key = (venue.account, place.cycle, place.symbol)
-                    self._states_before[key] = states.standing(account=key[0], owner=key[1], symbol=key[2]).state
-        if TradingState.REDUCE_ONLY in self._states_before.values():
-            self._reducing.looked(venue, account)
-
-    def _check_book(self, name: str, venue: Venue, symbol: Symbol, *, done: str = "placed") -> None:
-        """An order, or an amendment, was decided on at most one command's lifetime ago, on a book that was whole and fresh then."""
-        now = trio.current_time()
-        age_max = venue.settings().book_max_age_seconds
-        at, lost_at = self._book_at.get((venue.name, symbol)), self._book_lost_at.get((venue.name, symbol))
-        if at is None:
-            self._say(f"{name} was {done} before there was a book of {symbol} at {venue.name}")
-        elif now - at > age_max + COMMAND_LIFETIME_SECONDS + LOOK_SECONDS:
-            self._say(f"{name} was {done} {now - at:.1f} s after the last book of {symbol} at {venue.name}")
-        if lost_at is not None and now - lost_at > COMMAND_LIFETIME_SECONDS + LOOK_SECONDS:
-            self._say(f"{name} was {done} {now - lost_at:.1f} s after the book of {symbol} at {venue.name} was lost")
 
     def _look_at_bounds(self, venue: Venue) -> None:
         """Nothing may grow without end: what waits, what is remembered, what is open."""

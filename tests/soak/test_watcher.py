@@ -207,7 +207,7 @@ def test_short_exposure_beyond_the_limit_is_found() -> None:
 
 def test_amendment_on_a_book_that_is_too_old_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def amend(world: World) -> None:
-        monkeypatch.setattr("soak.checks.watcher.COMMAND_LIFETIME_SECONDS", -100.0)  # as if it had been decided on so long ago
+        monkeypatch.setattr("soak.checks.departures.COMMAND_LIFETIME_SECONDS", -100.0)  # as if it had been decided on so long ago
         (order,) = world.account.ledger.live_orders()
         world.account.ledger.record_amendment(order.client_order_id, price=Decimal(70_000), quantity=None, now=trio.current_time())
 
