@@ -1,4 +1,4 @@
-"""Which moves of an order's life a simulated world can come to: every cell of the life cycle's table, but for those named here."""
+"""Which moves of an order's life simulated worlds come to: every cell of the life cycle's table, but for those named here."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _WRONG = "it would be open there and have ended here, which is a violation by it
 _TOLD_AFTER_FORGOTTEN = "the exchange would have to forget the order before its stream tells of it, or else a question finds it first"
 _SAME_WORDS = "a simulated exchange words the end of an order in the same way wherever it tells of it"
 _TOGETHER = (
-    "whatever loses the answer to a cancellation asked for after an amendment loses the amendment's, too, or waits longer: "
-    "the fate is not unknown while the amendment is still to be answered"
+    "what loses the answer to a cancellation asked for after an amendment mostly loses the amendment's, too, or waits longer: "
+    "the fate is hardly ever unknown while the amendment is still to be answered"
 )
 _FILLS_SAID = "of an order with fills the ledger takes an open for a partial fill"
 _ONLY_UNFILLED = "a simulated exchange forgets only orders without fills"
@@ -28,13 +28,6 @@ UNREACHABLE: MappingProxyType[tuple[OrderState, OrderInput], str] = MappingProxy
         (_s.PARTIALLY_FILLED, _i.SAID_OPEN): _FILLS_SAID,
         (_s.FILLED, _i.SAID_OPEN): _FILLS_SAID,
         (_s.PARTIALLY_FILLED, _i.SAID_FORGOTTEN): _ONLY_UNFILLED,
-        (
-            _s.PENDING_AMEND,
-            _i.SAID_FORGOTTEN,
-        ): "an amendment is answered, or given up, before its order could be forgotten and believed absent",
-        (_s.OPEN, _i.AMEND_ENDED): _TOGETHER,
-        (_s.PARTIALLY_FILLED, _i.AMEND_ENDED): _TOGETHER,
-        (_s.UNKNOWN, _i.AMEND_ENDED): _TOGETHER,
         (_s.CANCELLED, _i.SAID_FILLED): "what has been filled whole is called filled from the first word on",
         (_s.EXPIRED, _i.SAID_FILLED): "what has been filled whole is called filled from the first word on",
         (_s.CANCELLED, _i.SAID_EXPIRED): _SAME_WORDS,
@@ -46,10 +39,25 @@ UNREACHABLE: MappingProxyType[tuple[OrderState, OrderInput], str] = MappingProxy
         (_s.REJECTED, _i.SAID_FILLED): _WRONG,
         (_s.REJECTED, _i.SAID_CANCELLED): _TOLD_AFTER_FORGOTTEN,
         (_s.REJECTED, _i.SAID_EXPIRED): _TOLD_AFTER_FORGOTTEN,
-        (_s.REJECTED, _i.AMEND_ENDED): "an order that rested, as what is amended does, is not rejected any more",
     }
 )
 """Cells that no simulated world comes to, each with the reason."""
+SELDOM: MappingProxyType[tuple[OrderState, OrderInput], str] = MappingProxyType(
+    {
+        (
+            _s.PENDING_AMEND,
+            _i.SAID_FORGOTTEN,
+        ): "an amendment is mostly answered, or given up, before its order is forgotten and believed absent",
+        (_s.OPEN, _i.AMEND_ENDED): _TOGETHER,
+        (_s.PARTIALLY_FILLED, _i.AMEND_ENDED): _TOGETHER,
+        (_s.UNKNOWN, _i.AMEND_ENDED): _TOGETHER,
+        (
+            _s.REJECTED,
+            _i.AMEND_ENDED,
+        ): "between the answer that takes a post-only order and the word that refuses it there is hardly time to amend",
+    }
+)
+"""Cells that one world in a hundred comes to, or fewer, each with the reason: they are counted, and not asked for."""
 
 
 def name_of(state: OrderState, happened: OrderInput) -> str:
@@ -61,7 +69,8 @@ ALL: tuple[str, ...] = tuple(
     name_of(state, happened) for state in OrderState for happened in OrderInput if (state, happened) in TRANSITIONS
 )
 """Every move that the table allows, by name."""
-REACHABLE: tuple[str, ...] = tuple(name for name in ALL if name not in {name_of(*cell) for cell in UNREACHABLE})
+REACHABLE: tuple[str, ...] = tuple(name for name in ALL if name not in {name_of(*cell) for cell in (*UNREACHABLE, *SELDOM)})
+"""Those that enough worlds must come to."""
 
 
 @contextmanager

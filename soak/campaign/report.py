@@ -15,7 +15,7 @@ from soak.checks.losses import ALL as LOSSES
 from soak.faults.kinds import kinds_of
 from soak.faults.strike import Group
 from soak.outcome import Outcome, Verdict
-from soak.transitions import ALL, REACHABLE, UNREACHABLE, name_of
+from soak.transitions import REACHABLE, SELDOM, UNREACHABLE, name_of
 
 
 class SoakStatus(enum.IntEnum):
@@ -64,7 +64,7 @@ class Report:
         self.never_struck = tuple(kind for kind in kinds_of(arguments.groups) if kind not in self.strikes)
         self.losses_never_struck = tuple(name for name in LOSSES if name not in self.losses_struck)
         self.never_reached = tuple(name for name in REACHABLE if name not in self.transitions)
-        self.reached_all_the_same = tuple(name for name in ALL if name not in REACHABLE and name in self.transitions)
+        self.reached_all_the_same = tuple(name for name in (name_of(*cell) for cell in UNREACHABLE) if name in self.transitions)
         self.repeated = [outcome for outcome in self.outcomes if outcome.is_repeated]
 
     @property
@@ -157,6 +157,7 @@ class Report:
             "transitions": dict(sorted(self.transitions.items())),
             "transitions_never_reached": self.never_reached,
             "transitions_reached_all_the_same": self.reached_all_the_same,
+            "transitions_seldom": {name_of(*cell): reason for cell, reason in SELDOM.items()},
             "transitions_unreachable": {name_of(*cell): reason for cell, reason in UNREACHABLE.items()},
             "worlds": [{**msgspec.to_builtins(outcome), "replay": self.arguments.replay(outcome.seed)} for outcome in self.outcomes],
         }

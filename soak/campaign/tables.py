@@ -13,7 +13,7 @@ from soak.campaign.arguments import Arguments
 from soak.campaign.report import Report
 from soak.campaign.seeds import has_repeated
 from soak.outcome import Outcome
-from soak.transitions import UNREACHABLE, name_of
+from soak.transitions import SELDOM, UNREACHABLE, name_of
 
 _STATES = {
     OrderState.PENDING_NEW: "new",
@@ -106,7 +106,9 @@ def _add_halves(table: Table, cells: list[tuple[str, str]]) -> None:
 
 def _print_transitions(console: Console, report: Report) -> None:
     """The life cycle's table, with how often each cell was come to."""
-    table = Table("", *_STATES.values(), title="order transitions (-: reached in no simulated world)", box=SIMPLE_HEAD, padding=0)
+    table = Table(
+        "", *_STATES.values(), title="order transitions (-: seldom or never reached in simulated worlds)", box=SIMPLE_HEAD, padding=0
+    )
     table.columns[0].no_wrap = True
     for column in table.columns[1:]:
         column.justify = "right"
@@ -120,5 +122,5 @@ def _cell(report: Report, state: OrderState, happened: OrderInput) -> str:
     if (state, happened) not in TRANSITIONS:
         return ""
     if not number:
-        return "-" if (state, happened) in UNREACHABLE else "[bold]0[/]"
+        return "-" if (state, happened) in UNREACHABLE or (state, happened) in SELDOM else "[bold]0[/]"
     return f"{number}" if number < 10_000 else f"{number / 1000:.0f}k"

@@ -20,7 +20,7 @@ from soak.command import main
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Group
 from soak.outcome import Outcome, Verdict
-from soak.transitions import ALL, REACHABLE, UNREACHABLE
+from soak.transitions import ALL, REACHABLE, SELDOM, UNREACHABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -140,11 +140,14 @@ def test_limit_of_losses_that_never_struck_fails_the_report_of_enough_hours() ->
 
 
 def test_transitions_called_unreachable_are_of_the_table_and_have_a_reason_and_one_that_is_reached_is_told() -> None:
-    assert set(UNREACHABLE) <= set(TRANSITIONS)
-    assert all(UNREACHABLE.values())
+    assert {*UNREACHABLE, *SELDOM} <= set(TRANSITIONS)
+    assert not UNREACHABLE.keys() & SELDOM.keys()
+    assert all((*UNREACHABLE.values(), *SELDOM.values()))
     report = whole_campaign()
     report = Report(report.arguments, [*report.outcomes, Outcome(seed=9, transitions={"filled said_open": 1})], real_seconds=1.0)
     assert "called unreachable, and reached (mend soak/transitions.py): filled said_open" in printed(report)
+    report = Report(report.arguments, [Outcome(seed=9, transitions={"unknown amend_ended": 1})], real_seconds=1.0)
+    assert "called unreachable" not in printed(report)
 
 
 def printed(report: Report) -> str:
