@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from itertools import combinations, permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,20 @@ def is_within(module: str, package: str) -> bool:
 
 
 def forbids(contract: dict[str, Any], importer: str, imported: str) -> bool:
-    if contract["type"] == "forbidden":
-        sources, targets = contract["source_modules"], contract["forbidden_modules"]
-    else:
-        assert contract["type"] == "independence"
-        sources = targets = contract["modules"]
-    return any(is_within(importer, source) for source in sources) and any(is_within(imported, target) for target in targets)
+    return any(is_within(importer, source) and is_within(imported, target) for source, target in forbidden_pairs_of(contract))
+
+
+def forbidden_pairs_of(contract: dict[str, Any]) -> list[tuple[str, str]]:
+    """Who may not import whom by one contract."""
+    match contract["type"]:
+        case "forbidden":
+            return list(product(contract["source_modules"], contract["forbidden_modules"]))
+        case "independence":
+            return list(permutations(contract["modules"], 2))
+        case "layers":  # from the top; none imports what is above it
+            return [(lower, higher) for higher, lower in combinations(contract["layers"], 2)]
+        case kind:
+            raise AssertionError(f"a contract of a kind that this test does not know: {kind}")
 
 
 def test_every_package_is_on_the_map_and_known_to_the_linter() -> None:
@@ -101,8 +110,7 @@ def test_the_program_keeps_to_the_map(program: Path) -> None:
 def test_one_bad_import_of_each_contract_is_caught(program: Path) -> None:
     smuggled: dict[str, str] = {}
     for number, contract in enumerate(CONFIGURATION["contracts"]):
-        importer = contract.get("source_modules", contract.get("modules"))[0]
-        imported = contract.get("forbidden_modules", contract.get("modules"))[-1]
+        importer, imported = next(pair for pair in forbidden_pairs_of(contract) if (program / pair[0].replace(".", "/")).is_dir())
         (program / importer.replace(".", "/") / f"smuggler_{number}.py").write_text(f"import {imported}\n")
         smuggled[contract["name"]] = f"{importer}.smuggler_{number} -> {imported}"
     linted = lint_imports(program)
