@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 
 import trio
@@ -20,15 +22,52 @@ from soak.campaign.report import Report, SoakStatus
 from soak.campaign.seeds import options_of, run_in_order, run_seeds
 from soak.campaign.shrinking import Small, shrink
 from soak.campaign.tables import print_failure, print_report
+from soak.campaign.telling import run_telling
+from soak.options import Options
 from soak.outcome import Outcome, Verdict
 from soak.run import run_options
-from soak.worlds.world import World
+
+
+class _Output(Console):
+    """Where nobody reads it any more it says so; Rich would end the process with the status of a violation."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns the exit status."""
-    arguments = parse_arguments(argv)
-    errors = Console(stderr=True)
+    """Returns the exit status. Whatever nobody has thought of is a crash of the simulator, and says nothing of the program."""
+    try:
+        try:
+            return _soak(parse_arguments(argv))
+        finally:
+            sys.stdout.flush()  # here, where it may fail, and not when Python ends
+    except BrokenPipeError:
+        _give_output_up()
+        return int(SoakStatus.NOBODY_READS)
+    except KeyboardInterrupt:  # the second one, while it reports
+        return int(SoakStatus.INTERRUPTED)
+    except OSError as error:
+        _complain(f"mm-soak: the simulator crashed, for what it found cannot be written: {error}\n")
+    except Exception:  # noqa: BLE001  or else Python ends with the status of a violation
+        _complain(f"{traceback.format_exc()}mm-soak: the simulator itself crashed\n")
+    _give_output_up()
+    return int(SoakStatus.HARNESS_CRASHED)
+
+
+def _give_output_up() -> None:
+    """What is left to be written is lost, and Python says no more of it when it ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError):
+        sys.stderr.write(text)
+
+
+def _soak(arguments: Arguments) -> int:
+    errors = _Output(stderr=True)
     began_at = time.monotonic()
     outcomes: list[Outcome] = []
     is_interrupted = False
@@ -42,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _shrink(arguments, arguments.shrink_seconds, errors)
     try:
         if arguments.traces:
-            outcomes.append(run_options(options_of(arguments.first_seed, arguments), watch=_tell_story))
+            outcomes.append(_run_and_tell(options_of(arguments.first_seed, arguments)))
             _show_failure(errors, arguments, outcomes[-1])
         else:
             _run_all(arguments, outcomes, errors)
@@ -53,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.buffer.write(report.as_json() + b"\n")
         sys.stdout.flush()
     else:
-        print_report(Console(), report)
+        print_report(_Output(), report)
     return int(report.status)
 
 
@@ -84,7 +123,7 @@ def _shrink(arguments: Arguments, seconds: float, errors: Console) -> int:
     if small is None:
         errors.print(f"seed {seed} does not fail with these arguments: there is nothing to shrink", highlight=False)
         return int(SoakStatus.FINE)
-    print_failure(Console(), replace(arguments, plan=small.options.plan, cycles=small.options.cycle_names), small.outcome)
+    print_failure(_Output(), replace(arguments, plan=small.options.plan, cycles=small.options.cycle_names), small.outcome)
     return int(Report(arguments, [small.outcome], real_seconds=time.monotonic() - began_at).status)
 
 
@@ -93,7 +132,7 @@ def _show_failure(console: Console, arguments: Arguments, outcome: Outcome) -> N
         print_failure(console, arguments, outcome)
 
 
-def _tell_story(world: World) -> None:
+def _run_and_tell(options: Options) -> Outcome:
     """Print everything that is told, as it happens."""
 
     def tell_event(event: object) -> None:
@@ -106,8 +145,7 @@ def _tell_story(world: World) -> None:
     def tell_note(text: str) -> None:
         sys.stdout.write(f"{trio.current_time():12.4f} *** {text}\n")
 
-    world.observers.append(tell_event)
-    world.note_observers.append(tell_note)
+    return run_telling(options, tell_event=tell_event, tell_note=tell_note)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from soak.plan import Plan, format_plan, parse_plan
 
 HOURS_MAX = 10_000.0
 SEED_MAX = 2**53
+JOBS_MAX = 1_000
+REPEAT_SHARE_MIN = 1e-6
 
 EPILOG = """\
 faults: network (connections, latency, names), exchange (answers, limits, bans, streams, books, the market, our orders), crash (actors at
@@ -25,11 +27,12 @@ exit status:
   1  a violation: something that must always be true was not
   2  bad arguments
   3  not converged: something did not come right in time after the last fault
-  4  the simulator itself crashed
+  4  the simulator itself crashed, or could not write what it found
   5  a kind of fault never struck, or no fault at all, in a run of enough seeds (see --enough), or a limit of losses in enough hours
   6  a seed did not repeat: two runs of it left other traces
   7  an order never made a move that it can make, in as many virtual hours of all faults and exchanges
   130  interrupted: the report is of the seeds done until then
+  141  nobody reads what it prints any more (as after | head): it has ended without a word
 Of several, the first in the order 4, 1, 6, 3, 5, 7 counts.
 """
 
@@ -59,7 +62,7 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True):
     def of_world(self) -> tuple[str, ...]:
         """What makes a seed's world the same again, as words of a command."""
         faults = "all" if self.groups == tuple(Group) else ",".join(group.value for group in self.groups) or "none"
-        words = ["--hours", f"{self.hours:g}", "--faults", faults]
+        words = ["--hours", repr(self.hours).removesuffix(".0"), "--faults", faults]
         words += ["--exchanges", ",".join(self.exchanges)] if self.exchanges else []
         words += ["--cycles", ",".join(self.cycles)] if self.cycles else []
         return (*words, *(["--plan", format_plan(self.plan)] if self.plan is not None else []))
@@ -92,7 +95,7 @@ def parse_arguments(argv: Sequence[str] | None) -> Arguments:
     parser.add_argument("--jobs", type=_jobs, default=os.cpu_count() or 1, help="how many processes at a time (default: %(default)s)")
     parser.add_argument("--repeat", metavar="SHARE", type=_share, default=0.05, help="share of the seeds that is run twice (default: 0.05)")
     parser.add_argument(
-        "--enough", metavar="N", type=_jobs, default=100, help="from so many seeds on every fault must strike, and orders move (100)"
+        "--enough", metavar="N", type=_count, default=100, help="from so many seeds on every fault must strike, and orders move (100)"
     )
     parser.add_argument("--trace", action="store_true", help="print everything that happens in the world (with --seed)")
     parser.add_argument("--json", action="store_true", help="print one JSON object: the totals, and every seed with its trace_hash")
@@ -154,8 +157,8 @@ def _share(text: str) -> float:
         share = float(text)
     except ValueError:
         share = -1.0
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share: a number from 0 to 1")
+    if not (share == 0 or REPEAT_SHARE_MIN <= share <= 1):
+        raise argparse.ArgumentTypeError(f"{text!r} is no share: a number from 0 to 1, and not between 0 and {REPEAT_SHARE_MIN:f}")
     return share
 
 
@@ -180,10 +183,17 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
-def _jobs(text: str) -> int:
+def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def _jobs(text: str) -> int:
+    jobs = _count(text)
+    if jobs > JOBS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} are too many processes at a time: {JOBS_MAX} at most, and best one for each core")
+    return jobs
 
 
 def _groups(text: str) -> tuple[Group, ...]:

@@ -30,6 +30,7 @@ class SoakStatus(enum.IntEnum):
     NOT_REPEATED = 6
     TRANSITION_NEVER_REACHED = 7
     INTERRUPTED = 130
+    NOBODY_READS = 141
 
     @property
     def words(self) -> str:
@@ -46,6 +47,7 @@ _WORDS = {
     SoakStatus.NOT_REPEATED: "a seed did not repeat",
     SoakStatus.TRANSITION_NEVER_REACHED: "an order never made a move that it can make",
     SoakStatus.INTERRUPTED: "interrupted",
+    SoakStatus.NOBODY_READS: "nobody reads what it prints",
 }
 
 

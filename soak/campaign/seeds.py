@@ -17,11 +17,10 @@ from msgspec.structs import replace
 
 from soak.campaign.arguments import Arguments
 from soak.campaign.processes import Job, Tell, running_each
+from soak.campaign.telling import run_telling
 from soak.faults.kinds import kinds_of
 from soak.options import Options, draw_options
 from soak.outcome import Outcome
-from soak.run import run_options
-from soak.worlds.world import World
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OTHER_HASH_SEEDS = ("0", "1")
@@ -83,10 +82,7 @@ def _run_seed(arguments: Arguments, seed: int, tell: Tell) -> Outcome:
 
 
 def _run_world(options: Options, tell: Tell) -> Outcome:
-    return run_options(options, watch=partial(_tell_now_and_then, tell))
-
-
-def _tell_now_and_then(tell: Tell, world: World) -> None:
+    """`tell` is told now and then how far it is."""
     told_at = 0.0
 
     def look(event: object) -> None:
@@ -96,7 +92,7 @@ def _tell_now_and_then(tell: Tell, world: World) -> None:
             told_at = now
             tell(now)
 
-    world.observers.append(look)
+    return run_telling(options, tell_event=look)
 
 
 def _trace_hash_elsewhere(arguments: Arguments, seed: int, hash_seed: str) -> str:

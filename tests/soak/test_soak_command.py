@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from orders.life_cycle import TRANSITIONS
+from soak import command
 from soak.campaign.arguments import parse_arguments
 from soak.campaign.report import Report, SoakStatus
 from soak.campaign.tables import print_report
@@ -42,7 +44,9 @@ def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["--faults", "network,gremlins"], "there are no faults 'gremlins': choose from network, exchange"),
         (["--exchanges", "mtgox"], "there is no exchange 'mtgox': choose from gateio_futures"),
         (["--jobs", "0"], "'0' is not a whole number above 0"),
+        (["--jobs", "999999999999999999999"], "are too many processes at a time: 1000 at most"),
         (["--repeat", "2"], "'2' is no share: a number from 0 to 1"),
+        (["--repeat", "1e-320"], "'1e-320' is no share: a number from 0 to 1, and not between 0 and 0.000001"),
         (["--trace"], "--trace tells the story of one world: name it with --seed"),
         (["--trace", "--json", "--seed", "1"], "choose one"),
         (["--shrink"], "--shrink, --plan and --cycles are about one world: name it with --seed"),
@@ -67,6 +71,13 @@ def test_replay_command_names_what_draws_the_same_world() -> None:
     assert command == "bin/mm-soak --seed 7 --hours 0.5 --faults network,crash --exchanges okx_swap --trace"
     again = parse_arguments(command.split()[1:])
     assert (again.groups, again.exchanges, again.hours) == (arguments.groups, arguments.exchanges, arguments.hours)
+
+
+@pytest.mark.parametrize("hours", ["1", "0.5", "0.123456789", "1234.5678", "1e-07"])
+def test_replay_command_names_the_hours_to_the_last_digit(hours: str) -> None:
+    command = parse_arguments(["--hours", hours]).replay(7)
+    assert f"--hours {hours} " in command
+    assert parse_arguments(command.split()[1:]).hours == float(hours)
 
 
 def test_replay_command_of_a_shrunk_world_names_its_cycles_and_its_plan() -> None:
@@ -197,3 +208,50 @@ def test_help_says_what_each_exit_status_means() -> None:
         assert f"\n  {status.value}  " in text, status
     for group in Group:
         assert group.value in text
+
+
+QUICK = ("--seed", "3", "--hours", "0.01", "--faults", "none")
+
+
+@pytest.mark.parametrize("arguments", [("--trace",), ()])
+def test_whoever_reads_the_output_no_further_ends_it_quietly_and_not_as_a_violation(arguments: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as nobody:
+        ran = subprocess.run(
+            [sys.executable, "-m", "soak.command", *QUICK, *arguments],
+            cwd=ROOT,
+            stdout=nobody,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (ran.returncode, ran.stderr) == (SoakStatus.NOBODY_READS, "")
+
+
+@pytest.mark.parametrize("arguments", [("--trace",), ("--json",)])
+def test_output_on_a_full_disk_is_a_crash_of_the_simulator_that_says_so(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "soak.command", *QUICK, *arguments],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ran.returncode == SoakStatus.HARNESS_CRASHED
+    assert ran.stderr == "mm-soak: the simulator crashed, for what it found cannot be written: [Errno 28] No space left on device\n"
+
+
+def test_what_nobody_has_thought_of_is_a_crash_of_the_simulator_and_no_violation(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise OverflowError("too much")
+
+    monkeypatch.setattr(command, "print_report", fail)
+    assert main(QUICK) == SoakStatus.HARNESS_CRASHED
+    told = capsys.readouterr().err
+    assert "OverflowError: too much" in told
+    assert told.endswith("mm-soak: the simulator itself crashed\n")
