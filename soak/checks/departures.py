@@ -37,7 +37,7 @@ class Departures:
         self._gate_was_closed: set[str] = set()
         self._states_before: dict[tuple[str, str, Symbol], TradingState] = {}
         self._states_known: dict[str, trio.Event] = {}  # by account: set as soon as `_states_before` is not true any more
-        self._reducing = Reducing()
+        self.reducing = Reducing()
 
     def run_begins(self) -> None:
         """Another run of the program begins."""
@@ -47,7 +47,7 @@ class Departures:
         self._states_known.clear()
         self._book_at.clear()
         self._book_lost_at.clear()
-        self._reducing.run_begins()
+        self.reducing.run_begins()
 
     def see(self, event: object) -> None:
         """Something that the program says."""
@@ -89,7 +89,7 @@ class Departures:
                 now = states.standing(account=venue.account, owner=request.owner, symbol=request.symbol).state
                 if not before.may_place and not now.may_place:
                     self._say(f"{name} left while trading was {now.value}")
-                elif before is now is TradingState.REDUCE_ONLY and self._reducing.makes_larger(venue, account, request):
+                elif before is now is TradingState.REDUCE_ONLY and self.reducing.makes_larger(venue, account, request):
                     self._say(f"{name} left and made the position larger while trading was {now.value}")
         if account.gate.closed_reason is not None:
             self._gate_was_closed.add(venue.account)
@@ -100,7 +100,7 @@ class Departures:
                     key = (venue.account, place.cycle, place.symbol)
                     self._states_before[key] = states.standing(account=key[0], owner=key[1], symbol=key[2]).state
         if TradingState.REDUCE_ONLY in self._states_before.values():
-            self._reducing.looked(venue, account)
+            self.reducing.looked(venue, account)
 
     def check_book(self, name: str, venue: Venue, symbol: Symbol, *, done: str = "placed") -> None:
         """An order, or an amendment, was decided on at most one command's lifetime ago, on a book that was whole and fresh then."""

@@ -30,6 +30,7 @@ from orders.order import ZERO
 from orders.reconciliation import CycleFinished
 from simulated.engine.events import EngineEvent, LevelChanged, OrderChange, OrderChanged, TradeMade
 from simulated.engine.order import Order
+from soak.checks.amendments import Amendments, hearing_of_amendments
 from soak.checks.beliefs import Beliefs
 from soak.checks.budgets import Budgets
 from soak.checks.claims import untrue_claim
@@ -109,6 +110,7 @@ class Watcher:
         self.losses = Losses(world, options, explanations, money, self._say)
         self._budgets = Budgets(world, options, self._say)
         self._departures = Departures(world, options, self._say)
+        self._amendments = Amendments(world, self._departures.reducing, self._say, self._amended)
         world.observers.append(self._see)
         for venue in world.venues.values():
             listener = _EngineListener(self, venue)
@@ -133,11 +135,12 @@ class Watcher:
     async def watch(self) -> None:
         """Look again and again until cancelled; raises `Violation`."""
         looks = 0
-        while True:
-            await trio.sleep(LOOK_SECONDS)
-            looks += 1
-            # Whatever moves an order is told, by the program or by the exchange. If something was not, it is seen a second later.
-            self.check(of_orders_too=self._news or looks % LOOKS_WITHOUT_NEWS_MAX == 0)
+        with hearing_of_amendments(self._amendments.left):
+            while True:
+                await trio.sleep(LOOK_SECONDS)
+                looks += 1
+                # Whatever moves an order is told, by the program or by the exchange. If something was not, it is seen a second later.
+                self.check(of_orders_too=self._news or looks % LOOKS_WITHOUT_NEWS_MAX == 0)
 
     async def watch_pace(self) -> None:
         """Wait until the program spins, for then no time passes and nobody looks; raises `Violation`."""
@@ -355,9 +358,27 @@ class Watcher:
         is_lost = name in self._intents and not self._world.journal.has_order(name)
         if is_lost and self._explanations.explains_disagreement() is None:
             self._say(f"{name} has come to {venue.name}, and the journal does not know it")
+        self._look_at_exposure(venue, order)
+
+    def order_changed(self, venue: Venue, event: OrderChanged) -> None:
+        """An order of ours has come to rest, has changed, or has ended."""
+        match event.change:
+            case OrderChange.PUT:
+                self.accepted(venue, event.order)
+                self._amendments.opened(venue, event.order)
+            case OrderChange.UPDATED:
+                self._amendments.changed(venue, event.order)
+            case OrderChange.FINISHED:
+                self._amendments.ended(venue, event.order)
+
+    def _amended(self, venue: Venue, order: Order) -> None:
+        self.quoting.accepted(venue, order)
+        self._look_at_exposure(venue, order)
+
+    def _look_at_exposure(self, venue: Venue, order: Order) -> None:
         # Of assets nobody can sell what he does not have, and a reduce-only order makes nothing larger.
         if (order.side is Side.BUY or venue.trades_contracts) and not order.reduce_only:
-            self._check_exposure(venue, order, name)
+            self._check_exposure(venue, order, venue.client_order_id(order.client_id))
 
     def _check_exposure(self, venue: Venue, order: Order, name: str) -> None:
         """What is held, and what may still be bought or sold, by the exchange's own books, this order included."""
@@ -374,7 +395,7 @@ class Watcher:
             for other in venue.open_orders()
             if (other.side, other.symbol) == (order.side, order.symbol) and other.id != order.id and not other.reduce_only
         )
-        asked = order.quote_quantity if order.quote_quantity is not None else order.quantity * (order.price or touch)
+        asked = order.quote_quantity if order.quote_quantity is not None else order.remaining_quantity * (order.price or touch)
         exposure = (held if order.side is Side.BUY else -held) + pending + asked
         if exposure > limit * EXPOSURE_SLACK and self._explanations.explains_disagreement() is None:
             self._say(f"{name} makes the exposure at {venue.name} {exposure:.2f}, and the limit is {limit}")
@@ -418,5 +439,5 @@ class _EngineListener:
         self._watcher.hear_news()
         if isinstance(event, TradeMade):
             self._watcher.trade_made(self._venue, event)
-        elif isinstance(event, OrderChanged) and event.change is OrderChange.PUT and self._venue.is_ours(event.order.client_id):
-            self._watcher.accepted(self._venue, event.order)
+        elif isinstance(event, OrderChanged) and self._venue.is_ours(event.order.client_id):
+            self._watcher.order_changed(self._venue, event)

@@ -527,6 +527,35 @@ PLANTS = (
         kind="crash_account",
         exchanges="gateio_futures",
     ),
+    Plant(
+        name="halted_amends",
+        what="What is open is amended whatever the trading state, because only placements are asked whether they may",
+        changes=(Change(DESK, "        return standing.words if is_forbidden else None\n", "        return None\n"),),
+        seeds_max=25,
+        kind="trading_state",
+        hours=0.15,
+        faults="operator",
+        exchanges="gateio_spot,gateio_futures,okx_spot,okx_swap",
+    ),
+    Plant(
+        name="gate_lets_amendments_through",
+        what="An amendment that waits for the rate limit leaves after the gate has closed",
+        changes=(
+            Change(
+                DESK,
+                """            GateClosed: it is held back.
+        \"\"\"
+        self._gate.ensure_open()
+""",
+                """            GateClosed: it is held back.
+        \"\"\"
+""",
+            ),
+        ),
+        seeds_max=25,
+        faults="network,exchange,operator",
+        exchanges="gateio_spot,gateio_futures,okx_spot,okx_swap",
+    ),
 )
 
 INVARIANTS = (
