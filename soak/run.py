@@ -86,11 +86,8 @@ async def _world(options: Options, outcome: Outcome, folder: Path, watch: Callab
 
 def _judged(error: Exception) -> tuple[Verdict, str]:
     leaves = leaf_errors(error)
-    for leaf in leaves:
-        if isinstance(leaf, NotConverged):
-            return Verdict.NOT_CONVERGED, str(leaf)
-    for leaf in leaves:
-        if isinstance(leaf, Violation):
-            cause = "" if leaf.__cause__ is None else "\n" + "".join(traceback.format_exception(leaf.__cause__))
-            return Verdict.VIOLATION, str(leaf) + cause
+    found = [leaf for leaf in leaves if isinstance(leaf, Violation)]
+    for leaf in sorted(found, key=lambda leaf: isinstance(leaf, NotConverged)):
+        cause = "" if leaf.__cause__ is None else "\n" + "".join(traceback.format_exception(leaf.__cause__))
+        return Verdict.NOT_CONVERGED if isinstance(leaf, NotConverged) else Verdict.VIOLATION, str(leaf) + cause
     return Verdict.HARNESS_CRASHED, "".join(traceback.format_exception(error))

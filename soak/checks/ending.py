@@ -47,9 +47,10 @@ class Explanations:
         status = report.exit_status
         if status is ExitStatus.USAGE:
             return None
-        if not STOPPING.isdisjoint(self._struck):
+        is_in_order = status is not ExitStatus.FAILED
+        if is_in_order and not STOPPING.isdisjoint(self._struck):
             return "stopped"
-        if report.reason.endswith(TIME_IS_OVER):  # which is judged where settings are (`soak/checks/settings_in_force.py`)
+        if is_in_order and report.reason.endswith(TIME_IS_OVER):  # which is judged where settings are (`soak/checks/settings_in_force.py`)
             return "its time was over"
         # What a hand has open then may be out of reach, and whether the status says so is judged once everything has settled.
         if rounds and (status is ExitStatus.CLEAN or (status is ExitStatus.MAY_BE_LIVE and report.reason == ALL_DONE)):

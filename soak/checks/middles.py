@@ -39,11 +39,11 @@ class LastMiddles:
         """What the program says of one of its books."""
         book, now = (event.exchange, event.symbol), trio.current_time()
         recent = self._recent.setdefault(book, [])
+        while len(recent) > 1 and recent[1][0] <= now - LATE_SECONDS:
+            del recent[0]  # the next one was there before that already
         if isinstance(event, BookChanged):
             middle = touch_of(event).middle
             self._of[book] = Middles(middle, middle)
-            while len(recent) > 1 and recent[1][0] <= now - LATE_SECONDS:
-                del recent[0]  # the next one was there before that already
             recent.append((now, middle))
         elif recent:
             heard = [middle for _, middle in recent]

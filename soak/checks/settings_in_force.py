@@ -84,7 +84,7 @@ class SettingsInForce:
             return
         settings = runtime.settings_desk.settings
         running = {key: in_words(value) for key, value in flat(settings).items()}
-        for key in running.keys() | self._accepted.keys():
+        for key in sorted(running.keys() | self._accepted.keys()):
             if not _is_same(running.get(key), self._accepted.get(key)):
                 self._say(f"{key} is {running.get(key)}, and {self._accepted.get(key)} was accepted")
         self._compare(runtime.tree, settings)

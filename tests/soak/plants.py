@@ -537,25 +537,6 @@ PLANTS = (
         faults="operator",
         exchanges="gateio_spot,gateio_futures,okx_spot,okx_swap",
     ),
-    Plant(
-        name="gate_lets_amendments_through",
-        what="An amendment that waits for the rate limit leaves after the gate has closed",
-        changes=(
-            Change(
-                DESK,
-                """            GateClosed: it is held back.
-        \"\"\"
-        self._gate.ensure_open()
-""",
-                """            GateClosed: it is held back.
-        \"\"\"
-""",
-            ),
-        ),
-        seeds_max=25,
-        faults="network,exchange,operator",
-        exchanges="gateio_spot,gateio_futures,okx_spot,okx_swap",
-    ),
 )
 
 INVARIANTS = (

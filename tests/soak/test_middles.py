@@ -41,9 +41,19 @@ async def test_middle_of_a_lost_book_is_any_of_the_last_seconds_and_exact_again_
         middles.see(book_changed(middle))
         await trio.sleep(LATE_SECONDS / 2)
     middles.see(book_lost())
-    assert middles.of("one", BTC_USDT) == between(100, 103), "it had been 100 when the last seconds began"
+    assert middles.of("one", BTC_USDT) == between(101, 103), "it was 103 when the last seconds began"
     middles.see(book_changed(95))
     assert middles.of("one", BTC_USDT) == between(95, 95)
+
+
+async def test_middle_of_a_book_that_was_quiet_before_it_was_lost_is_its_last_one(autojump_clock) -> None:
+    middles = LastMiddles()
+    for middle in (100, 120, 110):
+        middles.see(book_changed(middle))
+        await trio.sleep(LATE_SECONDS / 2)
+    await trio.sleep(LATE_SECONDS)
+    middles.see(book_lost())
+    assert middles.of("one", BTC_USDT) == between(110, 110)
 
 
 async def test_run_that_begins_knows_no_middle_of_the_one_before(autojump_clock) -> None:
