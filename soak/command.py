@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from functools import partial
 
@@ -23,6 +23,7 @@ from soak.campaign.seeds import options_of, run_in_order, run_seeds
 from soak.campaign.shrinking import Small, shrink
 from soak.campaign.tables import print_failure, print_report
 from soak.campaign.telling import run_telling
+from soak.campaign.terminations import heard_as_interrupts
 from soak.options import Options
 from soak.outcome import Outcome, Verdict
 from soak.run import run_options
@@ -37,22 +38,31 @@ class _Output(Console):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit status. Whatever nobody has thought of is a crash of the simulator, and says nothing of the program."""
+    with heard_as_interrupts() as is_terminated:
+
+        def interrupted_as() -> SoakStatus:
+            return SoakStatus.TERMINATED if is_terminated() else SoakStatus.INTERRUPTED
+
+        return int(_soak_or_crash(argv, interrupted_as))
+
+
+def _soak_or_crash(argv: Sequence[str] | None, interrupted_as: Callable[[], SoakStatus]) -> SoakStatus:
     try:
         try:
-            return _soak(parse_arguments(argv))
+            return _soak(parse_arguments(argv), interrupted_as)
         finally:
             sys.stdout.flush()  # here, where it may fail, and not when Python ends
     except BrokenPipeError:
         _give_output_up()
-        return int(SoakStatus.NOBODY_READS)
-    except KeyboardInterrupt:  # the second one, while it reports
-        return int(SoakStatus.INTERRUPTED)
+        return SoakStatus.NOBODY_READS
+    except KeyboardInterrupt:  # before anything was done, or the second one
+        return interrupted_as()
     except OSError as error:
         _complain(f"mm-soak: the simulator crashed, for what it found cannot be written: {error}\n")
     except Exception:  # noqa: BLE001  or else Python ends with the status of a violation
         _complain(f"{traceback.format_exc()}mm-soak: the simulator itself crashed\n")
     _give_output_up()
-    return int(SoakStatus.HARNESS_CRASHED)
+    return SoakStatus.HARNESS_CRASHED
 
 
 def _give_output_up() -> None:
@@ -66,17 +76,17 @@ def _complain(text: str) -> None:
         sys.stderr.write(text)
 
 
-def _soak(arguments: Arguments) -> int:
+def _soak(arguments: Arguments, interrupted_as: Callable[[], SoakStatus]) -> SoakStatus:
     errors = _Output(stderr=True)
     began_at = time.monotonic()
     outcomes: list[Outcome] = []
-    is_interrupted = False
+    interrupted: SoakStatus | None = None
     try:
         if arguments.cycles:
             options_of(arguments.first_seed, arguments)
     except ValueError as error:
         errors.print(f"mm-soak: {error}", highlight=False)
-        return int(SoakStatus.USAGE)
+        return SoakStatus.USAGE
     if arguments.shrink_seconds is not None:
         return _shrink(arguments, arguments.shrink_seconds, errors)
     try:
@@ -86,14 +96,14 @@ def _soak(arguments: Arguments) -> int:
         else:
             _run_all(arguments, outcomes, errors)
     except KeyboardInterrupt:
-        is_interrupted = True
-    report = Report(arguments, outcomes, real_seconds=time.monotonic() - began_at, is_interrupted=is_interrupted)
+        interrupted = interrupted_as()
+    report = Report(arguments, outcomes, real_seconds=time.monotonic() - began_at, interrupted_as=interrupted)
     if arguments.as_json:
         sys.stdout.buffer.write(report.as_json() + b"\n")
         sys.stdout.flush()
     else:
         print_report(_Output(), report)
-    return int(report.status)
+    return report.status
 
 
 def _run_all(arguments: Arguments, outcomes: list[Outcome], errors: Console) -> None:
@@ -104,7 +114,7 @@ def _run_all(arguments: Arguments, outcomes: list[Outcome], errors: Console) -> 
             progress.add(outcome)
 
 
-def _shrink(arguments: Arguments, seconds: float, errors: Console) -> int:
+def _shrink(arguments: Arguments, seconds: float, errors: Console) -> SoakStatus:
     """Reduce the world, telling each step, and print the smallest that fails; interrupted, the smallest so far."""
     seed, began_at = arguments.first_seed, time.monotonic()
     small: Small | None = None
@@ -119,12 +129,14 @@ def _shrink(arguments: Arguments, seconds: float, errors: Console) -> int:
             took = f"{time.monotonic() - began_at:.0f} s, run {small.attempts}"
             errors.print(f"{took}: {small.size}", highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
+        if small is None:
+            raise
         errors.print("interrupted: this is the smallest so far", highlight=False)
     if small is None:
         errors.print(f"seed {seed} does not fail with these arguments: there is nothing to shrink", highlight=False)
-        return int(SoakStatus.FINE)
+        return SoakStatus.FINE
     print_failure(_Output(), replace(arguments, plan=small.options.plan, cycles=small.options.cycle_names), small.outcome)
-    return int(Report(arguments, [small.outcome], real_seconds=time.monotonic() - began_at).status)
+    return Report(arguments, [small.outcome], real_seconds=time.monotonic() - began_at).status
 
 
 def _show_failure(console: Console, arguments: Arguments, outcome: Outcome) -> None:

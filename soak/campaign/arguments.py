@@ -33,6 +33,7 @@ exit status:
   7  an order never made a move that it can make, in as many virtual hours of all faults and exchanges
   130  interrupted: the report is of the seeds done until then
   141  nobody reads what it prints any more (as after | head): it has ended without a word
+  143  ended by SIGTERM: the report is of the seeds done until then
 Of several, the first in the order 4, 1, 6, 3, 5, 7 counts.
 """
 

@@ -31,6 +31,7 @@ class SoakStatus(enum.IntEnum):
     TRANSITION_NEVER_REACHED = 7
     INTERRUPTED = 130
     NOBODY_READS = 141
+    TERMINATED = 143
 
     @property
     def words(self) -> str:
@@ -48,15 +49,18 @@ _WORDS = {
     SoakStatus.TRANSITION_NEVER_REACHED: "an order never made a move that it can make",
     SoakStatus.INTERRUPTED: "interrupted",
     SoakStatus.NOBODY_READS: "nobody reads what it prints",
+    SoakStatus.TERMINATED: "ended by SIGTERM",
 }
 
 
 class Report:
     """Sums up outcomes, in whatever order they came. Where somebody interrupted it they are not those of all seeds."""
 
-    def __init__(self, arguments: Arguments, outcomes: Sequence[Outcome], *, real_seconds: float, is_interrupted: bool = False) -> None:
+    def __init__(
+        self, arguments: Arguments, outcomes: Sequence[Outcome], *, real_seconds: float, interrupted_as: SoakStatus | None = None
+    ) -> None:
         self.arguments = arguments
-        self.is_interrupted = is_interrupted
+        self.interrupted_as = interrupted_as
         self.outcomes = sorted(outcomes, key=lambda outcome: outcome.seed)
         self.real_seconds = real_seconds
         self.strikes = _summed(outcome.strikes for outcome in outcomes)
@@ -71,11 +75,11 @@ class Report:
 
     @property
     def status(self) -> SoakStatus:
-        return SoakStatus.INTERRUPTED if self.is_interrupted else self._found
+        return self._found if self.interrupted_as is None else self.interrupted_as
 
     @property
     def status_words(self) -> str:
-        return f"interrupted; until then: {self._found.words}" if self.is_interrupted else self._found.words
+        return self._found.words if self.interrupted_as is None else f"{self.interrupted_as.words}; until then: {self._found.words}"
 
     @property
     def _found(self) -> SoakStatus:

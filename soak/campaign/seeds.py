@@ -109,6 +109,9 @@ def _trace_hash_elsewhere(arguments: Arguments, seed: int, hash_seed: str) -> st
 @contextmanager
 def _ending_in_order() -> Generator[None]:
     """Whoever ends this process meanwhile ends with it the one that it waits for."""
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:  # it is heard already, as an interruption
+        yield
+        return
     before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         yield

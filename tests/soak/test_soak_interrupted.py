@@ -1,4 +1,4 @@
-"""`mm-soak` interrupted, and while it runs: one Ctrl-C ends it with the report of what was done, and what is wrong is told at once."""
+"""`mm-soak` interrupted, and while it runs: one Ctrl-C or SIGTERM ends it with a report of what was done; violations are told at once."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ TELLING_SEEDS = """
 import sys
 from soak import command
 command._show_failure = lambda console, arguments, outcome: print(outcome.seed, file=sys.stderr, flush=True)
+sys.exit(command.main(sys.argv[1:]))
+"""
+# Told of on standard error: the seeds under way, now and then.
+TELLING_HOW_FAR = """
+import sys
+from soak import command
+command.CampaignProgress.tell = lambda self, seed, virtual_seconds: print(seed, file=sys.stderr, flush=True)
 sys.exit(command.main(sys.argv[1:]))
 """
 # The first world is not fine, and the second takes until somebody writes a line.
@@ -60,8 +67,8 @@ def soaking(code: str, *arguments: str, folder: Path) -> Generator[subprocess.Po
             process.kill()
 
 
-def worlds_running(group: int) -> list[str]:
-    """Command lines of processes of this group that run worlds."""
+def running(group: int) -> list[str]:
+    """Command lines of the processes of this group."""
     found: list[str] = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -69,40 +76,63 @@ def worlds_running(group: int) -> list[str]:
                 found.append((process / "cmdline").read_text())
         except OSError:
             continue  # it has just ended
-    return [line for line in found if "soak.command" in line]
+    return [line for line in found if line]  # those of a process that has ended, and that nobody has asked for, are empty
 
 
-@pytest.mark.parametrize(("jobs", "repeat"), [("1", "0.5"), ("2", "0")])
+@pytest.mark.parametrize(
+    ("jobs", "repeat", "number", "status"),
+    [
+        ("1", "0.5", signal.SIGINT, SoakStatus.INTERRUPTED),
+        ("2", "0", signal.SIGINT, SoakStatus.INTERRUPTED),
+        ("1", "0.5", signal.SIGTERM, SoakStatus.TERMINATED),
+    ],
+)
 def test_campaign_that_is_interrupted_reports_the_seeds_that_are_done_and_leaves_nothing_behind(
-    jobs: str, repeat: str, tmp_path: Path
+    jobs: str, repeat: str, number: signal.Signals, status: SoakStatus, tmp_path: Path
 ) -> None:
     arguments = ("--seeds", "1:500", "--hours", "0.003", "--faults", "none", "--jobs", jobs, "--repeat", repeat, "--json")
     with soaking(TELLING_SEEDS, *arguments, folder=tmp_path) as process:
         assert process.stderr is not None
         done = int(process.stderr.readline())
-        os.killpg(process.pid, signal.SIGINT)
+        if number is signal.SIGTERM:
+            os.kill(process.pid, number)
+        else:
+            os.killpg(process.pid, number)
         told, errors = process.communicate(timeout=TIMEOUT_SECONDS)
-        assert process.returncode == SoakStatus.INTERRUPTED
+        assert process.returncode == status
         assert "Traceback" not in errors
         report = json.loads(told)
         assert done in [world["seed"] for world in report["worlds"]]
         assert report["seeds"] < 20
-        assert report["status_words"] == "interrupted; until then: every world was fine"
-        assert not worlds_running(process.pid)
+        assert report["status_words"] == f"{status.words}; until then: every world was fine"
+        assert not [line for line in running(process.pid) if "soak.command" in line]
         assert not list(tmp_path.iterdir())
 
 
-def test_single_world_that_is_interrupted_ends_without_a_traceback(tmp_path: Path) -> None:
+def test_campaign_that_is_killed_leaves_no_world_and_no_file_behind(tmp_path: Path) -> None:
+    arguments = ("--seeds", "3:4", "--hours", "5", "--faults", "none", "--jobs", "2")
+    with soaking(TELLING_HOW_FAR, *arguments, folder=tmp_path) as process:
+        assert process.stderr is not None
+        assert {int(process.stderr.readline()) for _ in range(2)} <= {3, 4}
+        process.kill()
+        process.communicate(timeout=TIMEOUT_SECONDS)  # each world has the other end of standard error, as long as it lives
+        assert not [line for line in running(process.pid) if "multiprocessing" in line]
+        assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, SoakStatus.INTERRUPTED), (signal.SIGTERM, SoakStatus.TERMINATED)])
+def test_single_world_that_is_interrupted_ends_without_a_traceback(number: signal.Signals, status: SoakStatus, tmp_path: Path) -> None:
     arguments = ("--seed", "4", "--hours", "10", "--faults", "none", "--trace")
     with soaking(TELLING_SEEDS, *arguments, folder=tmp_path) as process:
         assert process.stdout is not None
         for _ in range(50):
             process.stdout.readline()
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
         told, errors = process.communicate(timeout=TIMEOUT_SECONDS)
-        assert process.returncode == SoakStatus.INTERRUPTED
+        assert process.returncode == status
         assert errors == ""
-        assert told.endswith("exit status 130: interrupted; until then: every world was fine\n")
+        assert told.endswith(f"exit status {status.value}: {status.words}; until then: every world was fine\n")
+        assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("as_json", [False, True])

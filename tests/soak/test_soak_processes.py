@@ -9,7 +9,9 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from multiprocessing import forkserver
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +60,24 @@ def test_world_whose_process_dies_is_a_crash_of_the_harness_that_says_how_and_th
     assert (second.seed, second.verdict) == (2, Verdict.HARNESS_CRASHED)
     assert how in second.told
     assert [(outcome.seed, outcome.verdict) for outcome in (first, *others)] == [(seed, Verdict.FINE) for seed in (1, 3, 4, 5)]
+
+
+def test_worlds_whose_fork_server_dies_are_crashes_of_the_harness_that_say_so_and_the_others_go_on(tmp_path: Path) -> None:
+    jobs = [Job(1, partial(endless, tmp_path)), Job(2, partial(fine, 2))]
+
+    def tell(seed: int, virtual_seconds: float) -> None:
+        if seed == 1:
+            server: Any = forkserver._forkserver
+            os.kill(server._forkserver_pid, signal.SIGKILL)
+
+    with running_each(jobs, at_once=1, tell=tell) as ended:
+        (_, first), (_, second) = ended
+    assert (first.seed, first.verdict) == (1, Verdict.HARNESS_CRASHED)
+    assert "the process that this world was forked from has died" in first.told
+    assert second.verdict is Verdict.FINE
+    (note,) = tmp_path.iterdir()
+    process = Path("/proc", note.name, "cmdline")
+    assert not process.exists() or not process.read_text()  # or it has ended, and nobody has asked for how
 
 
 def test_how_far_worlds_are_is_told_with_their_seeds() -> None:
