@@ -32,16 +32,20 @@ def run_options(options: Options, *, watch: Callable[[World], None] | None = Non
         KeyboardInterrupt: Ctrl-C came meanwhile, wherever in the world it was met.
     """
     outcome = Outcome(seed=options.seed, options=options.describe())
+    errors_of_real_disk: list[str] = []
     began_at = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mm-soak-") as folder, counting_transitions(outcome.transitions), _collecting_rarely():
         try:
-            run_deterministically(_world, options, outcome, Path(folder), watch, seed=options.seed)
+            run_deterministically(_world, options, outcome, errors_of_real_disk, Path(folder), watch, seed=options.seed)
         except Exception as error:  # noqa: BLE001  whatever goes wrong in a world is what this looks for
             outcome.verdict, outcome.told = _judged(error)
         except BaseExceptionGroup as error:
             if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaf_errors(error)):
                 raise KeyboardInterrupt from None
             raise
+    if errors_of_real_disk:
+        told = f"the disk that the simulator runs on failed: {errors_of_real_disk[0]}"
+        outcome.verdict, outcome.told = Verdict.HARNESS_CRASHED, f"{told}\n{outcome.told}"
     outcome.real_seconds = time.monotonic() - began_at
     return outcome
 
@@ -57,7 +61,9 @@ def _collecting_rarely() -> Generator[None]:
         gc.set_threshold(*thresholds)
 
 
-async def _world(options: Options, outcome: Outcome, folder: Path, watch: Callable[[World], None] | None) -> None:
+async def _world(
+    options: Options, outcome: Outcome, errors_of_real_disk: list[str], folder: Path, watch: Callable[[World], None] | None
+) -> None:
     async with trio.open_nursery() as nursery:
         first, *others = options.exchanges
         world = World(
@@ -80,6 +86,7 @@ async def _world(options: Options, outcome: Outcome, folder: Path, watch: Callab
                 await life.live()
             finally:
                 life.count_facts()
+                errors_of_real_disk += world.journal.errors_of_real_disk
                 world.journal.close()
             nursery.cancel_scope.cancel()
 

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import trio
 
+from actors.journal.errors import JournalBroken
 from actors.journal.file import MEMORY, beside
 from actors.journal.store import JournalStore
 
 _PAGES_MAX = 1_000_000
 _LOG_HEADER_BYTES = 32
+_PRIMARY_CODE = 0xFF
+_CODES_OF_THE_DISK = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 
 
 class WorldJournal(JournalStore):
-    """A journal whose disk can be filled, that can be looked into, and that outlives the process that wrote it."""
+    """A journal whose disk can be filled, that can be looked into, and that outlives the process that wrote it.
+
+    `errors_of_real_disk` are those that this world has no part in: what follows from them is no fault of the program.
+    """
 
     def __init__(self, path: Path | str) -> None:
         super().__init__(path)
+        self.errors_of_real_disk: list[str] = []
         self._has_room = trio.Event()
         self._has_room.set()
         self._place = self.path
@@ -68,8 +77,29 @@ class WorldJournal(JournalStore):
             left._connection.deserialize(self._connection.serialize())
         else:
             left = WorldJournal(self._copy_as_it_is(torn_bytes))
+        left.errors_of_real_disk = self.errors_of_real_disk
         self.close()
         return left
+
+    def checkpoint(self) -> None:
+        with self._noticing_the_real_disk():
+            super().checkpoint()
+
+    @contextmanager
+    def _transaction(self, doing: str, begin: str = "BEGIN IMMEDIATE") -> Generator[None]:
+        with self._noticing_the_real_disk(), super()._transaction(doing, begin):
+            yield
+
+    @contextmanager
+    def _noticing_the_real_disk(self) -> Generator[None]:
+        try:
+            yield
+        except JournalBroken as broken:
+            cause = broken.__cause__
+            code = getattr(cause, "sqlite_errorcode", 0) & _PRIMARY_CODE  # errors of Python's own making have none
+            if not self.is_full and (isinstance(cause, OSError) or code in _CODES_OF_THE_DISK):
+                self.errors_of_real_disk.append(str(broken))
+            raise
 
     def _copy_as_it_is(self, torn_bytes: int) -> Path:
         stem, _, number = self._place.stem.partition("-")

@@ -255,3 +255,12 @@ def test_what_nobody_has_thought_of_is_a_crash_of_the_simulator_and_no_violation
     told = capsys.readouterr().err
     assert "OverflowError: too much" in told
     assert told.endswith("mm-soak: the simulator itself crashed\n")
+
+
+def test_journal_that_the_real_disk_has_no_room_for_is_a_crash_of_the_simulator_that_says_so() -> None:
+    limited = ("sh", "-c", 'ulimit -f 256 && exec "$@"', "sh", sys.executable, "-m", "soak.command", *QUICK, "--json")
+    ran = subprocess.run(limited, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == SoakStatus.HARNESS_CRASHED
+    (world,) = json.loads(ran.stdout)["worlds"]
+    assert world["verdict"] == "harness crashed"
+    assert world["told"].startswith("the disk that the simulator runs on failed: the journal journal.db cannot be written: disk I/O error")
