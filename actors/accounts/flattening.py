@@ -34,6 +34,9 @@ from orders.request import OrderRequest, OrderType, TimeInForce
 
 PAUSE_SECONDS = 0.25
 EXPIRY_MILLISECONDS = 3_000
+ATTEMPTS_MAX = 3
+"""What a thin market has not taken in as many orders is left, and said."""
+UNTAKEN_PAUSE_SECONDS = 1.0  # for somebody to come who wants it
 NOT_THERE = "the account has no more of it: another has sold of what was held"
 
 
@@ -47,16 +50,28 @@ async def flatten(
 ) -> None:
     """Sell what `owner` still holds from this run's fills, and wait for the exchange's word about it.
 
-    Less than the smallest tradable quantity is left. What the exchange refuses, and what could not be written down before, is
-    reported and left. The caller sets the deadline; cancelled, the ledger says what is not known yet.
+    Less than the smallest tradable quantity is left. What the exchange refuses, what could not be written down before, and what the
+    market does not take in `ATTEMPTS_MAX` orders, is reported and left. The caller sets the deadline; cancelled, the ledger says
+    what is not known yet.
     """
-    for symbol, held in bookkeeper.ledger.holdings(owner).items():
-        request = _request(held, symbol, owner=owner, session=session, rules=rules, client_order_id=next_id)
-        if request is not None and await _sell(request, session, bookkeeper):
-            held = min(held, await _what_there_is(symbol.base, session, bookkeeper))
-            request = _request(held, symbol, owner=owner, session=session, rules=rules, client_order_id=next_id)
-            if request is not None:
-                await _sell(request, session, bookkeeper)
+    for symbol in tuple(bookkeeper.ledger.holdings(owner)):
+        there_is: Decimal | None = None
+        for _ in range(ATTEMPTS_MAX):
+            held = bookkeeper.ledger.holdings(owner).get(symbol, ZERO)
+            wanted = held if there_is is None else min(held, there_is)
+            request = _request(wanted, symbol, owner=owner, session=session, rules=rules, client_order_id=next_id)
+            if request is None:
+                break
+            is_not_there = await _sell(request, session, bookkeeper)
+            if is_not_there and there_is is None:
+                there_is = await _what_there_is(symbol.base, session, bookkeeper)
+                continue
+            order = bookkeeper.ledger.order(request.client_order_id)
+            if order is None or order.state not in (OrderState.EXPIRED, OrderState.CANCELLED):
+                break
+            there_is = None if there_is is None else there_is - order.filled_quantity
+            if not order.filled_quantity:
+                await trio.sleep(UNTAKEN_PAUSE_SECONDS)
 
 
 async def flatten_owner(

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import trio
 
+from actors.accounts.flattening import ATTEMPTS_MAX
 from actors.accounts.trading_states import TradingStates
 from actors.channels.reply import Reply
 from actors.cycle.rounds.executor import tag_for
@@ -22,7 +23,6 @@ from orders.commands import FLATTEN, Flattened, FlattenOwner
 from orders.states import TradingState, cycle_scope
 
 FLATTEN_SECONDS_MAX = 10.0  # less than mm-ctl waits for an answer
-ATTEMPTS_MAX = 3  # what a thin market has not taken in as many orders is left, and said
 
 
 class Flattener:

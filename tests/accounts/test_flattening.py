@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import count
 from types import SimpleNamespace
@@ -10,10 +10,11 @@ from typing import cast
 
 import pytest
 import trio
+from msgspec.structs import replace
 from trio.testing import wait_all_tasks_blocked
 
 from actors.accounts.bookkeeper import Bookkeeper
-from actors.accounts.flattening import EXPIRY_MILLISECONDS, flatten
+from actors.accounts.flattening import ATTEMPTS_MAX, EXPIRY_MILLISECONDS, UNTAKEN_PAUSE_SECONDS, flatten
 from actors.accounts.session import AccountSession
 from market.events import Side
 from market.instrument import Instrument
@@ -38,12 +39,14 @@ RULES = Instrument(
 
 
 class FillingSession:
-    """Fills at once whatever is placed, as far as there is so much."""
+    """Fills at once whatever is placed, as far as there is so much; of each order no more than `takes` says, one after the other."""
 
-    def __init__(self, *, positions: bool, available: str = "1000") -> None:
+    def __init__(self, *, positions: bool, available: str = "1000", takes: Sequence[str] = ()) -> None:
         self.available = Decimal(available)
+        self.takes = [Decimal(quantity) for quantity in takes]
         self.codec = SimpleNamespace(capabilities=SimpleNamespace(positions=positions, order_expiry=True))
         self.placed: list[tuple[OrderRequest, int | None]] = []
+        self.taken: list[tuple[OrderRequest, Decimal]] = []
 
     def exchange_time_milliseconds(self) -> int:
         return 1_000_000
@@ -54,14 +57,16 @@ class FillingSession:
         quantity = request.quantity or Decimal(0)
         if quantity > self.available:
             raise ExchangeError(ErrorKind.INSUFFICIENT_BALANCE, code="30004", message="not enough BTC", http_status=400)
+        filled = min(quantity, self.takes.pop(0)) if self.takes else quantity
+        self.taken.append((request, filled))
         return OrderReport(
-            exchange_order_id="99",
+            exchange_order_id=f"{98 + len(self.placed)}",
             client_order_id=request.client_order_id,
             symbol=request.symbol,
             side=request.side,
-            status=ReportedStatus.FILLED,
-            filled_quantity=quantity,
-            filled_quote=quantity * 100,
+            status=ReportedStatus.FILLED if filled == quantity else ReportedStatus.EXPIRED,
+            filled_quantity=filled,
+            filled_quote=filled * 100,
         )
 
     async def balances(self) -> list[BalanceReport]:
@@ -70,7 +75,8 @@ class FillingSession:
 
     async def fills(self, symbol: Symbol, *, exchange_order_id: str | None = None) -> list[FillReport]:
         await trio.lowlevel.checkpoint()
-        return [trade(self.placed[-1][0], "99")]
+        request, filled = self.taken[-1]
+        return [trade(replace(request, quantity=filled), exchange_order_id or "")] if filled else []
 
 
 def trade(request: OrderRequest, exchange_order_id: str) -> FillReport:
@@ -151,6 +157,20 @@ async def test_what_another_has_sold_of_it_is_left_and_the_rest_is_sold_at_a_sto
     await flatten_cycle(session, ledger, NoRecorder())
     assert [request.quantity for request, _ in session.placed] == [Decimal("0.50"), Decimal("0.40")]
     assert ledger.holdings("btc") == {BTC: Decimal("0.1")}
+
+
+async def test_market_that_takes_little_or_nothing_is_asked_again_at_a_stop_a_few_times(autojump_clock: object) -> None:
+    session, ledger = FillingSession(positions=False, takes=["0", "0.2"]), ledger_after(Side.BUY, "0.5")
+    began_at = trio.current_time()
+    await flatten_cycle(session, ledger, NoRecorder())
+    assert [request.quantity for request, _ in session.placed] == [Decimal("0.5"), Decimal("0.5"), Decimal("0.3")]
+    assert ledger.holdings("btc") == {BTC: Decimal(0)}
+    assert trio.current_time() - began_at == pytest.approx(UNTAKEN_PAUSE_SECONDS), "where nobody came, somebody may"
+
+    session, ledger = FillingSession(positions=False, takes=["0"] * 9), ledger_after(Side.BUY, "0.5")
+    await flatten_cycle(session, ledger, NoRecorder())
+    assert len(session.placed) == ATTEMPTS_MAX
+    assert ledger.holdings("btc") == {BTC: Decimal("0.5")}
 
 
 async def test_what_was_sold_of_an_asset_is_not_bought_back(autojump_clock: object) -> None:
