@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from network.causes import current_cause
+
 Direction = Literal["to", "from", "both"]  # seen from the host: bytes to it, bytes from it
 OneWay = Literal["to", "from"]
 
@@ -23,6 +25,10 @@ class FaultKind(enum.Enum):
     SLOW = "slow"  # at most `bytes_per_second` in each direction
     FAIL_DNS = "fail_dns"  # the host's names do not resolve
     CUT = "cut"  # after `n_bytes` more in `direction`, the connection that carries the next byte is reset; once
+
+
+_HOLDING = (FaultKind.PARTITION, FaultKind.STALL)
+_HOLDING_UP = (*_HOLDING, FaultKind.SLOW)
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +48,7 @@ class InstalledFault:
         self.fault = fault
         self.address = address
         self.n_bytes_left = fault.n_bytes
+        self.cause = current_cause()
         self._rules = rules
 
     def __repr__(self) -> str:
@@ -85,21 +92,33 @@ class FaultRules:
         self._in_force = [installed for installed in self._in_force if address not in (None, installed.address)]
         self._on_change()
 
-    def has(self, kind: FaultKind, address: str) -> bool:
-        return any(installed.fault.kind is kind for installed in self._of(address))
+    def meets(self, kind: FaultKind, address: str) -> bool:
+        """Whether somebody who comes to this address meets such a fault."""
+        met = [installed for installed in self._of(address) if installed.fault.kind is kind]
+        for installed in met:
+            installed.cause.had_effect()
+        return bool(met)
 
     def holds(self, address: str, direction: OneWay) -> bool:
         """True where bytes in `direction` are held."""
-        holding = (FaultKind.PARTITION, FaultKind.STALL)
-        return any(i.fault.kind in holding and i.fault.direction in (direction, "both") for i in self._of(address))
+        return any(i.fault.kind in _HOLDING and i.fault.direction in (direction, "both") for i in self._of(address))
+
+    def note_carried(self, address: str, direction: OneWay) -> None:
+        """Bytes are under way in `direction`: they are held up by what holds or slows them."""
+        for installed in self._of(address):
+            if installed.fault.kind in _HOLDING_UP and installed.fault.direction in (direction, "both"):
+                installed.cause.had_effect()
 
     def bytes_per_second(self, address: str) -> float:
         return min((i.fault.bytes_per_second for i in self._of(address) if i.fault.kind is FaultKind.SLOW), default=inf)
 
     def fails_name(self, name: str, address: str | None) -> bool:
         """True where `name` does not resolve. A fault given by a name is for that name, one given by an address for all of its names."""
-        dns = (installed.fault.host.lower() for installed in self._in_force if installed.fault.kind is FaultKind.FAIL_DNS)
-        return any(host in (name, address) for host in dns)
+        dns = [installed for installed in self._in_force if installed.fault.kind is FaultKind.FAIL_DNS]
+        failing = [installed for installed in dns if installed.fault.host.lower() in (name, address)]
+        for installed in failing:
+            installed.cause.had_effect()
+        return bool(failing)
 
     def bytes_before_cut(self, address: str, direction: OneWay, n_bytes: int) -> int | None:
         """Count `n_bytes` towards the cuts. None where all may pass, else how many may before the connection is cut; that cut is spent."""
@@ -108,6 +127,7 @@ class FaultRules:
                 continue
             if n_bytes > installed.n_bytes_left:
                 self._in_force.remove(installed)
+                installed.cause.had_effect()
                 return installed.n_bytes_left
             installed.n_bytes_left -= n_bytes
         return None

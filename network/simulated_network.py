@@ -13,10 +13,12 @@ import socket as stdlib_socket
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from ipaddress import AddressValueError, IPv4Address
+from math import inf
 from typing import Any
 
 import trio
 
+from network.causes import NO_CAUSE, Cause, current_cause
 from network.faults import Direction, Fault, FaultKind, FaultRules, InstalledFault, OneWay
 from network.simulated_connection import SimulatedConnection
 from network.simulated_pipe import SimulatedPipe
@@ -51,6 +53,7 @@ class SimulatedNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         self._trace = trace
         self._latency_seconds_default = latency_seconds
         self._latency_seconds: dict[str, tuple[float, float]] = {}
+        self._latency_causes: dict[str, Cause] = {}
         self._address_by_name: dict[str, str] = {"localhost": "127.0.0.1"}
         self._listeners: dict[Address, SimulatedSocket] = {}
         self._connections: dict[int, SimulatedConnection] = {}
@@ -71,6 +74,7 @@ class SimulatedNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         if not 0 <= seconds_min <= seconds_max:
             raise ValueError(f"a latency range runs from 0 upwards, not from {seconds_min} to {seconds_max}")
         self._latency_seconds[self._address(host)] = (seconds_min, seconds_max)
+        self._latency_causes[self._address(host)] = current_cause()
 
     @contextmanager
     def install(self) -> Generator[SimulatedNetwork]:
@@ -136,7 +140,7 @@ class SimulatedNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
             self._note(connection, "from", "reset")
             connection.drop()
         self._counts["reset"] += len(dropped)
-        return len(dropped)
+        return _having_effect(dropped)
 
     def close_without_frame(self, host: str) -> int:
         """End every open connection at both ends in good TCP order and no other. Returns how many."""
@@ -145,7 +149,7 @@ class SimulatedNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
             self._note(connection, "to", "fin")
             self._note(connection, "from", "fin")
             connection.finish()
-        return len(closed)
+        return _having_effect(closed)
 
     def half_open(self, host: str) -> int:
         """The host forgets every open connection, as a machine that lost its power, and the clients hear nothing of it.
@@ -157,7 +161,7 @@ class SimulatedNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
             self._note(connection, "to", "reset")
             connection.sever()
         self._counts["reset"] += len(forgotten)
-        return len(forgotten)
+        return _having_effect(forgotten)
 
     def repair(self, host: str | None = None) -> None:
         """End every fault of `host`, or of all. Held bytes and hanging connections then go on."""
@@ -217,10 +221,10 @@ class SimulatedNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         host = host if _is_address(host) else (await self.getaddrinfo(host.encode("ascii"), port))[0][4][0]
         await trio.sleep(self._draw_latency_seconds(host) + self._draw_latency_seconds(host))
         while True:
-            while self._faults.has(FaultKind.PARTITION, host):
+            while self._faults.meets(FaultKind.PARTITION, host):
                 await self._reachability_changed.park()
             listener = self._listeners.get((host, port)) or self._listeners.get((_ANY_ADDRESS, port))
-            if self._faults.has(FaultKind.REFUSE, host) or listener is None:
+            if self._faults.meets(FaultKind.REFUSE, host) or listener is None:
                 self._counts["refused"] += 1
                 raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
             if len(listener.backlog) < listener.backlog_max:
@@ -237,6 +241,8 @@ class SimulatedNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         if bytes_before_cut is not None:
             data = data[:bytes_before_cut]
         if data:
+            if pipe.is_held or pipe.bytes_per_second < inf:
+                self._faults.note_carried(connection.address, direction)
             self._note(connection, direction, "data", data)
             pipe.send(data)
         if bytes_before_cut is not None:
@@ -279,6 +285,9 @@ class SimulatedNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
     def _apply_faults(self) -> None:
         for connection in self._connections.values():
             self._apply_faults_to(connection)
+            for direction in ("to", "from"):
+                if connection.pipe(direction).is_held and connection.pipe(direction).has_under_way:
+                    self._faults.note_carried(connection.address, direction)
         self._reachability_changed.unpark_all()
 
     def _apply_faults_to(self, connection: SimulatedConnection) -> None:
@@ -302,6 +311,7 @@ class SimulatedNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         return host_address if host_address.startswith("127.") else "10.0.0.1"
 
     def _draw_latency_seconds(self, address: str) -> float:
+        self._latency_causes.get(address, NO_CAUSE).had_effect()
         return self._rng.uniform(*self._latency_seconds.get(address, self._latency_seconds_default))
 
     def _next_port(self) -> int:
@@ -323,6 +333,13 @@ class SimulatedNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         self._counts[direction] += len(data)
         if self._trace is not None:
             self._trace(WireEvent(trio.current_time(), connection.number, direction, kind, data))
+
+
+def _having_effect(struck: list[SimulatedConnection]) -> int:
+    """How many."""
+    if struck:
+        current_cause().had_effect()
+    return len(struck)
 
 
 def _is_address(text: str) -> bool:

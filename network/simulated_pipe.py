@@ -56,6 +56,11 @@ class SimulatedPipe:
         """How many bytes a sender may hand over now."""
         return max(0, self.capacity_bytes - self._size_bytes)
 
+    @property
+    def has_under_way(self) -> bool:
+        """Whether something has been sent that has not arrived yet."""
+        return bool(self._under_way)
+
     def send(self, data: bytes) -> None:
         """Take all of `data`, which the caller has cut to `room_bytes`."""
         self._size_bytes += len(data)

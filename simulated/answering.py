@@ -40,7 +40,7 @@ async def answer_request(
         return Response(status_code=BANNED, headers={"Retry-After": str(faults.banned_seconds_left())})
     planned = faults.take_answer(operation)
     fault, status = (None, 0) if planned is None else planned
-    if faults.maintenance:
+    if faults.is_in_maintenance():
         response = maintenance()
     elif fault is AnswerFault.FAILED_BEFORE:
         response = failure(status)

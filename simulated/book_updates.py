@@ -111,7 +111,7 @@ class BookUpdates(BatchedTopic):
             self.book.update_id += 1
             self._last_update_id = self.book.update_id
             above = ask + self._state.engine.instruments[self.symbol].price_tick
-            self.push(BookChanges(first_update_id, self._last_update_id, [(above, Decimal(1))], []))
+            self.push_fault(BookChanges(first_update_id, self._last_update_id, [(above, Decimal(1))], []))
 
     def _view(self, side: Side) -> set[Decimal] | None:
         """The prices within reach; None where all are."""

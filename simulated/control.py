@@ -10,6 +10,7 @@ import trio
 
 from market.clock import WallClock
 from market.symbol import Symbol
+from network.causes import NO_CAUSE, current_cause
 from simulated.countdown import Countdowns
 from simulated.engine.invariants import check_invariants
 from simulated.engine.matching import MatchingEngine
@@ -28,8 +29,14 @@ class VenueClock:
     def __init__(self, clock: WallClock) -> None:
         self._clock = clock
         self.skew_milliseconds = 0
+        self._cause = NO_CAUSE
+
+    def skew(self, milliseconds: int) -> None:
+        self.skew_milliseconds, self._cause = milliseconds, current_cause()
 
     def milliseconds(self) -> int:
+        if self.skew_milliseconds:
+            self._cause.had_effect()
         return self._clock.milliseconds() + self.skew_milliseconds
 
 
@@ -39,8 +46,10 @@ class FlowGate:
     def __init__(self) -> None:
         self._open = trio.Event()
         self._open.set()
+        self._cause = NO_CAUSE
 
     def freeze(self) -> None:
+        self._cause = current_cause()
         if self._open.is_set():
             self._open = trio.Event()
 
@@ -52,6 +61,8 @@ class FlowGate:
         return self._open.is_set()
 
     async def wait_open(self) -> None:
+        if not self.is_open:
+            self._cause.had_effect()
         await self._open.wait()
 
 
@@ -201,7 +212,7 @@ class VenueControl:
 
     def hide_new_orders(self, seconds: float) -> None:
         """Let queries not find an order before it is so old: they are answered by a replica that lags behind the engine."""
-        self.faults.new_orders_hidden_seconds = seconds
+        self.faults.hide_new_orders(seconds)
 
     def delay_requests(self, operation: Operation, seconds: float, count: int | None = None) -> None:
         """Carry out the next `count` such requests (all, if None) late, whether or not the client still waits."""
@@ -213,54 +224,52 @@ class VenueControl:
 
     def rate_limit_for(self, seconds: float, *, retry_after_seconds: int | None = None) -> None:
         """Answer every request with 429 for so long, whatever it asks; with `Retry-After` where that is given."""
-        self.faults.rate_limited_until = trio.current_time() + seconds
-        self.faults.retry_after_seconds = retry_after_seconds
+        self.faults.limit_rate(trio.current_time() + seconds, retry_after_seconds)
 
     def ban_for(self, seconds: float) -> None:
         """Answer every request with 418, saying for how long, and open no websocket. Those that are open stay."""
-        self.faults.banned_until = trio.current_time() + seconds
+        self.faults.ban(trio.current_time() + seconds)
 
     def start_maintenance(self) -> None:
         """Answer every request with 503 and refuse new websockets until `end_maintenance`."""
-        self.faults.maintenance = True
+        self.faults.set_maintenance(True)
 
     def end_maintenance(self) -> None:
-        self.faults.maintenance = False
+        self.faults.set_maintenance(False)
 
     # -- streams ------------------------------------------------------------------------------------------------------
 
     def delay_private_events(self, seconds: float, *, jitter_seconds: float = 0.0) -> None:
         """Push private events late; with jitter they also overtake one another."""
-        self.faults.private_delay_seconds = seconds
-        self.faults.private_delay_jitter_seconds = jitter_seconds
+        self.faults.delay_private(seconds, jitter_seconds)
 
     def duplicate_private_events(self, count: int) -> None:
         """Push each of the next `count` private events twice."""
-        self.faults.private_to_duplicate = count
+        self.faults.private_to_duplicate.plan(count)
 
     def reorder_private_events(self, count: int) -> None:
         """Let each of the next `count` private events be overtaken by the one after it."""
-        self.faults.private_to_swap = count
+        self.faults.private_to_swap.plan(count)
 
     def drop_private_events(self, count: int) -> None:
         """Lose the next `count` private events."""
-        self.faults.private_to_drop = count
+        self.faults.private_to_drop.plan(count)
 
     def garble_private_events(self, count: int) -> None:
         """Push each of the next `count` private events as a frame that is no JSON."""
-        self.faults.private_to_garble = count
+        self.faults.private_to_garble.plan(count)
 
     def withhold_book_updates(self, symbol: Symbol, count: int = 1) -> None:
         """Lose the next `count` pushes of book changes, so that clients see a gap in the ids."""
-        self.faults.updates_to_withhold[symbol] = count
+        self.faults.updates_to_withhold[symbol].plan(count)
 
     def duplicate_book_updates(self, symbol: Symbol, count: int = 1) -> None:
         """Push each of the next `count` book changes twice."""
-        self.faults.updates_to_duplicate[symbol] = count
+        self.faults.updates_to_duplicate[symbol].plan(count)
 
     def tell_wrong_level(self, symbol: Symbol, wrong: WrongLevel) -> None:
         """Let the next push of book changes tell a level that is not so. The book itself, and its snapshots, stay right."""
-        self.faults.wrong_levels.setdefault(symbol, []).append(wrong)
+        self.faults.plan_wrong_level(symbol, wrong)
 
     def freeze_snapshots(self, symbol: Symbol) -> None:
         """Answer whoever asks for the book by REST with the book as it is now, until `thaw_snapshots`."""
@@ -289,14 +298,14 @@ class VenueControl:
         """End every fault that lasts and forget every planned one. The clock's skew and a frozen flow are faults, too."""
         self.faults.clear()
         self._snapshots.thaw()
-        self._clock.skew_milliseconds = 0
+        self._clock.skew(0)
         self._flow_gate.resume()
 
     # -- clock, market and money --------------------------------------------------------------------------------------
 
     def skew_clock(self, milliseconds: int) -> None:
         """Let the exchange's clock run ahead (or behind, if negative) of everybody else's."""
-        self._clock.skew_milliseconds = milliseconds
+        self._clock.skew(milliseconds)
 
     def freeze_flow(self) -> None:
         """No maker and no taker does anything until `resume_flow`."""
@@ -309,16 +318,19 @@ class VenueControl:
         """Move the fair price and every quote around it at once; what rests in between is filled."""
         if self._driver is not None:
             self._driver.move_to(symbol, price, self._clock.milliseconds())
+            current_cause().had_effect()
 
     def set_mark_price(self, symbol: Symbol, price: Decimal) -> None:
         """Value positions at `price`, which liquidates those that are due. The next move of the mark price undoes it, unless the
         flow is frozen. Of contracts only.
         """
         self.engine.set_mark_price(symbol, price, self._clock.milliseconds())
+        current_cause().had_effect()
 
     def pay_funding(self, symbol: Symbol, rate: Decimal) -> None:
         """Have funding paid now, besides what is due in its time: longs pay `rate` of their position's value, shorts get it."""
         self.engine.pay_funding(symbol, rate, self._clock.milliseconds())
+        current_cause().had_effect()
 
     def fill_order(self, order_id: int, quantity: Decimal | None = None) -> Trade:
         """A house taker hits this very order for exactly `quantity` (all that remains, if None).
@@ -327,11 +339,15 @@ class VenueControl:
             OrderRefused: the order is not open or holds less.
         """
         amount = self.engine.orders[order_id].remaining_quantity if quantity is None else quantity
-        return self.engine.trade_against(order_id, TAKERS, amount, self._clock.milliseconds())
+        trade = self.engine.trade_against(order_id, TAKERS, amount, self._clock.milliseconds())
+        current_cause().had_effect()
+        return trade
 
     def cancel_order(self, order_id: int) -> Order:
         """The exchange cancels the order of its own accord. Raises: OrderRefused: it is not open."""
-        return self.engine.cancel(order_id, self._clock.milliseconds())
+        cancelled = self.engine.cancel(order_id, self._clock.milliseconds())
+        current_cause().had_effect()
+        return cancelled
 
     def forget_order(self, order_id: int) -> None:
         """No query finds the order any more, if it has ended without fills: where exchanges are known to forget such orders."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import trio
 
@@ -36,25 +36,22 @@ class PrivateDelivery:
     def deliver(self, parcels: list[Parcel]) -> None:
         """Deliver one event to all who are to hear of it."""
         faults = self._faults
-        if faults.private_to_drop:
-            faults.private_to_drop -= 1
+        is_heard = bool(parcels)
+        if faults.private_to_drop.take(has_effect=is_heard):
             return
-        if faults.private_to_garble:
-            faults.private_to_garble -= 1
+        if faults.private_to_garble.take(has_effect=is_heard):
             parcels = [(session, message[: len(message) // 2]) for session, message in parcels]
-        if faults.private_to_duplicate:
-            faults.private_to_duplicate -= 1
+        if faults.private_to_duplicate.take(has_effect=is_heard):
             parcels = parcels * 2
-        if faults.private_to_swap and not self._overtaken:
-            faults.private_to_swap -= 1
+        if not self._overtaken and faults.private_to_swap.take(has_effect=is_heard):
             self._overtaken = parcels
             return
         self._send(parcels)
         overtaken, self._overtaken = self._overtaken, []
         self._send(overtaken)
 
-    def _send(self, parcels: Iterable[Parcel]) -> None:
-        delay_seconds = self._faults.private_delay_seconds + self._faults.private_delay_jitter_seconds * self._rng.random()
+    def _send(self, parcels: Collection[Parcel]) -> None:
+        delay_seconds = self._faults.take_private_delay_seconds(self._rng.random(), has_effect=bool(parcels))
         for session, message in parcels:
             if delay_seconds and self._nursery is not None:
                 self._nursery.start_soon(_push_later, session, message, delay_seconds)

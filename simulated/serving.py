@@ -5,6 +5,7 @@ from __future__ import annotations
 import trio
 from starlette.applications import Starlette
 
+from network.causes import current_cause
 from simulated.asgi.connection import serve_connection
 
 
@@ -37,6 +38,7 @@ class Connections:
     def abort_all(self) -> None:
         for connection in list(self._open):
             connection.abort()
+            current_cause().had_effect()
 
 
 async def serve_app(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from market.symbol import Symbol
+from network.causes import Cause, current_cause
 from simulated.engine.book import Book, BookSide
 from simulated.engine.order import Order
 
@@ -42,14 +43,19 @@ class Snapshots:
 
     def __init__(self, books: Mapping[Symbol, Book]) -> None:
         self._books = books
-        self._frozen: dict[Symbol, BookPicture] = {}
+        self._frozen: dict[Symbol, tuple[BookPicture, Cause]] = {}
 
     def of(self, symbol: Symbol) -> Book | BookPicture:
-        return self._frozen.get(symbol) or self._books[symbol]
+        frozen = self._frozen.get(symbol)
+        if frozen is None:
+            return self._books[symbol]
+        picture, cause = frozen
+        cause.had_effect()
+        return picture
 
     def freeze(self, symbol: Symbol) -> None:
         """Go on answering with the book as it is now."""
-        self._frozen[symbol] = BookPicture(self._books[symbol])
+        self._frozen[symbol] = (BookPicture(self._books[symbol]), current_cause())
 
     def thaw(self, symbol: Symbol | None = None) -> None:
         """Answer with the book as it is again; of every symbol, if None."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import trio
 
 from market.symbol import Symbol
+from network.causes import current_cause
 from simulated.engine.book import Book
 from simulated.engine.events import EngineEvent, LevelChanged
 from simulated.session import Session
@@ -115,6 +116,12 @@ class BatchedTopic:
         message = self.encode(result)
         for session in self.sessions:
             session.push(message)
+
+    def push_fault(self, result: Any) -> None:
+        """As `push`, of what is not so."""
+        self.push(result)
+        if self.sessions:
+            current_cause().had_effect()
 
     async def run(self) -> None:
         await trio.sleep_forever()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection
+from functools import partial
 from math import inf
 
 import trio
@@ -181,7 +182,7 @@ class Life:
 
     async def _strike(self, kind: str, when: When, strike: Strike, place: Place, number: tuple[int, int]) -> None:
         await when.wait(self._world)
-        undo = strike.begin(self._world, place)
+        undo = strike.start(self._world, place, on_effect=partial(count, self._outcome.effects, kind))
         if undo is None:
             return
         count(self._outcome.strikes, kind)

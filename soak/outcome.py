@@ -17,7 +17,10 @@ class Verdict(enum.Enum):
 
 
 class Outcome(msgspec.Struct, kw_only=True):
-    """One seed's world: its end, and what happened in it. `strikes`, `transitions`, `losses_struck` and `endings` count by name."""
+    """One seed's world: its end, and what happened in it.
+
+    `strikes`, `effects`, `transitions`, `losses_struck` and `endings` count by name.
+    """
 
     seed: int
     verdict: Verdict = Verdict.FINE
@@ -37,6 +40,9 @@ class Outcome(msgspec.Struct, kw_only=True):
     convergences: int = 0
     convergence_seconds_max: float = 0.0
     strikes: dict[str, int] = {}
+    """How many strikes of each kind of fault came: each was planned, or done, there and then."""
+    effects: dict[str, int] = {}
+    """How many of them had an effect, at once or later: a request met what was planned for it, bytes were held up, a process was killed."""
     spells: int = 0
     """Spells begun."""
     struck: list[tuple[int, int, str]] = []

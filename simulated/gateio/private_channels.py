@@ -6,6 +6,7 @@ import random
 from abc import ABC, abstractmethod
 
 from market.symbol import Symbol
+from network.causes import current_cause
 from simulated.engine.events import OF_ACCOUNTS, EngineEvent
 from simulated.faults import Faults
 from simulated.gateio import messages
@@ -48,6 +49,7 @@ class PrivateChannels(ABC):
         notice = {"type": "upgrade", "msg": "The connection will soon be closed for a service upgrade. Please reconnect."}
         for session in self._sessions:
             session.push(messages.update(f"{self._product.name}.system", notice, self._venue.now()))
+            current_cause().had_effect()
 
     def recipients(self, channel: str, account: str, symbol: Symbol | None) -> list[GateSession]:
         """Whoever is subscribed to `channel` of the account, for this market (None: it is about none)."""

@@ -119,7 +119,7 @@ def too_many_requests(product: Product) -> GateError:
 
 def refuse_on_bad_day(faults: Faults, fault: tuple[AnswerFault, int] | None) -> None:
     """Raises: GateError: maintenance, or a planned failure before anything is done."""
-    if faults.maintenance:
+    if faults.is_in_maintenance():
         raise GateError("TOO_BUSY", "The system is under maintenance")
     if fault is not None and fault[0] is AnswerFault.FAILED_BEFORE:
         raise GateError("SERVER_ERROR", "Server error", status=fault[1])

@@ -61,7 +61,7 @@ class WebsocketSide:
     async def serve(self, websocket: WebSocket) -> None:
         """Talk to one client until it leaves or is cut off."""
         await websocket.receive()  # websocket.connect
-        if self._faults.maintenance or self._faults.is_banned():
+        if self._faults.is_in_maintenance() or self._faults.is_banned():
             await websocket.close()
             return
         await websocket.send({"type": "websocket.accept"})

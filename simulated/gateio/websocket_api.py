@@ -88,7 +88,7 @@ class WebsocketApi:
             command = self._commands.get(submitted.channel)
             operation = Operation.QUERY if command is None else command.operation
             await _sleep(self._faults.take_request_delay_seconds(operation))
-            fault = self._faults.take_answer(operation)
+            fault = self._faults.take_answer(operation, can_be_twice=True)
             self._faults.take_calls(operation, Moment.ARRIVED)
             frames = self._answer(session, submitted, command, fault)
             self._faults.take_calls(operation, Moment.DONE)

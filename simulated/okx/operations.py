@@ -61,7 +61,7 @@ class Operations:
         async for op, request_id, args, expires_at in self._channel(session)[1]:
             kind = self._kinds[op]
             await _sleep(self._faults.take_request_delay_seconds(kind.operation))
-            fault, _ = self._faults.take_answer(kind.operation) or (None, 0)
+            fault, _ = self._faults.take_answer(kind.operation, can_be_twice=True) or (None, 0)
             received = self._venue.now() * 1000
             failed = OkxError("50026", "System error. Try again later").body()
             self._faults.take_calls(kind.operation, Moment.ARRIVED)

@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from market.symbol import Symbol
+from network.causes import current_cause
 from simulated.engine.events import (
     OF_ACCOUNTS,
     BalanceChanged,
@@ -98,6 +99,7 @@ class PrivateChannels:
         for session in self._subscriptions:
             text = "The connection will soon be closed for a service upgrade. Please reconnect."
             session.push(messages.notice("64008", text, session.client_id))
+            current_cause().had_effect()
 
     def subscribe(self, session: Session, arg: dict[str, Any]) -> int:
         """Subscribe the account of `session`. How many connections of it have this channel now. Raises: OkxError."""

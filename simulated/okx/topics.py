@@ -96,7 +96,7 @@ class Books(OkxTopic):
             self.book.update_id += 1
             previous, self._sequence = self._sequence, self.book.update_id
             above = ask + self.venue.engine.instruments[self.symbol].price_tick
-            self.push(self._frame([[plain(above), "1", "0", "1"]], [], previous))
+            self.push_fault(self._frame([[plain(above), "1", "0", "1"]], [], previous))
 
     def _tell_wrong(self, frame: Json, wrong: WrongLevel) -> None:
         """Put a level into `frame` that the book does not have so. The checksum, if there is one, is the right book's."""

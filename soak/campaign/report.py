@@ -44,7 +44,7 @@ _WORDS = {
     SoakStatus.USAGE: "bad arguments",
     SoakStatus.NOT_CONVERGED: "something did not come right in time after the last fault",
     SoakStatus.HARNESS_CRASHED: "the simulator itself crashed",
-    SoakStatus.FAULT_NEVER_STRUCK: "a kind of fault, or a limit of losses, never struck",
+    SoakStatus.FAULT_NEVER_STRUCK: "a kind of fault never took effect, or a limit of losses never struck",
     SoakStatus.NOT_REPEATED: "a seed did not repeat",
     SoakStatus.TRANSITION_NEVER_REACHED: "an order never made a move that it can make",
     SoakStatus.INTERRUPTED: "interrupted",
@@ -64,10 +64,13 @@ class Report:
         self.outcomes = sorted(outcomes, key=lambda outcome: outcome.seed)
         self.real_seconds = real_seconds
         self.strikes = _summed(outcome.strikes for outcome in outcomes)
+        self.effects = _summed(outcome.effects for outcome in outcomes)
         self.transitions = _summed(outcome.transitions for outcome in outcomes)
         self.losses_struck = _summed(outcome.losses_struck for outcome in outcomes)
         self.endings = _summed(outcome.endings for outcome in outcomes)
         self.never_struck = tuple(kind for kind in kinds_of(arguments.groups) if kind not in self.strikes)
+        self.never_took_effect = tuple(kind for kind in kinds_of(arguments.groups) if kind not in self.effects)
+        """Those that never struck, and those that struck only where there was nothing for them to do."""
         self.losses_never_struck = tuple(name for name in LOSSES if name not in self.losses_struck)
         self.never_reached = tuple(name for name in REACHABLE if name not in self.transitions)
         self.reached_all_the_same = tuple(name for name in (name_of(*cell) for cell in UNREACHABLE) if name in self.transitions)
@@ -92,7 +95,7 @@ class Report:
             return SoakStatus.NOT_REPEATED
         if Verdict.NOT_CONVERGED in verdicts:
             return SoakStatus.NOT_CONVERGED
-        if self.never_struck and self.is_enough:
+        if self.never_took_effect and self.is_enough:
             return SoakStatus.FAULT_NEVER_STRUCK
         if self.losses_never_struck and self.is_enough_for_transitions:
             return SoakStatus.FAULT_NEVER_STRUCK
@@ -107,7 +110,7 @@ class Report:
 
     @property
     def is_enough(self) -> bool:
-        """Whether every kind of fault must have struck."""
+        """Whether every kind of fault must have taken effect."""
         return len(self.outcomes) >= self.arguments.enough
 
     @property
@@ -145,6 +148,8 @@ class Report:
             "seeds_that_did_not_repeat": sum(not has_repeated(outcome) for outcome in self.repeated),
             "faults": sum(self.strikes.values()),
             "kinds_of_faults_struck": len(self.strikes),
+            "faults_that_took_effect": sum(self.effects.values()),
+            "kinds_of_faults_that_took_effect": len(self.effects),
             "transitions_reached": sum(name in self.transitions for name in REACHABLE),
             "transitions_reachable": len(REACHABLE),
         }
@@ -156,7 +161,9 @@ class Report:
             "status": int(self.status),
             "status_words": self.status_words,
             "faults_by_kind": dict(sorted(self.strikes.items())),
+            "effects_by_kind": dict(sorted(self.effects.items())),
             "faults_that_never_struck": self.never_struck,
+            "faults_that_never_took_effect": self.never_took_effect,
             "losses_struck": dict(sorted(self.losses_struck.items())),
             "losses_that_never_struck": self.losses_never_struck,
             "endings": dict(sorted(self.endings.items())),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import zip_longest
 
 from rich.box import SIMPLE_HEAD
@@ -45,10 +46,11 @@ def print_report(console: Console, report: Report) -> None:
     if report.endings:
         _list(console, "runs ended: " + "; ".join(f"{name}: {number}" for name, number in sorted(report.endings.items())))
     enough = report.arguments.enough
-    if report.never_struck and report.is_enough:
-        _list(console, f"faults that never struck: {', '.join(report.never_struck)}")
-    elif report.never_struck and report.arguments.groups:
-        _list(console, f"faults that never struck: {len(report.never_struck)} (no failure: fewer than {enough} seeds)")
+    if report.never_took_effect and report.is_enough:
+        told = (f"{kind} (struck {report.strikes.get(kind, 0):,} times)" for kind in report.never_took_effect)
+        _list(console, f"faults that never took effect: {', '.join(told)}")
+    elif report.never_took_effect and report.arguments.groups:
+        _list(console, f"faults that never took effect: {len(report.never_took_effect)} (no failure: fewer than {enough} seeds)")
     if report.never_reached and report.is_enough_for_transitions:
         _list(console, f"order transitions never reached: {', '.join(report.never_reached)}")
     elif report.never_reached and report.transitions:
@@ -91,16 +93,18 @@ def _print_figures(console: Console, report: Report) -> None:
 
 
 def _print_strikes(console: Console, report: Report) -> None:
-    table = Table("fault", "struck", "fault", "struck", title="faults", box=SIMPLE_HEAD)
-    _add_halves(table, [(name, f"{number:,}") for name, number in sorted(report.strikes.items())])
+    heads = ("fault", "struck", "took effect")
+    table = Table(*heads, *heads, title="faults", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
+    _add_halves(table, [(name, f"{number:,}", f"{report.effects.get(name, 0):,}") for name, number in sorted(report.strikes.items())])
     console.print(table)
 
 
-def _add_halves(table: Table, cells: list[tuple[str, str]]) -> None:
-    """Names and numbers, the second half beside the first."""
-    table.columns[1].justify = table.columns[3].justify = "right"
-    half = (len(cells) + 1) // 2
-    for left, right in zip_longest(cells[:half], cells[half:], fillvalue=("", "")):
+def _add_halves(table: Table, cells: Sequence[tuple[str, ...]]) -> None:
+    """Names, each with its numbers, the second half beside the first."""
+    width, half = len(table.columns) // 2, (len(cells) + 1) // 2
+    for number, column in enumerate(table.columns):
+        column.justify = "right" if number % width else "left"
+    for left, right in zip_longest(cells[:half], cells[half:], fillvalue=("",) * width):
         table.add_row(*left, *right)
 
 

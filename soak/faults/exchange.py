@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import partial
 
 from market.events import Side
+from network.causes import NO_CAUSE
 from simulated.control import VenueControl
 from simulated.faults import BookError, Operation, WrongLevel
 from soak.faults.strike import Draw, Group, Kind, Strike, Undo, for_a_while, nothing, once
@@ -173,7 +174,8 @@ def _old_snapshots(rng: random.Random) -> Strike:
     def begin(world: World, place: Place) -> Undo:
         control = _control(world, place)
         control.freeze_snapshots(place.symbol)
-        control.withhold_book_updates(place.symbol, 1)
+        with NO_CAUSE.at_work():  # that only has one asked for
+            control.withhold_book_updates(place.symbol, 1)
         return partial(control.thaw_snapshots, place.symbol)
 
     return Strike(text="", begin=begin, seconds=for_a_while(rng))

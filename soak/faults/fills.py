@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import trio
 
+from network.causes import NO_CAUSE
 from orders.life_cycle import OrderState
 from simulated.control import VenueControl
 from simulated.engine.order import Order
@@ -107,9 +108,11 @@ def _fill_after_cancel_ack(rng: random.Random) -> Strike:
                 world.nursery.start_soon(_fill_later, control, order, fraction, seconds / 2)
 
         if venue.name.startswith("okx_"):
-            control.carry_out_late(Operation.CANCEL, seconds, REQUESTS)
+            with NO_CAUSE.at_work():  # what is looked for are the trades
+                control.carry_out_late(Operation.CANCEL, seconds, REQUESTS)
             return calling(venue, Operation.CANCEL, Moment.DONE, trade_later)
-        control.delay_private_events(seconds)
+        with NO_CAUSE.at_work():
+            control.delay_private_events(seconds)
         undo = calling(venue, Operation.CANCEL, Moment.ARRIVED, trade)
 
         def end() -> None:

@@ -15,6 +15,7 @@ from functools import partial
 import trio
 
 from market.events import Side
+from network.causes import NO_CAUSE, current_cause
 from orders.commands import CancelOrder
 from orders.events import OrderCancelRequested, OrderFateUnknown
 from orders.life_cycle import OrderState
@@ -83,7 +84,8 @@ def _lose_hasty_answers(rng: random.Random) -> Strike:
                 control.garble_answers(operation, count)
             else:
                 control.delay_answers(operation, answers_seconds, count)
-        control.delay_private_events(stream_seconds)
+        with NO_CAUSE.at_work():  # what is looked for are the answers
+            control.delay_private_events(stream_seconds)
         return _all(_hurry(world), partial(control.delay_private_events, 0.0))
 
     named = "+".join(operation.value for operation in operations)
@@ -287,7 +289,7 @@ def _crash_in_flight(rng: random.Random) -> Strike:
 
     def begin(world: World, place: Place) -> Undo:
         venue = place.venue(world)
-        control, runtime = venue.control, world.runtime
+        control, runtime, cause = venue.control, world.runtime, current_cause()
         is_struck = False
 
         def crash(event: object) -> None:
@@ -296,11 +298,12 @@ def _crash_in_flight(rng: random.Random) -> Strike:
                 return
             order = event.order
             if event.account == venue.account and order.sent and order.exchange_order_id is None:
-                with suppress(trio.WouldBlock):  # the account does not keep up
+                with suppress(trio.WouldBlock), cause.at_work():  # the account does not keep up
                     world.crash_account(venue.account)
                     is_struck = True
 
-        control.delay_requests(Operation.PLACE, TOO_LATE_SECONDS, count)
+        with NO_CAUSE.at_work():  # what is looked for is the crash
+            control.delay_requests(Operation.PLACE, TOO_LATE_SECONDS, count)
         world.observers.append(crash)
         return _all(_hurry(world), partial(world.observers.remove, crash))
 

@@ -12,6 +12,7 @@ import trio
 from assembly.control.protocol import VERSION, Command, Request
 from assembly.runtime import Runtime
 from assembly.signals import PAUSE_SIGNAL, RESUME_SIGNAL, STOP_SIGNALS
+from network.causes import current_cause
 from orders.states import GLOBAL, TradingState, account_scope, cycle_scope, symbol_scope
 from soak.faults.strike import Draw, Group, Kind, Strike, Undo, for_a_while, nothing, once
 from soak.worlds.interference import Hang, actors_of, can_hang, crash, journal_of, tasks_of
@@ -88,11 +89,12 @@ def _kill_unwritten(rng: random.Random) -> Strike:
         journal = None if world.runtime_task is None else journal_of(world.runtime_task)
         if journal is None or not can_hang(journal):
             return None
-        process, hang = world.process, Hang(journal)
+        process, hang, cause = world.process, Hang(journal), current_cause()
 
         def kill() -> None:
             if world.process is process and world.is_running:
-                world.kill()
+                with cause.at_work():
+                    world.kill()
             else:
                 hang.end()
 
@@ -139,6 +141,7 @@ def _jump_own_clock(rng: random.Random) -> Strike:
 
     def begin(world: World, place: Place) -> Undo:
         world.program_clock.skew_milliseconds += milliseconds
+        current_cause().had_effect()
 
         def undo() -> None:
             if abs(milliseconds) != JUMP_MILLISECONDS_STAYING:
@@ -185,6 +188,7 @@ def _trading_state(rng: random.Random) -> Strike:
             return None
         scope = _scope(world, place, which)
         world.runtime.tree.states.enter(scope, state, "the plan says so")
+        current_cause().had_effect()
 
         def resume() -> None:
             if world.is_running and world.runtime is not None:  # another run may have taken the state over
@@ -218,6 +222,8 @@ def _flatten(rng: random.Random) -> Strike:
 
 async def _carry_out(world: World, runtime: Runtime, request: Request) -> None:
     answer = await runtime.desk.carry_out(request, by=BY)
+    if answer.done:
+        current_cause().had_effect()
     if runtime is world.runtime:
         world.note(f"flatten {request.scope}: {answer.message}")
 

@@ -19,6 +19,7 @@ from assembly.runtime import Runtime
 from assembly.settings import AccountSettings, CycleSettings, Settings
 from assembly.settings_loading import Table
 from assembly.strategies import StrategyKind
+from network.causes import current_cause
 from soak.faults.strike import Group, Kind, Strike, Undo, for_a_while
 from soak.strategies import PRICES_AT_FIRST
 from soak.worlds.place import Place
@@ -245,6 +246,7 @@ async def _reload(world: World, runtime: Runtime, edit: Edit) -> None:
 def _judge(world: World, runtime: Runtime, outcome: Outcome, edit: Edit) -> None:
     """What is fine is taken over, and nothing else is; but for a program that stops."""
     world.note(f"settings: {outcome.message}")
+    current_cause().had_effect()
     if edit.is_fine not in (None, outcome.done) and not runtime.is_stopping and runtime is world.runtime:
         world.settings_misjudged.append(
             f"settings with {edit.values} were {'taken over' if outcome.done else 'refused'}: {outcome.message}"

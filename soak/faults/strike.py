@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from network.causes import Cause
 from soak.worlds.place import Place
 from soak.worlds.world import World
 
@@ -33,13 +34,31 @@ Begin = Callable[[World, Place], Undo | None]
 class Strike(msgspec.Struct, frozen=True, kw_only=True):
     """A fault to come: `begin` lets it strike and gives what ends it, or None if there is nothing to strike at.
 
-    One that `ends_the_run` may end the program's run; it is started again afterwards.
+    One that `ends_the_run` may end the program's run; it is started again afterwards. Whether it had an effect is told by what `begin` uses
+    (see `network/causes.py`); what acts past that says so itself.
     """
 
     text: str
     begin: Begin
     seconds: float = 0.0
     ends_the_run: bool = False
+
+    def start(self, world: World, place: Place, *, on_effect: Callable[[], object]) -> Undo | None:
+        """As `begin`. If it strikes, `on_effect` is called once, as soon as that has had an effect: now, later, or never."""
+        has_struck = had_effect = False
+
+        def tell() -> None:
+            nonlocal had_effect
+            had_effect = True
+            if has_struck:
+                on_effect()
+
+        with Cause(tell).at_work():
+            undo = self.begin(world, place)
+        has_struck = undo is not None
+        if has_struck and had_effect:
+            on_effect()
+        return undo
 
 
 class Draw(Protocol):

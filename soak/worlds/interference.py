@@ -16,6 +16,8 @@ import outcome
 import trio
 import trio._core._traps as trio_traps
 
+from network.causes import current_cause
+
 _ACTOR = re.compile(r"root/(feeds|accounts|cycles)/.+")
 _JOURNAL = "root/journal"
 _GUARD = "Incarnation._guard"
@@ -30,14 +32,20 @@ class Poison:
 
     client_order_id = "poison"
 
+    def __init__(self) -> None:
+        self._cause = current_cause()
+
     def answer(self, value: object) -> NoReturn:
+        self._cause.had_effect()
         raise InjectedCrash("the answer could not be given")
 
     def fail(self, error: Exception) -> NoReturn:
+        self._cause.had_effect()
         raise InjectedCrash("the failure could not be told")
 
     @property
     def request(self) -> NoReturn:
+        self._cause.had_effect()
         raise InjectedCrash("poisoned news")
 
 
@@ -75,7 +83,10 @@ def can_hang(task: trio.lowlevel.Task) -> bool:
 def crash(task: trio.lowlevel.Task) -> None:
     """Raise `InjectedCrash` at the checkpoint where the task waits."""
 
+    cause = current_cause()
+
     def fail() -> NoReturn:
+        cause.had_effect()
         raise InjectedCrash(f"in {task.name}")
 
     _private(task)._attempt_abort(fail)
@@ -86,6 +97,7 @@ class Hang:
 
     def __init__(self, task: trio.lowlevel.Task) -> None:
         self._task = task
+        self._cause = current_cause()
         self._coroutine: Any = task.coro
         self._kept: outcome.Outcome[object] | None = None
         self._is_over = False
@@ -106,6 +118,7 @@ class Hang:
         if self._is_over:
             return self._coroutine.send(value)
         self._kept = value
+        self._cause.had_effect()
         self._hold_time_outs()  # anew: one that was about to go on when this began has done so until it waited again
         return trio_traps.WaitTaskRescheduled(self._abort)
 

@@ -14,6 +14,7 @@ import trio
 from actors.journal.errors import JournalBroken
 from actors.journal.file import MEMORY, beside
 from actors.journal.store import JournalStore
+from network.causes import NO_CAUSE, current_cause
 
 _PAGES_MAX = 1_000_000
 _LOG_HEADER_BYTES = 32
@@ -32,6 +33,7 @@ class WorldJournal(JournalStore):
         self.errors_of_real_disk: list[str] = []
         self._has_room = trio.Event()
         self._has_room.set()
+        self._cause = NO_CAUSE
         self._place = self.path
         self.path = Path(self.path.name)  # what is said of it must not depend on where a temporary folder is
 
@@ -45,7 +47,7 @@ class WorldJournal(JournalStore):
 
     def fill_disk(self) -> None:
         """From now on there is no room for another word."""
-        self._has_room = trio.Event()
+        self._has_room, self._cause = trio.Event(), current_cause()
         pages = self._connection.execute("PRAGMA page_count").fetchone()[0]
         self._connection.execute(f"PRAGMA max_page_count = {pages}")
         while True:  # what room there is in pages that are there is taken too
@@ -82,22 +84,24 @@ class WorldJournal(JournalStore):
         return left
 
     def checkpoint(self) -> None:
-        with self._noticing_the_real_disk():
+        with self._noticing_the_disk():
             super().checkpoint()
 
     @contextmanager
     def _transaction(self, doing: str, begin: str = "BEGIN IMMEDIATE") -> Generator[None]:
-        with self._noticing_the_real_disk(), super()._transaction(doing, begin):
+        with self._noticing_the_disk(), super()._transaction(doing, begin):
             yield
 
     @contextmanager
-    def _noticing_the_real_disk(self) -> Generator[None]:
+    def _noticing_the_disk(self) -> Generator[None]:
         try:
             yield
         except JournalBroken as broken:
             cause = broken.__cause__
             code = getattr(cause, "sqlite_errorcode", 0) & _PRIMARY_CODE  # errors of Python's own making have none
-            if not self.is_full and (isinstance(cause, OSError) or code in _CODES_OF_THE_DISK):
+            if self.is_full:
+                self._cause.had_effect()
+            elif isinstance(cause, OSError) or code in _CODES_OF_THE_DISK:
                 self.errors_of_real_disk.append(str(broken))
             raise
 

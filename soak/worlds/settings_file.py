@@ -18,6 +18,7 @@ from assembly.reloading.difference import NONE
 from assembly.settings import FileSettings, Settings
 from assembly.settings_loading import FileRead, SettingsFile, Stamp, Table, file_read, table_of
 from market.symbol import Symbol
+from network.causes import NO_CAUSE, current_cause
 
 PATH = Path("world.toml")
 
@@ -35,6 +36,7 @@ class WorldSettingsFile:
         self.at_first = text_of(table_from(settings))
         self._text = self.at_first
         self._version = 0
+        self._cause = NO_CAUSE
 
     @property
     def name(self) -> str:
@@ -47,6 +49,7 @@ class WorldSettingsFile:
     def write(self, text: str) -> None:
         """Another content; the same one, too, counts as written."""
         self._text = text
+        self._cause = current_cause()
         self._version += 1
 
     def read_now(self) -> FileRead:
@@ -73,6 +76,7 @@ class WorldSettingsFile:
 
     async def read(self) -> FileRead:
         await trio.lowlevel.checkpoint()
+        self._cause.had_effect()
         return self.read_now()
 
     def settings(self, table: Table, *, winning: Collection[str] = ()) -> Settings:

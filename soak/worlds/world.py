@@ -53,6 +53,7 @@ from assembly.signals import ProcessSignals
 from market.clock import VirtualWallClock
 from market.events import BookChanged
 from market.symbol import Symbol
+from network.causes import Cause, current_cause
 from network.deterministic import run_deterministically
 from network.simulated_network import SimulatedNetwork
 from network.wire_trace import WireEvent
@@ -147,7 +148,7 @@ class World:
         self._signals: ProcessSignals | None = None
         self._happened = trio.lowlevel.ParkingLot()
         self._ended = trio.Event()
-        self._crash_on: list[Callable[[object], bool]] = []
+        self._crash_on: list[tuple[Callable[[object], bool], Cause]] = []
         self._runtime_scope = trio.CancelScope()
         self.journal = journal or WorldJournal(MEMORY)
         """Of all runs in this world: a restart goes on from it. In memory, and everything else about it as on a disk."""
@@ -302,6 +303,7 @@ class World:
         With `torn_bytes` the machine died with it, and so much of the journal's end was not on the disk yet.
         """
         self.journal = self.journal.left_by_kill(torn_bytes=torn_bytes)
+        current_cause().had_effect()
         self.process.kill()
         self._signals = None
         self._crash_on.clear()
@@ -313,6 +315,7 @@ class World:
         """As the first Ctrl-C does."""
         assert self.runtime is not None
         self.runtime.request_stop(reason)
+        current_cause().had_effect()
 
     def signal(self, number: signal.Signals) -> bool:
         """As the system delivers a signal to the program, if it is there to take one: through its own handler."""
@@ -320,6 +323,7 @@ class World:
             return False
         self.note(f"{number.name} sent")
         self._signals.take(number)
+        current_cause().had_effect()
         return True
 
     def _force_end(self, runtime: Runtime, process: Process) -> None:
@@ -335,6 +339,7 @@ class World:
     def cancel(self) -> None:
         """Cancel the whole program from outside, as structured cancellation would."""
         self._runtime_scope.cancel()
+        current_cause().had_effect()
 
     async def ended(self, *, within_seconds: float = PATIENCE_SECONDS) -> RunReport | None:
         """Wait for the program's end; None if it was cancelled. Checks nothing."""
@@ -385,7 +390,7 @@ class World:
 
     def crash_when(self, matches: Callable[[object], bool]) -> None:
         """Whichever actor next reports such an event dies of reporting it."""
-        self._crash_on.append(matches)
+        self._crash_on.append((matches, current_cause()))
 
     # What happened
 
@@ -401,9 +406,11 @@ class World:
             self._happened.unpark_all()
         for observe in tuple(self.observers):
             observe(event)
-        for matches in self._crash_on:
+        for crash in self._crash_on:
+            matches, cause = crash
             if matches(event):
-                self._crash_on.remove(matches)
+                self._crash_on.remove(crash)
+                cause.had_effect()
                 raise InjectedCrash(f"on {type(event).__name__}")
 
     def note(self, text: str) -> None:

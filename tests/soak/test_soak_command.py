@@ -113,22 +113,39 @@ def test_exit_status_tells_violation_crash_and_non_convergence_apart(
     assert Report(parse_arguments([]), outcomes, real_seconds=1.0).status is status
 
 
-def test_fault_that_never_strikes_fails_the_report_of_enough_seeds() -> None:
-    struck = dict.fromkeys(list(KINDS)[1:], 1)
-    outcomes = [Outcome(seed=seed, strikes=struck) for seed in range(3)]
+@pytest.mark.parametrize("strikes", [0, 2])
+def test_fault_that_never_takes_effect_fails_the_report_of_enough_seeds_however_often_it_struck(strikes: int) -> None:
+    missing, *others = KINDS
+    struck = {**dict.fromkeys(others, 1), **({missing: strikes} if strikes else {})}
+    outcomes = [Outcome(seed=seed, strikes=struck, effects=dict.fromkeys(others, 1)) for seed in range(3)]
     report = Report(parse_arguments(["--enough", "3"]), outcomes, real_seconds=1.0)
     assert report.status is SoakStatus.FAULT_NEVER_STRUCK
-    assert report.never_struck == (next(iter(KINDS)),)
+    assert report.never_took_effect == (missing,)
+    assert report.never_struck == (() if strikes else (missing,))
+    assert f"faults that never took effect: {missing} (struck {3 * strikes} times)" in printed(report)
     assert Report(parse_arguments(["--enough", "4"]), outcomes, real_seconds=1.0).status is SoakStatus.FINE
 
 
+def test_report_tells_how_often_a_fault_struck_and_how_often_it_took_effect() -> None:
+    outcomes = [Outcome(seed=seed, strikes={"ban": 1_000, "stall": 7}, effects={"ban": 991}) for seed in range(2)]
+    report = Report(parse_arguments([]), outcomes, real_seconds=1.0)
+    told = json.loads(report.as_json())
+    assert told["faults_by_kind"] == {"ban": 2_000, "stall": 14}
+    assert told["effects_by_kind"] == {"ban": 1_982}
+    assert "stall" in told["faults_that_never_took_effect"]
+    assert "stall" not in told["faults_that_never_struck"]
+    row = next(line for line in printed(report).splitlines() if "ban" in line)
+    assert row.split() == ["ban", "2,000", "1,982", "stall", "14", "0"]
+
+
 def whole_campaign(*, without: str = "", hours: float = 3.0) -> Report:
-    """Three worlds in which all struck, and all transitions were reached, but for the one that is named."""
+    """Three worlds in which all struck and took effect, and all transitions were reached, but for the one that is named."""
     transitions = {name: 1 for name in REACHABLE if name != without}
     struck = dict.fromkeys(KINDS, 1)
     losses = {name: 1 for name in LOSSES if name != without}
     outcomes = [
-        Outcome(seed=seed, strikes=struck, transitions=transitions, losses_struck=losses, virtual_seconds=hours * 1200) for seed in range(3)
+        Outcome(seed=seed, strikes=struck, effects=struck, transitions=transitions, losses_struck=losses, virtual_seconds=hours * 1200)
+        for seed in range(3)
     ]
     return Report(parse_arguments(["--enough", "3"]), outcomes, real_seconds=1.0)
 
