@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 
+from actors.accounts.flattening import ATTEMPTS_MAX
 from actors.cycle.slots import slot_of
 from assembly.reloading.difference import in_words
 from orders.commands import FLATTEN
-from orders.events import OrderSubmitted
+from orders.events import OrderEnded, OrderSubmitted
+from orders.life_cycle import OrderState
 from orders.order import ZERO
 from soak.checks.settings_in_force import SettingsInForce
 from soak.options import Options
@@ -24,6 +27,7 @@ class Flattening:
         self._settings = settings
         self._say = say
         self._held_before: dict[str, Decimal] = {}  # by each cycle when this run began
+        self._untaken = Counter[str]()  # orders of this run that a thin market did not take, or not whole, by cycle
 
     @property
     def is_wanted(self) -> bool:
@@ -32,15 +36,20 @@ class Flattening:
 
     def run_begins(self) -> None:
         """Another run of the program begins."""
+        self._untaken.clear()
         places = [cycle.place for cycle in self._options.cycles]
         self._held_before = {place.cycle: place.venue(self._world).holdings(place.cycle, place.symbol) for place in places}
 
     def see(self, event: object) -> None:
         """Something that the program says."""
-        if not isinstance(event, OrderSubmitted) or slot_of(event.order) != FLATTEN or "flatten" in self._options.kinds:
-            return
-        if self._world.runtime_is_stopping() and not self.is_wanted:
-            self._say(f"{event.order.client_order_id} flattens, and the stop was to leave what there is")
+        match event:
+            case OrderSubmitted(_, order) if slot_of(order) == FLATTEN and "flatten" not in self._options.kinds:
+                if self._world.runtime_is_stopping() and not self.is_wanted:
+                    self._say(f"{order.client_order_id} flattens, and the stop was to leave what there is")
+            case OrderEnded(_, order) if slot_of(order) == FLATTEN and order.state is OrderState.EXPIRED:
+                self._untaken[order.request.owner] += 1
+            case _:
+                pass
 
     def look_at_what_is_left(self) -> None:
         """To be called after a stop while nothing was wrong: of what this run has bought nothing that can be sold."""
@@ -53,5 +62,5 @@ class Flattening:
             else:  # another cycle may have sold of it
                 left = min(left, sum(venue.control.balances().get(place.symbol.base, (ZERO, ZERO))))
             rules, price = venue.control.engine.instruments[place.symbol], venue.control.best_bid(place.symbol) or ZERO
-            if left >= rules.quantity_min and left * price >= rules.notional_min:
+            if left >= rules.quantity_min and left * price >= rules.notional_min and self._untaken[place.cycle] < ATTEMPTS_MAX:
                 self._say(f"{place.cycle} has {left:f} {place.symbol} of this run left at {venue.name}, and its stop was to flatten")
