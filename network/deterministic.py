@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Generator, MutableSequence
+from collections.abc import Awaitable, Callable, Generator, MutableSequence, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -18,14 +18,21 @@ from network.jumping_clock import JumpingClock
 Result = TypeVar("Result")
 
 
-def run_deterministically(async_fn: Callable[..., Awaitable[Result]], *args: Any, seed: int, clock: trio.abc.Clock | None = None) -> Result:
+def run_deterministically(
+    async_fn: Callable[..., Awaitable[Result]],
+    *args: Any,
+    seed: int,
+    clock: trio.abc.Clock | None = None,
+    watch_steps: Callable[[Sequence[trio.lowlevel.Task]], None] | None = None,
+) -> Result:
     """`trio.run` under a virtual clock that jumps whenever every task waits, with all the randomness underneath drawn from `seed`.
 
-    The program's own randomness is its own: pass it a seeded `random.Random`. `clock` replaces the jumping one. What was changed in
-    the libraries is put back afterwards. Threads, real sockets and TLS (its keys are random) are not repeatable.
+    The program's own randomness is its own: pass it a seeded `random.Random`. `clock` replaces the jumping one. `watch_steps` is
+    given the tasks of each step of the scheduler, before they run; what it raises ends the run as it stands. What was changed in the
+    libraries is put back afterwards. Threads, real sockets and TLS (its keys are random) are not repeatable.
     """
     jumping = JumpingClock() if clock is None else clock
-    with _seeded_scheduler(seed), _seeded_websockets(seed), _timed_by(jumping):
+    with _seeded_scheduler(seed, watch_steps), _seeded_websockets(seed), _timed_by(jumping):
         return trio.run(async_fn, *args, clock=jumping)
 
 
@@ -56,7 +63,7 @@ def _timed_by(clock: trio.abc.Clock) -> Generator[None]:
 
 
 @contextmanager
-def _seeded_scheduler(seed: int) -> Generator[None]:
+def _seeded_scheduler(seed: int, watch_steps: Callable[[Sequence[trio.lowlevel.Task]], None] | None) -> Generator[None]:
     """Trio shuffles the tasks of each step on purpose, with an unseeded generator of its own.
 
     Hypothesis needs it repeatable too, and these two private names are how Trio serves it (`_hypothesis_plugin_setup` in
@@ -66,7 +73,7 @@ def _seeded_scheduler(seed: int) -> Generator[None]:
     flag = scheduler._ALLOW_DETERMINISTIC_SCHEDULING
     unseeded = scheduler._r
     scheduler._ALLOW_DETERMINISTIC_SCHEDULING = True
-    scheduler._r = _Shuffler(seed)
+    scheduler._r = _Shuffler(seed) if watch_steps is None else _WatchedShuffler(seed, watch_steps)
     try:
         yield
     finally:
@@ -80,6 +87,18 @@ class _Shuffler(random.Random):
     def shuffle(self, x: MutableSequence[Any]) -> None:
         if len(x) > 1:
             super().shuffle(x)
+
+
+class _WatchedShuffler(_Shuffler):
+    """It is asked at each step, and an instrument of Trio's, which would be too, costs seven calls of every task."""
+
+    def __init__(self, seed: int, watch_steps: Callable[[Sequence[trio.lowlevel.Task]], None]) -> None:
+        super().__init__(seed)
+        self._watch_steps = watch_steps
+
+    def shuffle(self, x: MutableSequence[Any]) -> None:
+        self._watch_steps(x)
+        super().shuffle(x)
 
 
 @contextmanager

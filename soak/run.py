@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -19,6 +20,7 @@ from soak.outcome import Outcome, Verdict
 from soak.transitions import counting_transitions
 from soak.worlds.errors import NotConverged, Violation
 from soak.worlds.journal import WorldJournal
+from soak.worlds.pace import Pace
 from soak.worlds.world import World
 from supervision.errors import leaf_errors
 
@@ -33,16 +35,21 @@ def run_options(options: Options, *, watch: Callable[[World], None] | None = Non
     """
     outcome = Outcome(seed=options.seed, options=options.describe())
     errors_of_real_disk: list[str] = []
+    pace = Pace()
     began_at = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mm-soak-") as folder, counting_transitions(outcome.transitions), _collecting_rarely():
         try:
-            run_deterministically(_world, options, outcome, errors_of_real_disk, Path(folder), watch, seed=options.seed)
+            with pace.watching():
+                world = partial(_world, options, outcome, errors_of_real_disk, pace, Path(folder), watch)
+                run_deterministically(world, seed=options.seed, watch_steps=pace.step)
         except Exception as error:  # noqa: BLE001  whatever goes wrong in a world is what this looks for
             outcome.verdict, outcome.told = _judged(error)
         except BaseExceptionGroup as error:
             if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaf_errors(error)):
                 raise KeyboardInterrupt from None
             raise
+    if pace.found is not None:
+        outcome.verdict, outcome.told = Verdict.VIOLATION, pace.found
     if errors_of_real_disk:
         told = f"the disk that the simulator runs on failed: {errors_of_real_disk[0]}"
         outcome.verdict, outcome.told = Verdict.HARNESS_CRASHED, f"{told}\n{outcome.told}"
@@ -62,9 +69,10 @@ def _collecting_rarely() -> Generator[None]:
 
 
 async def _world(
-    options: Options, outcome: Outcome, errors_of_real_disk: list[str], folder: Path, watch: Callable[[World], None] | None
+    options: Options, outcome: Outcome, errors_of_real_disk: list[str], pace: Pace, folder: Path, watch: Callable[[World], None] | None
 ) -> None:
     async with trio.open_nursery() as nursery:
+        pace.world = nursery.cancel_scope
         first, *others = options.exchanges
         world = World(
             options.seed,
