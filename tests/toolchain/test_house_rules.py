@@ -32,6 +32,8 @@ CATCHES_EVERYTHING: dict[tuple[str, str], str] = {
     ): "of a strategy of somebody's own, whose parameters it may refuse in any way: the running ones stay",
     ("soak/worlds/world.py", "_run"): "what is left of a killed process may fail as it likes; a living one's errors go on as violations",
     ("soak/run.py", "run_options"): "whatever goes wrong in a world is what this looks for",
+    ("soak/campaign/telling.py", "tell_or_end"): "raises it again once the world has ended: the program has no part in it",
+    ("soak/command.py", "_soak_or_crash"): "prints its traceback: Python would end with the status of a violation",
     ("supervision/incarnation.py", "_run_start"): "a supervisor is who catches whatever a child raises",
     ("supervision/incarnation.py", "_clean_up"): "whatever a cleanup raises is an event and must not stop the other cleanups",
     ("supervision/run.py", "report"): "a broken listener is counted and must not break supervision",
