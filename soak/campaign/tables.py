@@ -30,6 +30,9 @@ _STATES = {
 }
 
 
+_TABLES_WIDTH = 80  # in less, figures would be cut off
+
+
 def print_report(console: Console, report: Report) -> None:
     """The tables, what never happened, and at the end how it stands."""
     _print_figures(console, report)
@@ -86,30 +89,42 @@ def _say(console: Console, line: str) -> None:
 
 
 def _print_figures(console: Console, report: Report) -> None:
-    table = Table("figure", "value", "figure", "value", title="mm-soak", box=SIMPLE_HEAD)
     figures = report.figures().items()
-    _add_halves(table, [(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else f"{value:,.1f}") for name, value in figures])
-    console.print(table)
+    cells = [(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else f"{value:,.1f}") for name, value in figures]
+    heads = ("figure", "value")
+    _print_halves(console, heads, cells, Table(*heads, *heads, title="mm-soak", box=SIMPLE_HEAD))
 
 
 def _print_strikes(console: Console, report: Report) -> None:
     heads = ("fault", "struck", "took effect")
-    table = Table(*heads, *heads, title="faults", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
-    _add_halves(table, [(name, f"{number:,}", f"{report.effects.get(name, 0):,}") for name, number in sorted(report.strikes.items())])
-    console.print(table)
+    cells = [(name, f"{number:,}", f"{report.effects.get(name, 0):,}") for name, number in sorted(report.strikes.items())]
+    _print_halves(console, heads, cells, Table(*heads, *heads, title="faults", box=SIMPLE_HEAD, padding=(0, 0, 0, 1)))
 
 
-def _add_halves(table: Table, cells: Sequence[tuple[str, ...]]) -> None:
-    """Names, each with its numbers, the second half beside the first."""
+def _print_halves(console: Console, heads: tuple[str, ...], cells: Sequence[tuple[str, ...]], table: Table) -> None:
+    """Names, each with its numbers, the second half beside the first; where there is no room for that, each in a line."""
+    if console.width < _TABLES_WIDTH:
+        _print_lines(console, f"{table.title}: {', '.join(heads)}", cells)
+        return
     width, half = len(table.columns) // 2, (len(cells) + 1) // 2
     for number, column in enumerate(table.columns):
         column.justify = "right" if number % width else "left"
+        column.overflow = "fold"
     for left, right in zip_longest(cells[:half], cells[half:], fillvalue=("",) * width):
         table.add_row(*left, *right)
+    console.print(table)
+
+
+def _print_lines(console: Console, title: str, cells: Sequence[tuple[str, ...]]) -> None:
+    for line in (title, *(f"  {name}: {', '.join(numbers)}" for name, *numbers in cells), ""):
+        _say(console, line)
 
 
 def _print_transitions(console: Console, report: Report) -> None:
-    """The life cycle's table, with how often each cell was come to."""
+    """The life cycle's table, with how often each cell was come to; where there is no room for it, those that were."""
+    if console.width < _TABLES_WIDTH:
+        _print_lines(console, "order transitions", [(name, f"{number:,}") for name, number in sorted(report.transitions.items())])
+        return
     table = Table(
         "", *_STATES.values(), title="order transitions (-: seldom or never reached in simulated worlds)", box=SIMPLE_HEAD, padding=0
     )

@@ -178,8 +178,8 @@ def test_transitions_called_unreachable_are_of_the_table_and_have_a_reason_and_o
     assert "called unreachable" not in printed(report)
 
 
-def printed(report: Report) -> str:
-    console = Console(width=80, file=io.StringIO())
+def printed(report: Report, *, width: int = 80) -> str:
+    console = Console(width=width, file=io.StringIO())
     print_report(console, report)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -199,6 +199,17 @@ def test_report_fits_a_terminal_of_eighty_columns_and_ends_with_every_failure_an
         "  replay: bin/mm-soak --seed 7 --hours 1 --faults all --trace\n"
         "exit status 1: something that must always be true was not\n"
     )
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 79, 80])
+def test_no_figure_is_cut_off_in_a_narrow_terminal(width: int) -> None:
+    whole = whole_campaign()
+    outcomes = [*whole.outcomes, Outcome(seed=7, orders=123_456_789, strikes={"stall": 98_762}, transitions={REACHABLE[0]: 4_318})]
+    text = printed(Report(whole.arguments, outcomes, real_seconds=1.0), width=width)
+    assert "…" not in text
+    assert "123,456,789" in text
+    assert "98,765" in text
+    assert "4,321" in text or "4321" in text
 
 
 def test_json_report_is_one_object_with_figures_and_each_seed_s_trace_hash() -> None:
