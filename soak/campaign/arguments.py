@@ -28,7 +28,7 @@ exit status:
   2  bad arguments
   3  not converged: something did not come right in time after the last fault
   4  the simulator itself crashed, or could not write what it found
-  5  a kind of fault never struck, or no fault at all, in a run of enough seeds (see --enough), or a limit of losses in enough hours
+  5  a kind of fault never struck in a run of enough seeds (see --enough), or it or a limit of losses had no effect in as many hours
   6  a seed did not repeat: two runs of it left other traces
   7  an order never made a move that it can make, in as many virtual hours of all faults and exchanges
   130  interrupted: the report is of the seeds done until then

@@ -95,7 +95,9 @@ class Report:
             return SoakStatus.NOT_REPEATED
         if Verdict.NOT_CONVERGED in verdicts:
             return SoakStatus.NOT_CONVERGED
-        if self.never_took_effect and self.is_enough:
+        if self.never_struck and self.is_enough:
+            return SoakStatus.FAULT_NEVER_STRUCK
+        if self.never_took_effect and self.is_enough_for_effects:
             return SoakStatus.FAULT_NEVER_STRUCK
         if self.losses_never_struck and self.is_enough_for_transitions:
             return SoakStatus.FAULT_NEVER_STRUCK
@@ -110,15 +112,19 @@ class Report:
 
     @property
     def is_enough(self) -> bool:
-        """Whether every kind of fault must have taken effect."""
+        """Whether every kind of fault must have struck."""
         return len(self.outcomes) >= self.arguments.enough
 
     @property
-    def is_enough_for_transitions(self) -> bool:
-        """Seldom moves take their hours, and every exchange and fault: an hour for each of the seeds that are enough."""
+    def is_enough_for_effects(self) -> bool:
+        """Whether every kind must have taken effect, seldom ones too: an hour for each of the seeds that are enough, at all exchanges."""
         hours = sum(outcome.virtual_seconds for outcome in self.outcomes) / 3600
-        is_whole = self.arguments.groups == tuple(Group) and not self.arguments.exchanges
-        return self.is_enough and is_whole and hours >= self.arguments.enough
+        return self.is_enough and not self.arguments.exchanges and hours >= self.arguments.enough
+
+    @property
+    def is_enough_for_transitions(self) -> bool:
+        """Seldom moves take as many hours, and every fault."""
+        return self.is_enough_for_effects and self.arguments.groups == tuple(Group)
 
     def figures(self) -> dict[str, Any]:
         """The totals."""

@@ -49,11 +49,14 @@ def print_report(console: Console, report: Report) -> None:
     if report.endings:
         _list(console, "runs ended: " + "; ".join(f"{name}: {number}" for name, number in sorted(report.endings.items())))
     enough = report.arguments.enough
-    if report.never_took_effect and report.is_enough:
+    if report.never_struck and report.is_enough:
+        _list(console, f"faults that never struck: {', '.join(report.never_struck)}")
+    if report.never_took_effect and report.is_enough_for_effects:
         told = (f"{kind} (struck {report.strikes.get(kind, 0):,} times)" for kind in report.never_took_effect)
         _list(console, f"faults that never took effect: {', '.join(told)}")
     elif report.never_took_effect and report.arguments.groups:
-        _list(console, f"faults that never took effect: {len(report.never_took_effect)} (no failure: fewer than {enough} seeds)")
+        note = f"no failure: fewer than {enough} seeds, or than as many virtual hours of all exchanges"
+        _list(console, f"faults that never took effect: {len(report.never_took_effect)} ({note})")
     if report.never_reached and report.is_enough_for_transitions:
         _list(console, f"order transitions never reached: {', '.join(report.never_reached)}")
     elif report.never_reached and report.transitions:

@@ -13,11 +13,10 @@ from network.faults import FaultRules
 from simulated.control import VenueControl
 from simulated.faults import Faults
 from soak.campaign.arguments import parse_arguments
-from soak.campaign.report import Report, SoakStatus
 from soak.campaign.seeds import options_of
 from soak.faults.kinds import KINDS
 from soak.faults.strike import Strike
-from soak.outcome import Outcome, Verdict, count
+from soak.outcome import Verdict, count
 from soak.run import run_options
 from soak.worlds.interference import InjectedCrash, Poison
 from soak.worlds.journal import WorldJournal
@@ -116,16 +115,10 @@ def test_poison_has_an_effect_only_when_somebody_looks_at_it() -> None:
     assert told == ["poison"]
 
 
-def test_world_counts_a_kind_that_is_armed_where_it_cannot_work_as_struck_and_the_report_of_it_fails() -> None:
+def test_world_counts_a_kind_that_is_armed_where_it_cannot_work_as_struck_and_as_without_effect() -> None:
     arguments = parse_arguments(["--seed", "17", "--hours", "0.01", "--exchanges", "mexc_spot", "--faults", "exchange", "--enough", "1"])
     outcome = run_options(options_of(17, arguments))
     assert outcome.verdict is Verdict.FINE, outcome.told
     assert outcome.strikes["fill_at_amend"] > 0
     assert "fill_at_amend" not in outcome.effects
     assert outcome.effects["move_market"] == outcome.strikes["move_market"] > 0
-    everything = dict.fromkeys(KINDS, 1)
-    others = Outcome(seed=18, strikes=everything, effects={kind: 1 for kind in KINDS if kind != "fill_at_amend"})
-    report = Report(arguments, [outcome, others], real_seconds=1.0)
-    assert report.never_struck == ()
-    assert report.never_took_effect == ("fill_at_amend",)
-    assert report.status is SoakStatus.FAULT_NEVER_STRUCK
