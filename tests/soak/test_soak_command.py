@@ -212,7 +212,7 @@ def test_report_fits_a_terminal_of_eighty_columns_and_ends_with_every_failure_an
 @pytest.mark.parametrize("width", [20, 40, 60, 79, 80])
 def test_no_figure_is_cut_off_in_a_narrow_terminal(width: int) -> None:
     whole = whole_campaign()
-    outcomes = [*whole.outcomes, Outcome(seed=7, orders=123_456_789, strikes={"stall": 98_762}, transitions={REACHABLE[0]: 4_318})]
+    outcomes = [*whole.outcomes, Outcome(seed=7, orders=123_456_789, strikes={"stall": 98_759}, transitions={REACHABLE[0]: 4_318})]
     text = printed(Report(whole.arguments, outcomes, real_seconds=1.0), width=width)
     assert "…" not in text
     assert "123,456,789" in text
