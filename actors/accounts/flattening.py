@@ -18,6 +18,7 @@ import trio
 from actors.accounts.bookkeeper import Bookkeeper
 from actors.accounts.codec import ProtocolError
 from actors.accounts.events import AccountTrouble
+from actors.accounts.gate import GateClosed
 from actors.accounts.resolution import fetch_missing_fills, resolve
 from actors.accounts.session import AccountSession
 from market.events import Side
@@ -175,6 +176,9 @@ async def _sell(request: OrderRequest, session: AccountSession, bookkeeper: Book
     bookkeeper.publish(ledger.record_intent(request, now=trio.current_time()))
 
     def leaving() -> int | None:
+        order = ledger.order(client_order_id)
+        if order is None or order.is_terminal:
+            raise GateClosed("it was given up before it was sent")
         sent_at = session.exchange_time_milliseconds()
         expires_at = sent_at + EXPIRY_MILLISECONDS if session.codec.capabilities.order_expiry else None
         ledger.record_sent(client_order_id, sent_at_milliseconds=sent_at, expires_at_milliseconds=expires_at, now=trio.current_time())
@@ -184,6 +188,8 @@ async def _sell(request: OrderRequest, session: AccountSession, bookkeeper: Book
         # As every placement: one that the journal does not know is nobody's to the run after a kill, which would hold what this has sold.
         await bookkeeper.recorder.written()
         bookkeeper.take(await session.place(request, leaving=leaving))
+    except GateClosed:
+        return False  # it has ended
     except (NotRecorded, RequestNotSent) as error:
         bookkeeper.happened(client_order_id, OrderInput.NEVER_SENT, f"not sent: {error}")
     except ExchangeError as error:

@@ -24,6 +24,8 @@ from orders.order import Order
 # lists may lag behind its matching engine.
 ABSENCE_GRACE_MILLISECONDS = 1_000
 ABSENCE_GRACE_WITHOUT_EXPIRY_MILLISECONDS = 30_000
+# An order that has not left may be waiting to: for the journal, or for a place in the rate limits. Of an earlier run none does.
+UNSENT_PATIENCE_SECONDS = 30.0
 # Finished orders are searched from a little before the sending, for clocks that disagree.
 SEARCH_MARGIN_MILLISECONDS = 60_000
 # And from so far back if nobody knows when it was sent.
@@ -37,6 +39,8 @@ async def resolve(order: Order, *, session: AccountSession, ledger: AccountLedge
     Cancelled: the ledger is as it was.
     """
     order = ledger.order(order.client_order_id) or order  # whoever asks may have waited since: it may have been sent by now
+    if not order.sent and trio.current_time() - order.created_at < UNSENT_PATIENCE_SECONDS:
+        return []  # whoever is about to send it, or ends without, says so himself
     if not order.sent:
         return ledger.record_input(order.client_order_id, OrderInput.NEVER_SENT, now=trio.current_time(), reason="never left this machine")
     try:

@@ -21,7 +21,7 @@ from market.instrument import Instrument
 from market.symbol import Symbol
 from orders.errors import ErrorKind, ExchangeError
 from orders.ledger import AccountLedger
-from orders.life_cycle import OrderState
+from orders.life_cycle import OrderInput, OrderState
 from orders.order import Order
 from orders.recording import NoRecorder, NotRecorded, Recorder
 from orders.reports import BalanceReport, FillReport, OrderReport, ReportedStatus
@@ -52,7 +52,8 @@ class FillingSession:
         return 1_000_000
 
     async def place(self, request: OrderRequest, *, leaving: Callable[[], int | None]) -> OrderReport:
-        self.placed.append((request, leaving()))
+        expires_at = leaving()
+        self.placed.append((request, expires_at))
         await trio.lowlevel.checkpoint()
         quantity = request.quantity or Decimal(0)
         if quantity > self.available:
@@ -205,6 +206,17 @@ async def test_nothing_leaves_before_it_is_written_down(autojump_clock: object) 
         assert not session.placed
         written.set()
     assert flattening(ledger).state is OrderState.FILLED
+
+
+async def test_what_was_given_up_before_it_left_does_not_leave(autojump_clock: object) -> None:
+    session, ledger, written = FillingSession(positions=False), ledger_after(Side.BUY, "0.5"), trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(flatten_cycle, session, ledger, SlowRecorder(written.wait))
+        await wait_all_tasks_blocked()
+        ledger.record_input(flattening(ledger).client_order_id, OrderInput.NEVER_SENT, now=0.0, reason="given up")
+        written.set()
+    assert not session.placed
+    assert (flattening(ledger).state, flattening(ledger).reason) == (OrderState.REJECTED, "given up")
 
 
 async def test_what_cannot_be_written_down_is_not_sold(autojump_clock: object) -> None:

@@ -11,6 +11,7 @@ from actors.accounts.resolution import (
     ABSENCE_GRACE_WITHOUT_EXPIRY_MILLISECONDS,
     SEARCH_FAR_BACK_MILLISECONDS,
     SEARCH_MARGIN_MILLISECONDS,
+    UNSENT_PATIENCE_SECONDS,
     fetch_missing_fills,
     resolve,
 )
@@ -68,8 +69,13 @@ async def test_order_that_has_left_since_it_was_looked_at_is_asked_about_and_not
     assert books.order(ID).state is OrderState.OPEN
 
 
-async def test_order_that_has_not_left_is_ended_without_asking(autojump_clock, books, exchange) -> None:
+async def test_order_that_has_not_left_may_yet_and_is_ended_without_asking_once_nobody_can_be_about_to_send_it(
+    autojump_clock, books, exchange
+) -> None:
     books.intend(sell(ID))
+    await trio.sleep(UNSENT_PATIENCE_SECONDS - 0.1)
+    assert await ask(books, exchange) is OrderState.PENDING_NEW
+    await trio.sleep(0.1)
     assert await ask(books, exchange) is OrderState.REJECTED
     assert not exchange.calls
 
