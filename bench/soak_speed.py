@@ -19,6 +19,8 @@ import resource
 import subprocess
 import sys
 from collections import defaultdict
+from importlib import import_module
+from importlib.util import find_spec
 from operator import itemgetter
 from pathlib import Path
 from statistics import median
@@ -31,10 +33,11 @@ PACKAGES_SHOWN = 14
 
 def measure(seed: int, hours: float, faults: str) -> dict[str, float]:
     """Run one world in this process."""
-    from soak.campaign.arguments import parse_arguments
-    from soak.campaign.seeds import options_of
     from soak.run import run_options
 
+    is_flat = find_spec("soak.arguments") is not None  # a checkout from before `soak` had folders
+    parse_arguments = import_module("soak.arguments" if is_flat else "soak.campaign.arguments").parse_arguments
+    options_of = import_module("soak.campaign" if is_flat else "soak.campaign.seeds").options_of
     arguments = parse_arguments(["--seed", str(seed), "--hours", f"{hours:g}", "--faults", faults])
     busy_from = resource.getrusage(resource.RUSAGE_SELF).ru_utime
     outcome = run_options(options_of(seed, arguments))
